@@ -1,0 +1,38 @@
+# Needs Python >= 3.11, make and a network for the first installation. `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## make .venv with the locked dependencies and the project (quick when done)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version)'
+	@echo "==> virtual environment and dependencies (some 150 MB the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --progress-bar off --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## real batches through Apache Kafka, from registration to completion; ARGS="--keep" leaves it running
+	@$(BIN)/bos demo $(ARGS)
+
+lint: install ## style, types and import rules
+	@echo "==> style" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> types" && $(BIN)/mypy
+	@echo "==> import rules" && $(BIN)/lint-imports --no-logo
+
+test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
+	@echo "==> tests" && $(BIN)/pytest $(ARGS)
+
+bench: install ## benchmarks on a real Kafka, with the facts of the host
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove what this Makefile and the tools made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""The HTTP sidecar: registration, status, health and metrics."""

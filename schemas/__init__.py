@@ -1,0 +1,1 @@
+"""What travels: topics, envelope, events, commands, status, history and HTTP bodies, in every wire era."""
