@@ -1,0 +1,67 @@
+"""The tree of errors that a user of the product can meet.
+
+    OrchestratorError            everything below; carries a stable code and the next step
+    ├── ConfigurationError       a setting is missing, contradictory or out of range
+    ├── TopicError               a topic is missing or differs from what the product needs
+    ├── StateError               local or replicated state cannot be trusted
+    ├── BrokerError              the Kafka cluster cannot be reached or started
+    ├── UnreadableRecord         a record cannot be decoded or fits no known model
+    └── NewerRecord              an internal record was written by a newer version of the product
+
+Each code has a page in docs/errors.
+"""
+
+
+class OrchestratorError(Exception):
+    """Base of all errors shown to users.
+
+    `code` is stable across releases (`ORC-…`); `next_step` says what the reader can do about it.
+    """
+
+    code = "ORC-INTERNAL"
+
+    def __init__(self, message: str, *, next_step: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message} Next step: {self.next_step}"
+
+
+class ConfigurationError(OrchestratorError):
+    """A setting is missing, contradictory or out of range. Raised before anything is started."""
+
+    code = "ORC-CONFIG"
+
+
+class TopicError(OrchestratorError):
+    """A topic is missing, or its partitions, cleanup, retention or size limit differ from the table."""
+
+    code = "ORC-TOPIC"
+
+
+class StateError(OrchestratorError):
+    """State on disk or in the changelog cannot be trusted; going on would decide on wrong state."""
+
+    code = "ORC-STATE"
+
+
+class BrokerError(OrchestratorError):
+    """The Kafka cluster cannot be reached, or the development broker cannot be started."""
+
+    code = "ORC-BROKER"
+
+
+class UnreadableRecord(OrchestratorError):
+    """A record cannot be decoded or fits no known model; it goes to the dead letters unchanged."""
+
+    code = "ORC-UNREADABLE"
+
+
+class NewerRecord(OrchestratorError):
+    """An internal record needs a newer reader. Stops the process, so that nothing is skipped."""
+
+    code = "ORC-NEWER-RECORD"

@@ -1,0 +1,57 @@
+"""Derived identifiers. The same facts give the same id, so a repeated decision gives identical bytes.
+
+All are UUIDv5 in one namespace; the names below are frozen, because ids that were published stay valid for ever.
+"""
+
+from hashlib import sha1
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:batch-orchestrator:ids:v1")
+_PREFIX = NAMESPACE.bytes
+
+
+def derived_id(name: str) -> str:
+    """Return UUIDv5(NAMESPACE, name) as text; the same as `uuid.uuid5` at a third of its cost."""
+    digest = sha1(_PREFIX + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def keyed_batch_id(organisation: str, subject: str, key: str) -> str:
+    """Id of a batch registered with an Idempotency-Key, in the scope of who registers it."""
+    return derived_id(f"batch\n{organisation}\n{subject}\n{key}")
+
+
+def record_id(topic: str, partition: int, offset: int) -> str:
+    """Id of an event that carries none, from where it was first read."""
+    return derived_id(f"record\n{topic}\n{partition}\n{offset}")
+
+
+def dead_letter_id(topic: str, partition: int, offset: int) -> str:
+    """Id of the dead letter of the record first read there; repeats coincide."""
+    return derived_id(f"dead-letter\n{topic}\n{partition}\n{offset}")
+
+
+def slot_id(batch_id: str, registered_version: int, index: int) -> str:
+    """Id of the essay slot `index` (from 0) of a batch. 36 characters: peers drop longer ones."""
+    return derived_id(f"slot\n{batch_id}\n{registered_version}\n{index}")
+
+
+def effect_id(batch_id: str, registered_version: int, kind: str, phase: str = "", attempt: int = 0) -> str:
+    """Id of a published event or command, in this life of the batch."""
+    return derived_id(f"effect\n{batch_id}\n{registered_version}\n{kind}\n{phase}\n{attempt}")
+
+
+def attempt_correlation_id(batch_id: str, registered_version: int, phase: str, attempt: int) -> str:
+    """Correlation id of a phase's second and later attempts; the first uses the client's."""
+    return derived_id(f"correlation\n{batch_id}\n{registered_version}\n{phase}\n{attempt}")
+
+
+def trace_id(correlation_id: str) -> str:
+    """W3C trace id (32 hex digits) of a batch that brought no trace of its own."""
+    return UUID(correlation_id).hex
+
+
+def span_id(event_id: str) -> str:
+    """W3C span id (16 hex digits) of a published event, derived so that a repeat is identical."""
+    return event_id.replace("-", "")[:16]

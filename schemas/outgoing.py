@@ -1,0 +1,30 @@
+"""A record on its way to Kafka, and where a record was first read."""
+
+from msgspec import Struct
+
+from schemas.topics import Topic
+
+
+class Outgoing(Struct, frozen=True):
+    """A record to publish. The topic's real name comes from the `TopicTable` of the process."""
+
+    topic: Topic
+    key: bytes
+    value: bytes | None
+    """None: a tombstone."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, as the broker's limit counts them (without the batch's overhead)."""
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        return len(self.key) + len(self.value or b"") + headers
+
+
+class Coordinates(Struct, frozen=True):
+    """Where a record lies: real topic name, partition and offset, and its time in Unix milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    time_ms: int = 0

@@ -1,0 +1,42 @@
+"""Pipelines as data: which phases a batch runs, in which order, with which patience."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+DAY_S = 86_400
+
+
+class PhaseDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One phase of a pipeline. A phase starts when everything it comes after has ended with survivors."""
+
+    name: str
+    """Name as peers spell it in outcomes, for example `spellcheck`."""
+    after: tuple[str, ...] = ()
+    """Phases that must end before this one starts; independent phases run in parallel."""
+    when: str = ""
+    """Empty: always requested. Otherwise the name of the flag of a registration that asks for it."""
+    stalled_after_s: int = 1_800
+    """Seconds from the command until the phase is flagged as stalled. Soft: it goes on."""
+    deadline_s: int = DAY_S
+    """Seconds from the command until the attempt is given up. Hard."""
+    max_attempts: int = 1
+    """Attempts made without being asked; above 1 only where the peer echoes the attempt."""
+    retry_backoff_s: int = 60
+    """Seconds before the second attempt; doubles with each further one."""
+    echoes_attempt: bool = False
+    """Whether the peer's outcome names the attempt it answers."""
+    on_partial_failure: Literal["continue", "fail"] = "continue"
+    """`continue`: dependants run on the survivors. `fail`: one failed essay fails the phase."""
+
+
+class PipelineDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named, versioned set of phases. Stamped into a batch at registration, and never changed there."""
+
+    name: str
+    version: int
+    phases: tuple[PhaseDefinition, ...]
+    provisioning_deadline_s: int = 7 * DAY_S
+    """Seconds from registration until a batch whose essays never came is ended in failure."""
+    purge_after_s: int = 35 * DAY_S
+    """Seconds from the end until the stub goes; longer than every topic that can repeat a registration."""

@@ -1,0 +1,123 @@
+"""From registration to the first command: essays ready, content provisioned, validation failed."""
+
+from msgspec.structs import replace
+
+from schemas import ids
+from schemas.effects import CommandStudentMatching, Effect
+from schemas.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
+from schemas.history import Reason
+from schemas.statuses import BatchStatus, Disposition, ReasonCode
+from state.batch import Batch
+from state.decision import Decision
+from state.essays import ready_digest, unique
+from state.progress import advance, disarm, end
+from state.transitions import batch_status
+
+SHOWN_FILE_FAILURES = 20
+"""How many files that failed validation are kept in full; all are counted."""
+
+
+def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
+    """Start the pipeline on the essays named, or end the batch where there is none."""
+    if batch.ready_digest:
+        code = ReasonCode.READY_AGAIN
+        if ready_digest(body.essays) != batch.ready_digest:
+            code = ReasonCode.CONFLICTING_READY
+        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=code))
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    known = _in_slots(batch, body.essays)
+    if body.essays and not known:
+        return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
+    noted = _note_failures(batch, body.failures, len(body.failures))
+    return _start(noted, event, known, body.essays)
+
+
+def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) -> Decision:
+    """Start a guest batch; have a class batch's essays matched to its students first."""
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    if not batch.status.waiting:
+        return _stale(batch, ReasonCode.ALREADY_STARTED)
+    if batch.provisioned:
+        return _stale(batch, ReasonCode.ALREADY_PROVISIONED)
+    known = _in_slots(batch, body.essays)
+    if body.essays and not known:
+        return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
+    if batch.context.class_id is None or not known:
+        return _start(batch, event, known, body.essays)
+    return _match_students(batch, event, tuple(known.values()))
+
+
+def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
+    """Note files that failed validation; a critical failure ends a batch that has not started."""
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    if not batch.status.waiting:
+        return _stale(batch, ReasonCode.ALREADY_STARTED)
+    noted = _note_failures(batch, body.failures, max(body.total, len(body.failures)))
+    if not body.critical:
+        reason = Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=noted.file_failures_total)
+        return _applied(noted, event, (), reason)
+    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.CRITICAL_VALIDATION_FAILURE)
+    return _applied(failed, event, (completed,), Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE))
+
+
+def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+    unaccounted = batch.expected - len(known)
+    batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
+    if not known:
+        batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.NO_ESSAYS)
+        return _applied(batch, event, (completed,), Reason(code=ReasonCode.NO_ESSAYS, unaccounted=unaccounted))
+    started = replace(
+        batch,
+        status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
+        essays=tuple(known.values()),
+        slots=(),
+        deadlines=disarm(batch.deadlines),
+    )
+    started, effects = advance(started, event)
+    reason = Reason(
+        code=ReasonCode.PIPELINE_STARTED,
+        essays=len(known),
+        foreign=len(unique(named)) - len(known),
+        unaccounted=unaccounted,
+    )
+    return _applied(started, event, effects, reason)
+
+
+def _match_students(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> Decision:
+    command = CommandStudentMatching(
+        event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_student_matching"),
+        batch_id=batch.batch_id,
+        time_ms=event.time_ms,
+        correlation_id=batch.correlation_id,
+        trace_id=batch.trace_id,
+        context=batch.context,
+        essays=essays,
+    )
+    status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
+    matching = replace(batch, provisioned=True, status=status)
+    reason = Reason(code=ReasonCode.STUDENT_MATCHING_STARTED, essays=len(essays))
+    return _applied(matching, event, (command,), reason)
+
+
+def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
+    slots = frozenset(batch.slots)
+    return {essay_id: ref for essay_id, ref in unique(refs).items() if essay_id in slots}
+
+
+def _note_failures(batch: Batch, failures: tuple[FileFailure, ...], total: int) -> Batch:
+    if not total:
+        return batch
+    shown = (*batch.file_failures, *failures)[:SHOWN_FILE_FAILURES]
+    return replace(batch, file_failures=shown, file_failures_total=batch.file_failures_total + total)
+
+
+def _applied(batch: Batch, event: Event, effects: tuple[Effect, ...], reason: Reason) -> Decision:
+    batch = replace(batch, version=event.version, updated_ms=event.time_ms)
+    return Decision(batch, effects, Disposition.APPLIED, reason)
+
+
+def _stale(batch: Batch, code: ReasonCode) -> Decision:
+    return Decision(batch, (), Disposition.STALE, Reason(code=code, status=batch.status.value))
