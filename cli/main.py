@@ -1,6 +1,14 @@
-"""The `bos` command: one typer application, composed of the sub-commands that each module of this package brings."""
+"""The `bos` command, composed of what the modules of this package bring.
+
+A module keeps its heavy imports inside its functions, so that `bos --help` and every command start fast.
+"""
+
+import sys
 
 import typer
+
+from cli.broker_command import broker
+from schemas.errors import OrchestratorError
 
 app = typer.Typer(
     name="bos",
@@ -8,6 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.command()(broker)
 
 
 @app.callback()
@@ -16,8 +25,11 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line: exit code 1 and the error's code and next step where the product cannot go on."""
+    try:
+        app()
+    except OrchestratorError as error:
+        sys.exit(f"bos: {error}")
 
 
 if __name__ == "__main__":

