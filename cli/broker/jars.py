@@ -18,6 +18,8 @@ from schemas.errors import BrokerError
 
 KAFKA_VERSION = "4.3.1"
 CACHE_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_CACHE_DIR"
+REPOSITORY_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_MAVEN_REPOSITORY"
+"""Address of a Maven repository to fetch from in place of the public one."""
 _LIST = Path(__file__).parent / "jars.sha256"
 _ATTEMPTS = 3
 _TIMEOUT_SECONDS = 30
@@ -118,7 +120,7 @@ def _fetch(jar: Jar, folder: Path, staging: Path) -> int:
     for attempt in range(1, _ATTEMPTS + 1):
         # A new place for each attempt: the resolver takes a file that is there, even half of one, for the jar.
         place = staging / f"{jar.filename}.{attempt}"
-        context = MavenContext(repo_cache=place, timeout=_TIMEOUT_SECONDS)
+        context = MavenContext(repo_cache=place, remote_repos=_repositories(), timeout=_TIMEOUT_SECONDS)
         try:
             path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
             jar.check(path)
@@ -132,12 +134,18 @@ def _fetch(jar: Jar, folder: Path, staging: Path) -> int:
     raise AssertionError
 
 
+def _repositories() -> dict[str, str] | None:
+    given = os.environ.get(REPOSITORY_VARIABLE)
+    return {"given": given.rstrip("/")} if given else None
+
+
 def _cannot_fetch(jar: Jar, error: Exception) -> BrokerError:
     if isinstance(error, BrokerError):
         return error
     return BrokerError(
         f"{jar.filename} of Apache Kafka {KAFKA_VERSION} cannot be fetched: {error}.",
-        next_step="Check the network (HTTPS_PROXY is respected) and start again, what is there already is kept; "
-        "or use a Kafka that is running: set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
+        next_step=f"Check the network (HTTPS_PROXY is respected, {REPOSITORY_VARIABLE} names a mirror) and start again: "
+        "what is there already is kept. Or use a Kafka that is running: "
+        "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
         code="ORC-BROKER-DOWNLOAD",
     )

@@ -1,0 +1,28 @@
+"""What all tests share: one Kafka for the session."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+
+from cli.broker import KAFKA_VERSION, Kafka, kafka_from
+
+BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """The cluster named in BOS_TEST_BOOTSTRAP_SERVERS, or else a development broker for this session. Never skips."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    # A first start fetches Kafka: that progress must be seen.
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        cluster = kafka_from(BOOTSTRAP_VARIABLE)
+        running = cluster.__enter__()
+    try:
+        yield running
+    finally:
+        cluster.__exit__(None, None, None)
+
+
+def pytest_report_header() -> str:
+    return f"kafka: Apache Kafka {KAFKA_VERSION} as a development broker, or the cluster in {BOOTSTRAP_VARIABLE}"

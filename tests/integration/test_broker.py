@@ -1,0 +1,189 @@
+"""The development broker is a real Kafka, keeps its data, and ends with its owner."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from cli.broker import BOOTSTRAP_VARIABLE, DevBroker, Kafka, kafka_from
+from schemas.errors import BrokerError
+
+OWNER = """
+import os, signal
+from cli.broker import DevBroker
+broker = DevBroker().start()
+print(broker.nodes[0].pid, broker.nodes[0].directory.parent, flush=True)
+signal.pause()
+"""
+
+
+def create_topic(bootstrap_servers: str, *, replicas: int = 1) -> str:
+    name = f"test-broker-{uuid4()}"
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=replicas)])[name].result(30)
+    return name
+
+
+def produce(bootstrap_servers: str, topic: str, *values: bytes) -> None:
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "acks": "all"})
+    for value in values:
+        producer.produce(topic, value)
+    assert producer.flush(60) == 0
+
+
+def read_committed(bootstrap_servers: str, topic: str, count: int) -> list[bytes | None]:
+    """The first `count` committed values of the topic's only partition, and one that follows at once."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": str(uuid4()), "isolation.level": "read_committed"}
+    )
+    values: list[bytes | None] = []
+    deadline = time.monotonic() + 60
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        while len(values) < count and time.monotonic() < deadline:
+            values += _values(consumer.poll(1))
+        return values + _values(consumer.poll(0.5))
+    finally:
+        consumer.close()
+
+
+def _values(message: Message | None) -> list[bytes | None]:
+    return [] if message is None or message.error() else [message.value()]
+
+
+def transaction(bootstrap_servers: str, topic: str, value: bytes) -> Producer:
+    """A producer with an open transaction that holds `value`."""
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "transactional.id": str(uuid4())})
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    producer.produce(topic, value)
+    assert producer.flush(30) == 0
+    return producer
+
+
+def test_a_committed_transaction_is_read_and_an_aborted_one_is_not(kafka: Kafka) -> None:
+    topic = create_topic(kafka.bootstrap_servers)
+    transaction(kafka.bootstrap_servers, topic, b"aborted").abort_transaction(30)
+    transaction(kafka.bootstrap_servers, topic, b"committed").commit_transaction(30)
+
+    assert read_committed(kafka.bootstrap_servers, topic, 1) == [b"committed"]
+
+
+def test_a_record_of_sixteen_mebibytes_is_taken(kafka: Kafka) -> None:
+    topic = create_topic(kafka.bootstrap_servers)
+    size = 16 * 1024 * 1024
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "message.max.bytes": size + 4096})
+    failures: list[object] = []
+    producer.produce(topic, bytes(size), on_delivery=lambda error, _: failures.append(error))
+
+    assert producer.flush(60) == 0
+    assert failures == [None]
+
+
+def test_a_topic_is_not_created_by_writing_to_it(kafka: Kafka) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "topic.metadata.propagation.max.ms": 1000})
+    failures: list[str] = []
+    producer.produce(f"never-{uuid4()}", b"lost", on_delivery=lambda error, _: failures.append(error.name()))
+
+    assert producer.flush(30) == 0
+    assert failures == ["_UNKNOWN_TOPIC"]
+
+
+def test_data_survives_a_restart_and_a_crash(tmp_path: Path) -> None:
+    with DevBroker(data_dir=tmp_path) as broker:
+        address = broker.bootstrap_servers
+        topic = create_topic(address)
+        produce(address, topic, b"before the restart")
+        broker.restart()
+        produce(address, topic, b"before the crash")
+        broker.kill()
+        broker.start()
+        assert broker.bootstrap_servers == address
+        assert read_committed(address, topic, 2) == [b"before the restart", b"before the crash"]
+
+    with DevBroker(data_dir=tmp_path) as again:
+        assert read_committed(again.bootstrap_servers, topic, 2) == [b"before the restart", b"before the crash"]
+
+
+def test_a_paused_broker_answers_nothing_until_it_is_resumed() -> None:
+    with DevBroker() as broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        broker.pause()
+        with pytest.raises(KafkaException):
+            admin.list_topics(timeout=2)
+        broker.resume()
+        assert len(admin.list_topics(timeout=30).brokers) == 1
+
+
+def test_three_brokers_keep_the_data_when_one_is_killed() -> None:
+    with DevBroker(brokers=3) as cluster:
+        topic = create_topic(cluster.bootstrap_servers, replicas=3)
+        transaction(cluster.bootstrap_servers, topic, b"kept").commit_transaction(30)
+        cluster.nodes[0].kill()
+        assert read_committed(cluster.bootstrap_servers, topic, 1) == [b"kept"]
+        cluster.start()
+        assert cluster.nodes[0].running
+
+
+def test_the_broker_and_its_temporary_data_go_when_the_owner_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid, directory = owner.stdout.readline().split()
+        java = psutil.Process(int(pid))
+        keeper = java.parent()
+        assert keeper is not None
+        assert java.is_running()
+        owner.kill()
+
+    _, alive = psutil.wait_procs([java, keeper], timeout=30)
+    assert alive == []
+    assert not Path(directory).exists()
+
+
+def test_the_command_stops_its_broker_on_sigterm_and_exits_with_zero() -> None:
+    command = [sys.executable, "-m", "cli.main", "broker"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready, export = process.stdout.readline(), process.stdout.readline()
+        address = export.rpartition("=")[2].strip()
+        assert address in ready
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert "java" in {Path(child.exe()).name for child in started}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert alive == []
+
+
+def test_a_broker_that_cannot_start_says_why_and_quotes_its_log(tmp_path: Path) -> None:
+    broker = DevBroker(data_dir=tmp_path, settings={"log.retention.ms": "never"})
+    with pytest.raises(BrokerError, match=r"log\.retention\.ms") as raised:
+        broker.start()
+    broker.stop()
+
+    assert raised.value.code == "ORC-BROKER"
+    assert str(tmp_path) in raised.value.next_step
+
+
+def test_data_of_another_number_of_brokers_is_refused(tmp_path: Path) -> None:
+    for node in (1, 2, 3):
+        (tmp_path / f"node-{node}").mkdir()
+    with pytest.raises(BrokerError, match="3 broker"):
+        DevBroker(data_dir=tmp_path).start()
+
+
+def test_the_address_given_by_the_user_comes_first(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BOOTSTRAP_VARIABLE, kafka.bootstrap_servers)
+    before = {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)}
+    with kafka_from() as given:
+        assert given.bootstrap_servers == kafka.bootstrap_servers
+        assert {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)} <= before
