@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from peers.batch import Batch
@@ -60,7 +61,7 @@ def expected_batch(batch: Batch, now: float) -> ExpectedBatch:
         registered=len(batch.essays),
         ready=ready,
         phases=phases,
-        final_status=None if undecided else final_status(len(batch.essays), survivors),
+        final_status=None if undecided else final_status(len(batch.essays), survivors, phases.values()),
         successful_essay_count=survivors,
         failed_essay_count=len(batch.essays) - survivors,
         completed_phases=tuple(phase for phase, result in phases.items() if result.succeeded),
@@ -74,8 +75,8 @@ def open_answers(batch: Batch, now: float) -> bool:
     return any(at is None or at > now for at in owed)
 
 
-def final_status(registered: int, survivors: int) -> str:
-    """Zero survivors is a failure; any essay lost on the way makes it a success with failures."""
-    if survivors == 0:
+def final_status(registered: int, survivors: int, phases: Iterable[ExpectedPhase]) -> str:
+    """A batch none of whose phases brought an essay through has failed; any essay lost on the way shows."""
+    if not any(phase.succeeded for phase in phases):
         return "failed_critically"
     return "completed_successfully" if survivors == registered else "completed_with_failures"
