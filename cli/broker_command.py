@@ -1,7 +1,7 @@
 """`bos broker`: the development broker in the foreground."""
 
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -20,13 +20,18 @@ def broker(
     """Run Apache Kafka for development, on loopback, until Ctrl-C."""
     from cli.broker import BOOTSTRAP_VARIABLE, KAFKA_VERSION, DevBroker
 
-    asked_to_stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked_to_stop.set())
-    with DevBroker(brokers=brokers, data_dir=data_dir, port=port) as cluster:
-        typer.echo(f"Apache Kafka {KAFKA_VERSION} is ready at {cluster.bootstrap_servers}. Ctrl-C stops it.")
-        typer.echo(f"export {BOOTSTRAP_VARIABLE}={cluster.bootstrap_servers}")
-        while not asked_to_stop.wait(_LOOK_SECONDS):
-            for node in cluster.nodes:
-                if not node.running:
-                    raise node.failure("ended by itself")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with DevBroker(brokers=brokers, data_dir=data_dir, port=port) as cluster:
+            typer.echo(f"Apache Kafka {KAFKA_VERSION} is ready at {cluster.bootstrap_servers}. Ctrl-C stops it.")
+            typer.echo(f"export {BOOTSTRAP_VARIABLE}={cluster.bootstrap_servers}")
+            while all(node.running for node in cluster.nodes):
+                time.sleep(_LOOK_SECONDS)
+            raise next(node for node in cluster.nodes if not node.running).failure("ended by itself")
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")
+
+
+def _interrupt(*_: object) -> None:
+    """Let SIGTERM do what Ctrl-C does, also while Kafka is fetched or started."""
+    raise KeyboardInterrupt

@@ -7,7 +7,13 @@ import sys
 
 import typer
 
+from cli.batches_commands import batches
 from cli.broker_command import broker
+from cli.demo_command import demo
+from cli.dev_commands import dev, run
+from cli.process_commands import api, orchestrator, projector, router
+from cli.simulate_command import simulate
+from cli.topics_commands import topics
 from schemas.errors import OrchestratorError
 
 app = typer.Typer(
@@ -16,7 +22,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(broker)
+for command in (demo, dev, run, api, router, orchestrator, projector, broker, simulate):
+    app.command()(command)
+app.add_typer(topics, name="topics")
+app.add_typer(batches, name="batches")
 
 
 @app.callback()

@@ -1,0 +1,226 @@
+"""The course of the demo: broker, stack, peers, registrations, progress, verdict."""
+
+import asyncio
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.broker import kafka_from
+from cli.demo.client import DemoClient, FollowedBatch
+from cli.demo.fault import KillInOpenTransaction
+from cli.demo.plan import PlannedBatch, plan
+from cli.demo.table import percentile, result_table
+from cli.demo.verdict import differences
+from cli.stack import Stack, StackOptions
+from cli.verifier import verify
+from peers.options import Era, PeerOptions
+from peers.playing import Peers
+from schemas.statuses import PhaseStatus
+
+_FOLLOW_SECONDS = 120.0
+_SHOWN_PROBLEMS = 20
+_SETTLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What the demo shows. Rates are probabilities from 0 to 1."""
+
+    batches: int = 100
+    essays: int = 25
+    era: Era = "seed"
+    seed: int = 0
+    failed: float = 0.03
+    critical: float = 0.0
+    unaccounted: float = 0.0
+    repeats: float = 0.0
+    reorder: bool = False
+    keyless: bool | None = None
+    orchestrators: int = 1
+    kill_orchestrator: bool = False
+    keep: bool = False
+
+    def peers(self) -> PeerOptions:
+        """Return how the played peers are to behave."""
+        return PeerOptions(
+            era=self.era,
+            seed=self.seed,
+            latency=(0.05, 0.5),
+            validation_failure_rate=self.failed / 5,
+            failed_essay_rate=self.failed,
+            critical_rate=self.critical,
+            unaccounted_rate=self.unaccounted,
+            repeat_rate=self.repeats,
+            reorder_spread=1.0 if self.reorder else 0.0,
+            keyless=self.keyless,
+        )
+
+
+def run(options: DemoOptions, console: Console) -> bool:
+    """Run the demo; whether every batch ended as its script says, and the log is whole."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-demo-")))
+        console.print("Starting Apache Kafka …")
+        kafka = stack.enter_context(kafka_from())
+        console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting router, orchestrator, projector and api …")
+        stack_options = StackOptions(
+            bootstrap_servers=kafka.bootstrap_servers, directory=directory, orchestrators=options.orchestrators
+        )
+        product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
+        peers = stack.enter_context(Peers(options.peers(), kafka.bootstrap_servers))
+        console.print(
+            f"Healthy at {product.api_url}. Registering {options.batches} batches of {options.essays} essays."
+        )
+        sound = _Demo(options, product, peers, console).play()
+        if options.keep:
+            _keep(product, console)
+    return sound
+
+
+class _Demo:
+    def __init__(self, options: DemoOptions, product: Stack, peers: Peers, console: Console) -> None:
+        self._options = options
+        self._product = product
+        self._peers = peers
+        self._console = console
+        self._client = DemoClient(product.api_url)
+
+    def play(self) -> bool:
+        """Register, follow, and judge."""
+        options = self._options
+        planned = plan(batches=options.batches, essays=options.essays, era=options.era, seed=options.seed)
+        fault = self._fault()
+        asyncio.run(self._register_and_follow(planned))
+        hit = fault is None or self._tell_fault(fault)
+        # The completed event is committed with the status; the peers may read it a moment later.
+        self._peers.wait_completed(len(planned), timeout=_SETTLE_SECONDS)
+        return self._judge() and hit
+
+    def _fault(self) -> KillInOpenTransaction | None:
+        if not self._options.kill_orchestrator:
+            return None
+        settings = self._product.settings
+        fault = KillInOpenTransaction(
+            settings.kafka(), settings.topics(), lambda: self._product.supervisor.kill("orchestrator-0")
+        )
+        fault.arm()
+        return fault
+
+    def _tell_fault(self, fault: KillInOpenTransaction) -> bool:
+        fault.disarm()
+        aborted = fault.aborted()
+        self._console.print(
+            f"SIGKILL of the orchestrator: {fault.kills}; commands in the transaction that it left open: {aborted}"
+        )
+        return aborted > 0
+
+    async def _register_and_follow(self, planned: Sequence[PlannedBatch]) -> None:
+        with _Bars(self._console, len(planned)) as bars:
+
+            def show() -> None:
+                bars.show(self._client.batches)
+
+            following = asyncio.create_task(self._follow(len(planned), show))
+            await self._client.register_all(planned)
+            await following
+
+    async def _follow(self, number: int, show: Callable[[], None]) -> None:
+        ended = await self._client.follow_all(
+            number, seconds=_FOLLOW_SECONDS, on_change=show, check=self._product.supervisor.check
+        )
+        if not ended:
+            self._console.print(f"Not every batch ended within {_FOLLOW_SECONDS:.0f} s.")
+
+    def _judge(self) -> bool:
+        batches = self._client.batches
+        self._console.print(result_table(batches))
+        took = sorted(batch.registration_s for batch in batches)
+        self._console.print(
+            f"Registration over HTTP, until it is committed: p50 {percentile(took, 50) * 1000:.0f} ms, "
+            f"p99 {percentile(took, 99) * 1000:.0f} ms."
+        )
+        settings = self._product.settings
+        findings = verify(settings.kafka(), settings.topics())
+        self._console.print(
+            f"Log: {findings.inbox} inbox records, {findings.history} history records {dict(findings.dispositions)}, "
+            f"{findings.effects} published to peers."
+        )
+        problems = differences(batches, self._peers.report()) + findings.problems
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            self._console.print(f"[red]✗[/] {escape(problem)}")
+        if len(batches) < self._options.batches:
+            problems.append("not every batch is registered")
+        if problems:
+            self._console.print(f"[red]{len(problems)} problems.[/]")
+        else:
+            self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
+        return not problems
+
+
+class _Bars:
+    """Live progress: bars in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, console: Console, batches: int) -> None:
+        self._console = console
+        self._batches = batches
+        self._progress = Progress(
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        names = ("registered", "ready", "spellcheck ended", "cj_assessment ended", "batches ended")
+        self._tasks = {name: self._progress.add_task(name, total=batches) for name in names}
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, batches: Sequence[FollowedBatch]) -> None:
+        """Show how far the batches are."""
+        done = {
+            "registered": len(batches),
+            "ready": sum(bool(batch.status) and batch.status["counts"]["ready"] > 0 for batch in batches),
+            "spellcheck ended": sum(_phase_ended(batch, "spellcheck") for batch in batches),
+            "cj_assessment ended": sum(_phase_ended(batch, "cj_assessment") for batch in batches),
+            "batches ended": sum(batch.ended for batch in batches),
+        }
+        for name, number in done.items():
+            self._progress.update(self._tasks[name], completed=number)
+        line = ", ".join(f"{name} {number}" for name, number in done.items())
+        if not self._console.is_terminal and line != self._last:
+            self._console.print(f"  {line} of {self._batches}")
+            self._last = line
+
+
+def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
+    status = batch.status.get("pipeline_state", {}).get(phase, {}).get("status")
+    return status is not None and PhaseStatus(status).terminal
+
+
+def _keep(product: Stack, console: Console) -> None:
+    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
+    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    while not asked.wait(0.5):
+        product.supervisor.check()

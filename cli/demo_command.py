@@ -1,0 +1,47 @@
+"""`bos demo`: batches from registration to completion on a real Kafka."""
+
+from typing import Annotated, Literal
+
+import typer
+
+
+def demo(
+    *,
+    batches: Annotated[int, typer.Option(min=1, help="Batches to register.")] = 100,
+    essays: Annotated[int, typer.Option(min=1, help="Essays of each batch.")] = 25,
+    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Whose wire shapes the peers speak.")] = "seed",
+    seed: Annotated[int, typer.Option(help="Random seed of the played peers.")] = 0,
+    failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.03,
+    critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
+    unaccounted: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to be in no list.")] = 0.0,
+    repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
+    reorder: Annotated[bool, typer.Option("--reorder", help="Let events overtake each other.")] = False,
+    keyless: Annotated[bool, typer.Option("--keyless", help="Send without keys, whatever the era does.")] = False,
+    orchestrators: Annotated[int, typer.Option(min=1, max=4, help="Orchestrator processes.")] = 1,
+    kill_orchestrator: Annotated[
+        bool, typer.Option("--kill-orchestrator", help="SIGKILL it while a transaction with a command is open.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+) -> None:
+    """Register batches over HTTP, play the peers, and hold every batch's end against its script."""
+    from rich.console import Console
+
+    from cli.demo.run import DemoOptions, run
+
+    options = DemoOptions(
+        batches=batches,
+        essays=essays,
+        era=era,
+        seed=seed,
+        failed=failed,
+        critical=critical,
+        unaccounted=unaccounted,
+        repeats=repeats,
+        reorder=reorder,
+        keyless=True if keyless else None,
+        orchestrators=orchestrators,
+        kill_orchestrator=kill_orchestrator,
+        keep=keep,
+    )
+    if not run(options, Console(highlight=False)):
+        raise typer.Exit(1)

@@ -1,0 +1,34 @@
+"""`bos router|orchestrator|projector|api`: one process of the product, as a supervisor or container starts it."""
+
+import typer
+
+from runtime.settings import Settings
+
+
+def router() -> None:
+    """Run the router: every input topic to the inbox."""
+    from topology.router import run
+
+    raise typer.Exit(run(Settings()))
+
+
+def orchestrator() -> None:
+    """Run an orchestrator: the inbox to commands, status and history, exactly once."""
+    from topology.orchestrator import run
+
+    raise typer.Exit(run(Settings()))
+
+
+def projector() -> None:
+    """Run the projector: status, history and dead letters to the projection database."""
+    from topology.projector import run
+
+    raise typer.Exit(run(Settings()))
+
+
+def api() -> None:
+    """Run the HTTP api."""
+    from api.app import serve
+    from api.settings import ApiSettings
+
+    raise typer.Exit(serve(ApiSettings()))

@@ -1,0 +1,41 @@
+"""`bos topics plan|apply|check`: the topics that the product needs, against those that are there."""
+
+from typing import Annotated
+
+import typer
+
+from runtime.settings import Settings
+
+topics = typer.Typer(help="The topics that the product needs.", no_args_is_help=True)
+
+PeerTopics = Annotated[
+    bool, typer.Option("--peer-topics", help="Create peers' topics too: on a development cluster alone.")
+]
+
+
+@topics.command()
+def plan(*, peer_topics: PeerTopics = False) -> None:
+    """Show what `apply` would create, and what differs; changes nothing."""
+    from topology import provisioning
+
+    for line in provisioning.plan(Settings(), create_peer_topics=peer_topics):
+        typer.echo(line)
+
+
+@topics.command()
+def apply(*, peer_topics: PeerTopics = False) -> None:
+    """Create the topics that are missing. Never changes one that is there."""
+    from topology import provisioning
+
+    for line in provisioning.apply(Settings(), create_peer_topics=peer_topics):
+        typer.echo(line)
+
+
+@topics.command()
+def check() -> None:
+    """Hold every topic against the table; exit code 1 where one is missing or differs."""
+    from topology import provisioning
+
+    for line in provisioning.check(Settings()):
+        typer.echo(line)
+    typer.echo("All topics are as they must be.")
