@@ -3,12 +3,14 @@
 A setting `X` can come from a file: `X_FILE` names it (for secrets). `.env` is read.
 """
 
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.sources import FileSource, RenamedSource, environment_of
 from schemas.limits import Limits
 from schemas.topics import DEFAULT_PREFIX, TopicTable
 
@@ -21,9 +23,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     service_name: str = "batch-service"
+    """Name of the service in logs and published events."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     environment: Literal["development", "staging", "production", "testing"] = "development"
+    """Where this runs; stands in every log line."""
+
+    host: str = "127.0.0.1"
+    """Address that the api binds."""
+    port: int = Field(default=5000, ge=0, le=65535)
+    """Port of the api; 0 for a free one."""
+    web_concurrency: int = Field(default=1, ge=1)
+    """Worker processes of the api."""
+    graceful_timeout: int = Field(default=8, ge=1)
+    """Seconds that open HTTP requests get to end after SIGTERM."""
+    keep_alive_timeout: int = Field(default=5, ge=1)
+    """Seconds that an idle HTTP connection is kept open."""
 
     kafka_bootstrap_servers: str = "localhost:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -33,10 +48,16 @@ class Settings(BaseSettings):
     kafka_ssl_ca_location: str | None = None
     kafka_extra: dict[str, Any] = Field(default_factory=dict)
     """Further librdkafka properties for every client, as a JSON object."""
+    startup_timeout_s: float = Field(default=10, gt=0)
+    """Seconds that a start waits for the Kafka cluster to answer."""
 
     topic_prefix: str = DEFAULT_PREFIX
     topic_partitions: int = Field(default=4, ge=1)
     """Partitions of own topics. Cannot change under a running inbox generation."""
+    topic_replication: int = Field(default=-1, ge=-1)
+    """Replicas of topics that are created; -1 for the cluster's default."""
+    topic_check_interval_s: float = Field(default=10, gt=0)
+    """Seconds between two looks at partition counts and at topics that were missing."""
     orchestrator_group: str = "batch-orchestrator"
     router_group: str = "batch-orchestrator-router"
     projector_group: str = "batch-orchestrator-projector"
@@ -44,16 +65,19 @@ class Settings(BaseSettings):
     """Generation of the inbox: raised by one when batches move to new partitions or another cluster."""
 
     peer_era: Literal["any", "seed", "head"] = "any"
-    default_phases: tuple[str, ...] = ()
-    """Phases requested for every batch, beside those that the pipeline always runs."""
+    router_start: str | None = None
+    """Where the router begins while its group has no committed offset: `earliest`, `latest` or an ISO 8601 time.
+    Unset, it refuses to begin on topics that hold records."""
+    default_phases: Annotated[tuple[str, ...], NoDecode] = ()
+    """Phases requested for every batch, beside those that the pipeline always runs; with commas between them."""
     pipelines_file: Path | None = None
     """Pipeline definitions (TOML); the built-in ones where unset. Read by the router alone."""
 
-    max_essays: int = Limits().essays
-    max_input_bytes: int = Limits().input_bytes
-    max_inbox_bytes: int = Limits().inbox_bytes
-    max_state_bytes: int = Limits().state_bytes
-    max_dead_letter_bytes: int = Limits().dead_letter_bytes
+    max_essays: int = Field(default=Limits().essays, ge=1)
+    max_input_bytes: int = Field(default=Limits().input_bytes, ge=1)
+    max_inbox_bytes: int = Field(default=Limits().inbox_bytes, ge=1)
+    max_state_bytes: int = Field(default=Limits().state_bytes, ge=1)
+    max_dead_letter_bytes: int = Field(default=Limits().dead_letter_bytes, ge=1)
 
     state_dir: Path = Path("state-data")
     """Where the orchestrator keeps its stores; one directory per instance."""
@@ -66,6 +90,37 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port of the process's metrics and health; 0 for none."""
+    max_lag_s: float = Field(default=60, gt=0)
+    """Seconds behind its input from which a process reports that it is not ready."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (part of the library's signature)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, `.env`, files named by `X_FILE`, names of the service before."""
+        environment = environment_of(env_settings, dotenv_settings)
+        files = FileSource(settings_cls, environment)
+        return init_settings, env_settings, dotenv_settings, files, RenamedSource(settings_cls, environment)
+
+    @field_validator("default_phases", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("router_start")
+    @classmethod
+    def _is_a_start(cls, value: str | None) -> str | None:
+        if value not in {None, "earliest", "latest"}:
+            try:
+                datetime.fromisoformat(str(value))
+            except ValueError:
+                raise ValueError("must be earliest, latest or an ISO 8601 time") from None
+        return value
 
     def limits(self) -> Limits:
         """Return the size ladder."""

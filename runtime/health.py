@@ -1,0 +1,141 @@
+"""What a stream process knows about itself: alive, assigned, restored, and how far behind in seconds.
+
+Assignment and the end of what can be read come from librdkafka's statistics, which arrive in the thread that polls:
+their arrival is the heartbeat. Offsets alone cannot tell that a process has caught up, because a transactional topic
+ends with control records, which are never handed out; the fetch position passes them and is compared instead.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+STATISTICS_INTERVAL_MS = 1_000
+_START_GRACE_S = 60.0
+
+
+class HealthReport(Struct, frozen=True, kw_only=True):
+    """The state of a process at one moment, as `/livez` and `/readyz` show it."""
+
+    process: str
+    alive: bool
+    """The processing loop has polled of late."""
+    assigned: bool
+    """A settled member of the consumer group, be it with no partition."""
+    restored: bool
+    """Local state has been read back; always true for a process without state."""
+    partitions: int
+    lag_seconds: float
+    """Now minus the time of the last processed record while there is more to read; 0 when caught up."""
+    reasons: tuple[str, ...]
+    """Why it is not ready; empty when it is."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does its work in time."""
+        return not self.reasons
+
+
+class Health:
+    """Collects what is known; `report` can be called from any thread."""
+
+    def __init__(
+        self,
+        process: str,
+        *,
+        max_lag_s: float = 60,
+        stall_s: float = 20,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._process = process
+        self._max_lag_s = max_lag_s
+        self._stall_s = stall_s
+        self._clock = clock
+        self._started = clock()
+        self._beat: float | None = None
+        self._assigned = False
+        self._behind: dict[tuple[str, int], float] = {}
+        self._assigned_since: dict[tuple[str, int], float] = {}
+        self._times: dict[tuple[str, int], int] = {}
+        self._restored: Callable[[], bool] = lambda: True
+        self._checks: list[Callable[[], str | None]] = []
+
+    def processed(self, topic: str, partition: int, time_ms: int) -> None:
+        """Note a processed record and its time (Unix milliseconds). Called for every record."""
+        self._times[(topic, partition)] = time_ms
+
+    def watch_restored(self, restored: Callable[[], bool]) -> None:
+        """Ask `restored` at each report whether local state has been read back."""
+        self._restored = restored
+
+    def add_check(self, check: Callable[[], str | None]) -> None:
+        """Ask `check` at each report for a reason not to be ready."""
+        self._checks.append(check)
+
+    def beat(self) -> None:
+        """Note that the processing loop runs. For a process that has no consumer statistics."""
+        self._beat = self._clock()
+        self._assigned = True
+
+    def on_statistics(self, statistics: str) -> None:
+        """Take in the statistics of the consumer (`stats_cb`, every `STATISTICS_INTERVAL_MS`)."""
+        now = self._clock()
+        parsed = json.loads(statistics)
+        self._beat = now
+        self._assigned = parsed.get("cgrp", {}).get("join_state") == "steady"
+        partitions = dict(_assigned_partitions(parsed))
+        self._assigned_since = {at: self._assigned_since.get(at, now) for at in partitions}
+        self._behind = {at: self._assigned_since[at] for at, state in partitions.items() if _has_more(state)}
+        self._times = {at: time_ms for at, time_ms in self._times.copy().items() if at in partitions}
+
+    def report(self) -> HealthReport:
+        """Return the state at this moment."""
+        now = self._clock()
+        alive = now - self._beat <= self._stall_s if self._beat is not None else now - self._started <= _START_GRACE_S
+        restored = self._restored()
+        lag = self._lag_seconds(now)
+        return HealthReport(
+            process=self._process,
+            alive=alive,
+            assigned=self._assigned,
+            restored=restored,
+            partitions=len(self._assigned_since),
+            lag_seconds=round(lag, 3),
+            reasons=tuple(self._reasons(alive=alive, restored=restored, lag=lag)),
+        )
+
+    def _lag_seconds(self, now: float) -> float:
+        times = self._times.copy()
+        lags = [now - (times[at] / 1000 if at in times else since) for at, since in self._behind.copy().items()]
+        return max(0.0, *lags) if lags else 0.0
+
+    def _reasons(self, *, alive: bool, restored: bool, lag: float) -> list[str]:
+        reasons = []
+        if not alive:
+            reasons.append(f"The processing loop has not polled for {self._stall_s:.0f} s.")
+        if not self._assigned:
+            reasons.append("The consumer group has not settled.")
+        if not restored:
+            reasons.append("Local state is being read back.")
+        if lag > self._max_lag_s:
+            reasons.append(f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed.")
+        return reasons + [reason for check in self._checks if (reason := check()) is not None]
+
+
+def _assigned_partitions(statistics: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+    return [
+        ((name, int(number)), partition)
+        for name, topic in statistics.get("topics", {}).items()
+        for number, partition in topic.get("partitions", {}).items()
+        if int(number) >= 0 and partition.get("fetch_state") not in {"none", "stopping", "stopped"}
+    ]
+
+
+def _has_more(partition: dict[str, Any]) -> bool:
+    end = partition.get("ls_offset", -1)
+    if end < 0:
+        end = partition.get("hi_offset", -1)
+    waiting: bool = partition.get("fetchq_cnt", 0) > 0 or 0 <= partition.get("next_offset", -1) < end
+    return waiting

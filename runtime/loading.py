@@ -1,0 +1,65 @@
+"""Reading the settings, with errors that name what is wrong and show no value."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from runtime.settings import ENV_PREFIX, Settings
+from runtime.sources import RENAMED
+from schemas.errors import ConfigurationError
+
+_NEXT_STEP = "Correct it in the environment or in .env; docs/configuration.md lists every setting."
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings of this process, `overrides` before all other sources.
+
+    Raises:
+        ConfigurationError: a setting is wrong (all wrong ones are named), or the sizes are out of order.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_all_wrong(error), next_step=_NEXT_STEP) from None
+    except SettingsError as error:
+        raise ConfigurationError(_undecodable(error), next_step=_NEXT_STEP) from None
+    settings.limits().check()
+    return settings
+
+
+def variable(field: str) -> str:
+    """Return the name of a setting in the environment."""
+    return (ENV_PREFIX + field).upper()
+
+
+def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str]:
+    """Return variables that look like settings and change nothing, each with what to do about it."""
+    names = {name.upper() for name in (os.environ if environment is None else environment)}
+    fields = Settings.model_fields
+    known = {variable(field) for field in fields} | {variable(old) for old in RENAMED}
+    known |= {f"{name}_FILE" for name in known}
+    ignored = {
+        name: "It is no setting of this version; unset it or correct its name."
+        for name in names
+        if name.startswith(ENV_PREFIX) and name not in known
+    }
+    for field in ("kafka_bootstrap_servers", "log_level"):
+        if field.upper() in names and not {variable(field), variable(field) + "_FILE"} & names:
+            ignored[field.upper()] = f"It has no prefix; set {variable(field)}."
+    return ignored
+
+
+def _all_wrong(error: ValidationError) -> str:
+    parts = []
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        name = variable(str(detail["loc"][0])) if detail["loc"] else "the settings"
+        parts.append(f"{name}: {detail['msg']}")
+    return "; ".join(parts) + "."
+
+
+def _undecodable(error: SettingsError) -> str:
+    field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+    return f"{variable(field) if field else 'A setting'}: is not valid JSON."

@@ -1,0 +1,74 @@
+"""Structured logs: one JSON object a line (or coloured text), from this code and from every library alike."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from runtime.settings import Settings
+
+LOGGER = "orchestrator"
+_NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
+
+
+def configure_logging(settings: Settings, process: str, *, stream: TextIO | None = None) -> None:
+    """Send the logs of this process to `stream` (default: stderr).
+
+    Loggers of the standard library, the stream library's and librdkafka's among them, go the same way. Whatever is
+    bound or given by keyword stands at top level: bind `batch_id` and `correlation_id` by these names.
+    """
+    shared = _shared_processors(settings, process)
+    renderer: list[Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if settings.log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())]
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+    for name, level in _NOISY.items():
+        logging.getLogger(name).setLevel(max(level, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def get_logger(name: str = LOGGER) -> structlog.stdlib.BoundLogger:
+    """Return a logger; `name` stands in each line as `logger`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _shared_processors(settings: Settings, process: str) -> list[Processor]:
+    fixed = {"service": settings.service_name, "environment": settings.environment, "process": process}
+
+    def add_fixed(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        for key, value in fixed.items():
+            event.setdefault(key, value)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        add_fixed,
+    ]

@@ -1,0 +1,47 @@
+"""Names, help texts and labels of every metric. A label never holds an id: the number of series stays bounded."""
+
+from typing import Final
+
+PREFIX: Final = "batch_orchestrator"
+
+RECORDS_READ: Final = "records_read"
+RECORDS_WRITTEN: Final = "records_written"
+DECISIONS: Final = "decisions"
+DEAD_LETTERS: Final = "dead_letters"
+COMMIT_SECONDS: Final = "commit_seconds"
+HTTP_REQUESTS: Final = "http_requests"
+HTTP_SECONDS: Final = "http_request_seconds"
+ALIVE: Final = "alive"
+ASSIGNED: Final = "assigned"
+RESTORED: Final = "restored"
+ASSIGNED_PARTITIONS: Final = "assigned_partitions"
+LAG_SECONDS: Final = "lag_seconds"
+BUILD: Final = "build"
+
+HELP: Final[dict[str, str]] = {
+    RECORDS_READ: "Records read, by topic.",
+    RECORDS_WRITTEN: "Records handed to the producer, by topic.",
+    DECISIONS: "Decisions, by kind of event and disposition.",
+    DEAD_LETTERS: "Records that became dead letters, by error code.",
+    COMMIT_SECONDS: "Seconds that a checkpoint took to commit.",
+    HTTP_REQUESTS: "HTTP requests, by method, route and status code.",
+    HTTP_SECONDS: "Seconds from an HTTP request to its answer, by method and route.",
+    ALIVE: "1 while the processing loop runs.",
+    ASSIGNED: "1 while the process is a settled member of its consumer group.",
+    RESTORED: "1 once local state has been read back.",
+    ASSIGNED_PARTITIONS: "Partitions assigned to this process.",
+    LAG_SECONDS: "Seconds behind the input; 0 while there is nothing more to read.",
+    BUILD: "Version of the product and of what it runs on.",
+}
+
+LABELS: Final[dict[str, tuple[str, ...]]] = {
+    RECORDS_READ: ("topic",),
+    RECORDS_WRITTEN: ("topic",),
+    DECISIONS: ("kind", "disposition"),
+    DEAD_LETTERS: ("code",),
+    HTTP_REQUESTS: ("method", "route", "status"),
+    HTTP_SECONDS: ("method", "route"),
+}
+
+COMMIT_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+HTTP_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)

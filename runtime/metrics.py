@@ -1,0 +1,90 @@
+"""The metrics of a process, as objects. `metric_names` has their names; each process wires in what it has."""
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.exposition import choose_encoder
+
+from runtime import metric_names as names
+from runtime.health import Health, HealthReport
+
+_PACKAGES = {"quixstreams": "quixstreams", "confluent_kafka": "confluent-kafka", "version": "batch-orchestrator"}
+
+
+class Metrics:
+    """Counters and gauges in a registry of their own, so that two processes' worth can live in one test."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.records_read = self._counter(names.RECORDS_READ)
+        """Label: topic, by its name under the default prefix."""
+        self.records_written = self._counter(names.RECORDS_WRITTEN)
+        """Label: topic, by its name under the default prefix."""
+        self.decisions = self._counter(names.DECISIONS)
+        """Labels: kind of the event, disposition."""
+        self.dead_letters = self._counter(names.DEAD_LETTERS)
+        """Label: error code."""
+        self.commit_seconds = self._histogram(names.COMMIT_SECONDS, names.COMMIT_BUCKETS)
+        self.http_requests = self._counter(names.HTTP_REQUESTS)
+        """Labels: method, route template, status code."""
+        self.http_seconds = self._histogram(names.HTTP_SECONDS, names.HTTP_BUCKETS)
+        """Labels: method, route template."""
+        self._alive = self._gauge(names.ALIVE)
+        self._assigned = self._gauge(names.ASSIGNED)
+        self._restored = self._gauge(names.RESTORED)
+        self._partitions = self._gauge(names.ASSIGNED_PARTITIONS)
+        self._lag = self._gauge(names.LAG_SECONDS)
+        build = Info(names.BUILD, names.HELP[names.BUILD], namespace=names.PREFIX, registry=self.registry)
+        build.info(build_info())
+
+    def watch(self, health: Health) -> None:
+        """Let the health gauges show what `health` says at each scrape."""
+        gauges = (
+            (self._alive, lambda report: report.alive),
+            (self._assigned, lambda report: report.assigned),
+            (self._restored, lambda report: report.restored),
+            (self._partitions, lambda report: report.partitions),
+            (self._lag, lambda report: report.lag_seconds),
+        )
+        for gauge, read in gauges:
+            gauge.set_function(_reading(health, read))
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the body and its content type: OpenMetrics where `accept` asks for it."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+    def _counter(self, name: str) -> Counter:
+        return Counter(
+            name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self.registry
+        )
+
+    def _gauge(self, name: str) -> Gauge:
+        return Gauge(name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self.registry)
+
+    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(
+            name,
+            names.HELP[name],
+            names.LABELS.get(name, ()),
+            namespace=names.PREFIX,
+            registry=self.registry,
+            buckets=buckets,
+        )
+
+
+def build_info() -> dict[str, str]:
+    """Return the versions that this process runs on."""
+    found = {"python": platform.python_version()}
+    for label, package in _PACKAGES.items():
+        try:
+            found[label] = version(package)
+        except PackageNotFoundError:
+            found[label] = "unknown"
+    return found
+
+
+def _reading(health: Health, read: Callable[[HealthReport], float]) -> Callable[[], float]:
+    return lambda: float(read(health.report()))
