@@ -19,6 +19,7 @@ from peers.topics import REGISTERED
 
 _METADATA_SECONDS = 10.0
 _TOPIC_REFRESH_SECONDS = 2.0
+_RETRY_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 0.05
 _BATCH = 500
 _FLUSH_SECONDS = 10.0
@@ -84,8 +85,7 @@ class Peers:
         """
         consumer = Consumer(self._consumer_settings)
         try:
-            self._await_topic(consumer, timeout)
-            self._assign_new(consumer)
+            self._begin(consumer, timeout)
         except BaseException:
             consumer.close()
             raise
@@ -119,24 +119,28 @@ class Peers:
     def _has_ended(self) -> bool:
         return self._stopping.is_set() or self._failure is not None
 
-    def _await_topic(self, consumer: Consumer, timeout: float) -> None:
+    def _begin(self, consumer: Consumer, timeout: float) -> None:
+        """Assign what there is as soon as the broker answers and the registered topic exists."""
         wanted = self.options.real_name(REGISTERED)
         deadline = time.monotonic() + timeout
         while True:
             try:
-                topics = consumer.list_topics(timeout=min(_METADATA_SECONDS, timeout)).topics
+                if wanted in consumer.list_topics(timeout=min(_METADATA_SECONDS, timeout)).topics:
+                    self._assign_new(consumer)
+                    return
+                problem = f"topic {wanted} does not exist; create the topics first"
             except KafkaException as error:
-                raise PeersError(f"no broker answers: {error}; check the bootstrap servers") from error
-            if wanted in topics:
-                return
+                problem = f"the broker does not answer as it should: {error}; check the bootstrap servers"
             if time.monotonic() >= deadline:
-                raise PeersError(f"topic {wanted} does not exist; create the topics first")
-            self._stopping.wait(0.2)
+                raise PeersError(problem)
+            # New topics have no leaders for a moment.
+            self._stopping.wait(_RETRY_SECONDS)
 
     def _assign_new(self, consumer: Consumer, *, late: bool = False) -> None:
         """Assign partitions that are not assigned yet: at start as the options say, later ones whole."""
         known = consumer.list_topics(timeout=_METADATA_SECONDS).topics
-        fresh = []
+        fresh: list[TopicPartition] = []
+        replay_ends: dict[tuple[str, int], int] = {}
         for topic in self._core.topics:
             for number in known[topic].partitions if topic in known else ():
                 if (topic, number) in self._replay_ends:
@@ -145,10 +149,11 @@ class Peers:
                 if not late:
                     _, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_METADATA_SECONDS)
                     start, replay_end = (start, end) if self.options.from_beginning else (end, 0)
-                self._replay_ends[topic, number] = replay_end
+                replay_ends[topic, number] = replay_end
                 fresh.append(TopicPartition(topic, number, start))
         if fresh:
             consumer.incremental_assign(fresh)
+            self._replay_ends |= replay_ends
 
     def _run(self, consumer: Consumer) -> None:
         producer = Producer(self._producer_settings)
