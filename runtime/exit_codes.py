@@ -1,0 +1,39 @@
+"""Exit codes of every process, after sysexits.h where it has a fitting one. A supervisor decides by them."""
+
+from schemas.errors import (
+    BrokerError,
+    ConfigurationError,
+    NewerRecord,
+    OrchestratorError,
+    StateError,
+    TopicError,
+)
+
+OK = 0
+STATE = 65
+"""State cannot be trusted."""
+BROKER = 69
+"""The Kafka cluster cannot be reached."""
+FAULT = 70
+"""Anything unexpected."""
+TOPIC = 72
+"""A topic is missing or differs from what is needed."""
+RESTART = 75
+"""The world has changed (a topic appeared, partitions were added): start again."""
+NEWER_RECORD = 76
+"""An internal record needs a newer version of the product."""
+CONFIGURATION = 78
+"""A setting is wrong: starting again will not help."""
+
+_BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
+    (ConfigurationError, CONFIGURATION),
+    (TopicError, TOPIC),
+    (StateError, STATE),
+    (BrokerError, BROKER),
+    (NewerRecord, NEWER_RECORD),
+)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code for an error that ends a process."""
+    return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), FAULT)

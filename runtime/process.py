@@ -1,0 +1,92 @@
+"""The shell of every process: logs, metrics port, signals; an error becomes one clear message and an exit code."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+
+from runtime import exit_codes
+from runtime.health import Health
+from runtime.loading import ignored_variables
+from runtime.logs import configure_logging, get_logger
+from runtime.metrics import Metrics
+from runtime.server import MetricsServer
+from runtime.settings import Settings
+from runtime.stopping import Stopping
+from schemas.errors import OrchestratorError
+
+
+class Process:
+    """What the work of a process finds around it."""
+
+    def __init__(self, name: str, settings: Settings, stopping: Stopping) -> None:
+        self.name = name
+        """`router`, `orchestrator`, `projector` or `timekeeper`."""
+        self.settings = settings
+        self.stopping = stopping
+        self.metrics = Metrics()
+        self.health = Health(name, max_lag_s=settings.max_lag_s)
+        self.log: structlog.stdlib.BoundLogger = get_logger(name)
+        self.exit_code = exit_codes.OK
+        """What the process ends with when its work returns."""
+        self.metrics.watch(self.health)
+
+    def restart(self, reason: str) -> None:
+        """End in order, with the code that asks to be started again."""
+        self.log.warning("restart_needed", reason=reason)
+        self.exit_code = exit_codes.RESTART
+        self.stopping.ask()
+
+
+def run_process(name: str, settings: Settings, work: Callable[[Process], None]) -> int:
+    """Run `work` in the main thread until it returns or fails, and return the exit code.
+
+    An error is one message on stderr: its code, what is wrong and the next step. What nobody has foreseen is
+    `ORC-INTERNAL`, with its traceback in the log.
+    """
+    configure_logging(settings, name)
+    for variable, advice in ignored_variables().items():
+        get_logger(name).warning("setting_ignored", variable=variable, advice=advice)
+    try:
+        with ExitStack() as stack:
+            settings.limits().check()
+            process = Process(name, settings, stack.enter_context(Stopping()))
+            if settings.metrics_port:
+                stack.enter_context(
+                    MetricsServer(
+                        process.metrics, process.health, host=settings.metrics_host, port=settings.metrics_port
+                    )
+                )
+            process.log.info("starting")
+            work(process)
+            process.log.info("stopped", exit_code=process.exit_code)
+            return process.exit_code
+    except KeyboardInterrupt:
+        return exit_codes.FAULT
+    except Exception as error:  # noqa: BLE001  (the last resort of the process)
+        return _report(name, error)
+
+
+def _report(name: str, error: Exception) -> int:
+    known = _known(error)
+    if known is None:
+        get_logger(name).error("failed", exc_info=error)
+        known = OrchestratorError(
+            f"{type(error).__name__}: {error}", next_step="Read the traceback in the log above, and report it."
+        )
+    code = exit_codes.exit_code(known)
+    get_logger(name).error("ended", code=known.code, reason=known.message, exit_code=code)
+    sys.stderr.write(f"{name}: {known}\n")
+    sys.stderr.flush()
+    return code
+
+
+def _known(error: BaseException | None) -> OrchestratorError | None:
+    """Return the first error of the product in the chain of causes: libraries wrap what they let through."""
+    seen = 0
+    while error is not None and seen < 10:
+        if isinstance(error, OrchestratorError):
+            return error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return None

@@ -1,0 +1,80 @@
+"""The metrics port of a process: `/metrics`, `/livez` and `/readyz`, served from threads of their own."""
+
+import json
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from runtime.health import Health
+from runtime.metrics import Metrics
+from schemas.errors import ConfigurationError
+
+
+class MetricsServer:
+    """Serves one process's metrics and health; a context manager.
+
+    Raises:
+        ConfigurationError: the port is taken or the address is not of this machine (`ORC-PORT`).
+    """
+
+    def __init__(self, metrics: Metrics, health: Health, *, host: str, port: int) -> None:
+        handler = type("Handler", (_Handler,), {"metrics": metrics, "health": health})
+        try:
+            self._server = _Server((host, port), handler)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The metrics port cannot be opened at {host}:{port}: {error.strerror or error}.",
+                next_step="Set METRICS_PORT (and METRICS_HOST) to a free one, or end what holds it.",
+                code="ORC-PORT",
+            ) from error
+        self.port: int = self._server.server_address[1]
+        """The port that is served, also where a free one was asked for."""
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Handler(BaseHTTPRequestHandler):
+    metrics: Metrics
+    health: Health
+    timeout = 5
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/metrics":
+            body, content_type = self.metrics.exposition(self.headers.get("Accept", ""))
+            self._answer(HTTPStatus.OK, body, content_type)
+        elif path in {"/livez", "/readyz"}:
+            report = self.health.report()
+            well = report.alive if path == "/livez" else report.ready
+            body = json.dumps({"status": "ok" if well else "unavailable", **msgspec.to_builtins(report)}).encode()
+            self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b'{"error": "not found"}', "application/json")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Keep scrapes out of the logs."""
+
+    def _answer(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)

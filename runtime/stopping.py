@@ -1,0 +1,84 @@
+"""Stopping in order on SIGTERM and SIGINT, at any moment of a process's life.
+
+The stream library sets handlers of its own when it runs, and forgets a stop that comes while it starts. So the signals
+are also read from the interpreter's wake-up descriptor, which works whatever handler is set and while the main thread
+is inside a library call; and the stop is asked for again until the process has ended.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Self
+
+from runtime import exit_codes
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_ASK_AGAIN_S = 0.1
+_START_GRACE_S = 2.0
+_STOP_LIMIT_S = 9.0
+
+
+class Stopping:
+    """Turns signals into calls of what stops the process; a context manager of the main thread.
+
+    Before anything runs there is nothing in flight: the process leaves with code 0 after two seconds at the most. What
+    runs gets nine seconds to commit or abort, so that ten seconds are always enough.
+    """
+
+    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
+        self.asked = Event()
+        """Set when the process has been asked to stop."""
+        self._ended = Event()
+        self._leave = leave
+        self._lock = Lock()
+        self._stop: Callable[[], None] | None = None
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        Thread(target=self._watch, name="stopping", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(-1)
+        self._ended.set()
+        self._writer.close()
+
+    def runs(self, stop: Callable[[], None]) -> None:
+        """From now on `stop` ends the work in order; it may be called often, and from another thread."""
+        with self._lock:
+            self._stop = stop
+
+    def ask(self) -> None:
+        """Stop as a signal would."""
+        self._writer.send(bytes([signal.SIGTERM]))
+
+    def _watch(self) -> None:
+        while received := self._reader.recv(64):
+            if any(number in _SIGNALS for number in received):
+                self.asked.set()
+                break
+        self._reader.close()
+        if self.asked.is_set():
+            self._keep_asking()
+
+    def _keep_asking(self) -> None:
+        waited = 0.0
+        while not self._ended.wait(_ASK_AGAIN_S):
+            waited += _ASK_AGAIN_S
+            with self._lock:
+                stop = self._stop
+            if stop is not None:
+                stop()
+            elif waited > _START_GRACE_S:
+                self._leave(exit_codes.OK)
+            if waited > _STOP_LIMIT_S:
+                self._leave(exit_codes.FAULT)
