@@ -75,8 +75,8 @@ class Batch:
     waits_for_ready: bool = True
     runs: dict[str, PhaseRun] = field(default_factory=dict)
     matching_commands: int = 0
-    completed: bool = False
-    """Whether the completed event was seen."""
+    ended_as: str | None = None
+    """The final status that the completed event told; None before it."""
 
     @property
     def starts_at(self) -> float | None:

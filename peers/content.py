@@ -53,7 +53,10 @@ def command_findings(era: Era, batch: Batch, phase: str, correlation_id: str | N
 
 
 def timing_findings(batch: Batch, phase: str, now: float) -> Iterator[Finding]:
-    """Whether a command came before the peers reported what it must build on."""
+    """Whether a command came after the batch's end, or before the peers reported what it must build on."""
+    # A cancellation may overtake a command on its way through another topic.
+    if batch.ended_as not in (None, "cancelled"):
+        yield Finding(Rule.AFTER_COMPLETION, f"{phase} commanded though the batch ended as {batch.ended_as}")
     if phase == STUDENT_MATCHING:
         if now < batch.provisioned_at:
             yield Finding(Rule.BEFORE_CAUSE, "student matching commanded before the content was reported")

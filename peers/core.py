@@ -179,9 +179,9 @@ class PeerCore:
         phase, data, correlation_id = inbound.phase, envelope["data"], envelope.get("correlation_id")
         assert phase is not None
         findings = list(command_findings(self.options.era, batch, phase, correlation_id, data))
-        early = [] if replayed else list(timing_findings(batch, phase, now))
-        self._complain(message, batch.batch_id, [*findings, *early])
-        if early:
+        untimely = [] if replayed else list(timing_findings(batch, phase, now))
+        self._complain(message, batch.batch_id, [*findings, *untimely])
+        if untimely:
             return []
         if phase == STUDENT_MATCHING:
             return self._on_matching(batch, now)
@@ -237,11 +237,11 @@ class PeerCore:
                 essay.results[inbound.phase] = "unaccounted"
 
     def _on_completed(self, message: Message, batch: Batch, envelope: Json, now: float, *, replayed: bool) -> None:
-        if batch.completed:
+        if batch.ended_as is not None:
             again = Finding(Rule.COMPLETED_AGAIN, f"event id {envelope.get('event_id')}")
             self._complain(message, batch.batch_id, [again])
             return
-        batch.completed = True
+        batch.ended_as = envelope["data"]["final_status"]
         self.count("completed")
         as_of = float("inf") if replayed else now
         self._complain(message, batch.batch_id, completion_findings(batch, envelope["data"], as_of))

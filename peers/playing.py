@@ -47,7 +47,7 @@ class Peers:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_uncommitted" if options.read_uncommitted else "read_committed",
-            "fetch.wait.max.ms": 20,
+            "fetch.wait.max.ms": 100,
         }
         self._producer_settings = common | {
             "acks": "all",
@@ -172,8 +172,11 @@ class Peers:
     def _loop(self, consumer: Consumer, producer: Producer) -> None:
         refresh_at = time.monotonic() + _TOPIC_REFRESH_SECONDS
         while not self._stopping.is_set():
-            for message in consumer.consume(_BATCH, timeout=self._poll_seconds()):
-                self._take(message)
+            # One at first: consume() alone would wait out its timeout for a full batch.
+            first = consumer.poll(self._poll_seconds())
+            if first is not None:
+                for message in [first, *consumer.consume(_BATCH, timeout=0)]:
+                    self._take(message)
             self._send_due(producer)
             if time.monotonic() >= refresh_at:
                 self._refresh(consumer)

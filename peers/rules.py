@@ -63,6 +63,8 @@ class Rule(StrEnum):
     """A second, different completed event."""
     COMPLETED_EARLY = "completed_early"
     """Completed while an outcome is still to come."""
+    AFTER_COMPLETION = "after_completion"
+    """A command for a batch whose completed event came already."""
     FINAL_STATUS = "final_status"
     """The final status does not follow from the peer's own answers."""
     FINAL_COUNTS = "final_counts"

@@ -65,7 +65,7 @@ def expected_batch(batch: Batch, now: float) -> ExpectedBatch:
         successful_essay_count=survivors,
         failed_essay_count=len(batch.essays) - survivors,
         completed_phases=tuple(phase for phase, result in phases.items() if result.succeeded),
-        completed=batch.completed,
+        completed=batch.ended_as is not None,
     )
 
 

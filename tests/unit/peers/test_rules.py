@@ -193,6 +193,15 @@ BREACHES: list[tuple[Rule, Era, Callable[[Play], object]]] = [
     (Rule.COMPLETED_EARLY, "seed", lambda play: (spellchecked(play), play.complete(now=LATER))),
     (Rule.COMPLETED_EARLY, "seed", lambda play: (ready(play), play.complete())),
     (
+        Rule.AFTER_COMPLETION,
+        "seed",
+        lambda play: (
+            survivors := refs(spellchecked(play)[-1]),
+            play.complete(),
+            play.cj(survivors, now=4 * LATER),
+        ),
+    ),
+    (
         Rule.FINAL_STATUS,
         "seed",
         lambda play: (spellchecked(play), play.complete(final_status="completed_with_failures")),
