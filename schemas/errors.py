@@ -6,10 +6,15 @@
     ├── StateError               local or replicated state cannot be trusted
     ├── BrokerError              the Kafka cluster cannot be reached or started
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
+    │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
+    │       └── EraGap           the peers' era cannot take what the body says (HTTP 422)
     └── NewerRecord              an internal record was written by a newer version of the product
 
 Each code has a page in docs/errors.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class OrchestratorError(Exception):
@@ -59,6 +64,34 @@ class UnreadableRecord(OrchestratorError):
     """A record cannot be decoded or fits no known model; it goes to the dead letters unchanged."""
 
     code = "ORC-UNREADABLE"
+
+    def __init__(self, message: str, *, next_step: str, code: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(message, next_step=next_step, code=code)
+        self.request_id = request_id
+        """The request that the record carries, where that much could be read; for the dead letter's header."""
+
+
+class InvalidRequest(UnreadableRecord):
+    """A request's body breaks its model. `details` has one entry for each fault: `type`, `loc`, `msg`."""
+
+    code = "ORC-REQUEST-BODY"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        code: str | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message, next_step=next_step, code=code)
+        self.details = tuple(details)
+
+
+class EraGap(InvalidRequest):
+    """The body is right, but the peers' era (`PEER_ERA`) cannot take what it says."""
+
+    code = "ORC-ERA-GAP"
 
 
 class NewerRecord(OrchestratorError):

@@ -32,6 +32,16 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
     return derived_id(f"dead-letter\n{topic}\n{partition}\n{offset}")
 
 
+def request_event_id(request_id: str) -> str:
+    """Id of the event that carries a request."""
+    return derived_id(f"request\n{request_id}")
+
+
+def request_correlation_id(request_id: str) -> str:
+    """Correlation id of a request that brought none."""
+    return derived_id(f"request-correlation\n{request_id}")
+
+
 def slot_id(batch_id: str, registered_version: int, index: int) -> str:
     """Id of the essay slot `index` (from 0) of a batch. 36 characters: peers drop longer ones."""
     return derived_id(f"slot\n{batch_id}\n{registered_version}\n{index}")

@@ -97,6 +97,7 @@ class ReasonCode(StrEnum):
     READY_AGAIN = "ready_again"
     CONFLICTING_READY = "conflicting_ready"
     OUTCOME_ALREADY_RECORDED = "outcome_already_recorded"
+    VALIDATION_FAILURES_ALREADY_RECORDED = "validation_failures_already_recorded"
     KEY_REUSED = "key_reused"
     FOREIGN_BATCH_ID = "foreign_batch_id"
     UNSUPPORTED = "unsupported"

@@ -1,0 +1,21 @@
+"""What a failed validation says to the one who sent the data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+SHOWN_FAULTS = 5
+
+
+def faults(error: ValidationError) -> list[Mapping[str, Any]]:
+    """Return each fault as `type`, `loc`, `msg`: JSON throughout, and without the data itself."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{"type": fault["type"], "loc": list(fault["loc"]), "msg": fault["msg"]} for fault in found]
+
+
+def sentence(found: list[Mapping[str, Any]]) -> str:
+    """Return the first faults in one line, such as `data.batch_id: Field required`."""
+    shown = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in found[:SHOWN_FAULTS]]
+    more = len(found) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
