@@ -77,6 +77,8 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether a class batch has had its student matching commanded."""
     file_failures: tuple[FileFailure, ...] = ()
     file_failures_total: int = 0
+    validations: tuple[str, ...] = ()
+    """Digests of the last validation errors recorded."""
     deadlines: tuple[Deadline, ...] = ()
     """Armed clocks, the earliest first."""
     paused_ms: int | None = None

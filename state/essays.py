@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
-from schemas.events import EssayRef, PhaseConcluded
+from schemas.events import EssayRef, PhaseConcluded, ValidationFailed
 from state.batch import Batch
 
 _encode = msgspec.json.encode
@@ -73,6 +73,12 @@ def outcome_digest(outcome: PhaseConcluded) -> str:
     """Return a digest that two outcomes share when phase, status and sets are equal, whatever ids, times and order."""
     succeeded = sorted({(ref.essay_id, ref.text_storage_id) for ref in outcome.essays})
     return _digest([outcome.phase, outcome.status, succeeded, sorted(set(outcome.failed_essay_ids))])
+
+
+def validation_digest(body: ValidationFailed) -> str:
+    """Return a digest that two validation errors share when they name the same failures, whatever ids and order."""
+    failures = sorted({(f.code, f.message, f.file_name, f.essay_id) for f in body.failures})
+    return _digest([body.critical, body.total, failures])
 
 
 def _digest(facts: object) -> str:

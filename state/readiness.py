@@ -9,12 +9,14 @@ from schemas.history import Reason
 from schemas.statuses import BatchStatus, Disposition, ReasonCode
 from state.batch import Batch
 from state.decision import Decision
-from state.essays import ready_digest, unique
+from state.essays import ready_digest, unique, validation_digest
 from state.progress import advance, disarm, end
 from state.transitions import batch_status
 
 SHOWN_FILE_FAILURES = 20
 """How many files that failed validation are kept in full; all are counted."""
+REMEMBERED_VALIDATIONS = 32
+"""How many of a batch's last validation errors are told from new ones. Peers send one."""
 
 
 def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
@@ -46,16 +48,24 @@ def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) ->
         return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
     if batch.context.class_id is None or not known:
         return _start(batch, event, known, body.essays)
-    return _match_students(batch, event, tuple(known.values()))
+    return _match_students(batch, event, known, body.essays)
 
 
 def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
-    """Note files that failed validation; a critical failure ends a batch that has not started."""
+    """Note files that failed validation; a critical failure ends a batch that has not started.
+
+    The event that starts the batch comes on another topic and can overtake this one, so failures that are not critical
+    are noted as long as the batch lives.
+    """
+    digest = validation_digest(body)
+    if digest in batch.validations:
+        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
     if batch.status.terminal:
         return _stale(batch, ReasonCode.BATCH_ENDED)
-    if not batch.status.waiting:
+    if body.critical and not batch.status.waiting:
         return _stale(batch, ReasonCode.ALREADY_STARTED)
     noted = _note_failures(batch, body.failures, max(body.total, len(body.failures)))
+    noted = replace(noted, validations=(*batch.validations[1 - REMEMBERED_VALIDATIONS :], digest))
     if not body.critical:
         reason = Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=noted.file_failures_total)
         return _applied(noted, event, (), reason)
@@ -64,11 +74,10 @@ def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Dec
 
 
 def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
-    unaccounted = batch.expected - len(known)
     batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
     if not known:
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.NO_ESSAYS)
-        return _applied(batch, event, (completed,), Reason(code=ReasonCode.NO_ESSAYS, unaccounted=unaccounted))
+        return _applied(batch, event, (completed,), Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected))
     started = replace(
         batch,
         status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
@@ -77,16 +86,10 @@ def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[
         deadlines=disarm(batch.deadlines),
     )
     started, effects = advance(started, event)
-    reason = Reason(
-        code=ReasonCode.PIPELINE_STARTED,
-        essays=len(known),
-        foreign=len(unique(named)) - len(known),
-        unaccounted=unaccounted,
-    )
-    return _applied(started, event, effects, reason)
+    return _applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
 
 
-def _match_students(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> Decision:
+def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
     command = CommandStudentMatching(
         event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_student_matching"),
         batch_id=batch.batch_id,
@@ -94,12 +97,16 @@ def _match_students(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) ->
         correlation_id=batch.correlation_id,
         trace_id=batch.trace_id,
         context=batch.context,
-        essays=essays,
+        essays=tuple(known.values()),
     )
     status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
     matching = replace(batch, provisioned=True, status=status)
-    reason = Reason(code=ReasonCode.STUDENT_MATCHING_STARTED, essays=len(essays))
-    return _applied(matching, event, (command,), reason)
+    return _applied(matching, event, (command,), _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named))
+
+
+def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
+    foreign = len(unique(named)) - len(known)
+    return Reason(code=code, essays=len(known), foreign=foreign, unaccounted=batch.expected - len(known))
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
