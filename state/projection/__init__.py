@@ -1,0 +1,50 @@
+"""The projection: the read model of batches, history and dead letters, in SQLite or PostgreSQL.
+
+`Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
+"""
+
+from state.projection.cursors import InvalidCursor
+from state.projection.engine import open_engine
+from state.projection.reader import Reader
+from state.projection.records import (
+    EVERYTHING,
+    Applied,
+    BatchFilter,
+    BatchPage,
+    BatchSummary,
+    ChainBreak,
+    HistoryPage,
+    Identity,
+    LetterPage,
+    LogRecord,
+    PhaseSummary,
+    RequestTrace,
+    StatusCounts,
+    StoredLetter,
+    Unreadable,
+    Visibility,
+)
+from state.projection.writer import Writer
+
+__all__ = [
+    "EVERYTHING",
+    "Applied",
+    "BatchFilter",
+    "BatchPage",
+    "BatchSummary",
+    "ChainBreak",
+    "HistoryPage",
+    "Identity",
+    "InvalidCursor",
+    "LetterPage",
+    "LogRecord",
+    "PhaseSummary",
+    "Reader",
+    "RequestTrace",
+    "StatusCounts",
+    "StoredLetter",
+    "Unreadable",
+    "Visibility",
+    "Writer",
+    "open_engine",
+]

@@ -1,0 +1,31 @@
+"""Cursors: where a page ended, as opaque text."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Generic, TypeVar
+
+import msgspec
+
+
+class InvalidCursor(ValueError):
+    """A cursor that this product did not give out."""
+
+
+Place = TypeVar("Place")
+
+
+class CursorCodec(Generic[Place]):
+    """Cursors of one kind of list. `place` is a tuple type: the columns by which the list is ordered."""
+
+    def __init__(self, place: type[Place]) -> None:
+        self._decode = msgspec.json.Decoder(place).decode
+
+    def encode(self, place: Place) -> str:
+        """Return the cursor of a place."""
+        return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+    def decode(self, cursor: str) -> Place:
+        """Return the place of a cursor. Raises `InvalidCursor`."""
+        try:
+            return self._decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise InvalidCursor(f"{cursor[:100]!r} is not a cursor of this list") from error

@@ -1,0 +1,58 @@
+"""Engines for the projection database: SQLite as one file, or PostgreSQL by URL."""
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from schemas.errors import ConfigurationError
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a SQLite connection waits for another one's lock before it reports the database as locked."""
+_BEGIN = "sqlite_begin"
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for `url`; nothing is connected yet. Raises `ConfigurationError` for a URL it cannot serve."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(url)
+        if backend == "postgresql":
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise ConfigurationError(
+            f"The projection cannot use its database URL: {error}",
+            next_step="Set PROJECTION_URL to sqlite:///FILE, or install the extra `postgres` for postgresql://….",
+        ) from error
+    raise ConfigurationError(
+        f"The projection has no support for {backend}.",
+        next_step="Set PROJECTION_URL to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+    )
+
+
+def for_writing(engine: Engine) -> Engine:
+    """Return a view of `engine` whose transactions take SQLite's write lock at once, so that none fails half-way."""
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        # Transactions are begun below, by name; the driver's own guesses about them are off.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # A power cut can cost the last transactions, never the file. Their offsets go with them: Kafka has the rest.
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine

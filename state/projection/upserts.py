@@ -1,0 +1,68 @@
+"""The few statements that differ from plain SQL, the same for SQLite and PostgreSQL."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, case, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+CHUNK = 500
+"""Parameters of one IN list; SQLite's oldest limit is 999."""
+Row = dict[str, Any]
+
+
+def insert_new(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Insert rows; one that is there already stays as it is."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def upsert_newer(connection: Connection, table: Table, rows: list[Row], *, by: str) -> None:
+    """Insert or replace rows; a stored one with the same or a greater value of the column `by` stays."""
+    if rows:
+        statement = _insert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        newer = statement.excluded[by] > table.c[by]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new, where=newer), rows)
+
+
+def raise_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:
+    """Insert rows or raise `column` of stored ones; never lowers it. Locks each row until the transaction ends."""
+    if rows:
+        statement = _insert(connection, table)
+        keys = [key.name for key in table.primary_key]
+        old, new = table.c[column], statement.excluded[column]
+        highest = case((new > old, new), else_=old)
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={column: highest}), rows)
+
+
+def add_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:
+    """Insert rows or add their `column` to what is stored."""
+    if rows:
+        statement = _insert(connection, table)
+        keys = [key.name for key in table.primary_key]
+        total = table.c[column] + statement.excluded[column]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={column: total}), rows)
+
+
+def select_by_batch(
+    connection: Connection, columns: tuple[Column[Any], ...], batch_ids: Iterable[str]
+) -> Iterator[Any]:
+    """Yield rows of `columns`, of the table of the first one, for these batches."""
+    table = columns[0].table
+    ids = iter(batch_ids)
+    while chunk := list(islice(ids, CHUNK)):
+        yield from connection.execute(select(*columns).where(table.c.batch_id.in_(chunk)))
+
+
+def text(value: str) -> str:
+    """Return `value` for a text column: PostgreSQL takes no NUL. The JSON beside it has the original, escaped."""
+    return value.replace("\x00", "\ufffd") if "\x00" in value else value
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -1,0 +1,160 @@
+"""The writer: records of the log into the database, each batch of them in one transaction with its offsets."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.exc import DataError, IntegrityError
+
+from schemas.errors import StateError, UnreadableRecord
+from schemas.topics import RETENTION_MS, Topic
+from state.projection import tables
+from state.projection.engine import for_writing
+from state.projection.histories import Account, apply_accounts, read_account
+from state.projection.letters import Letter, apply_letters, read_letter
+from state.projection.records import Applied, Identity, LogRecord, Unreadable
+from state.projection.schema import migrate
+from state.projection.statuses import Snapshot, apply_snapshots, read_snapshot
+from state.projection.upserts import Row, insert_new, raise_to, text
+
+IDENTITY_CODE = "ORC-PROJECTION-IDENTITY"
+_MAX_REASON = 1_000
+
+
+class _Read(NamedTuple):
+    """Records as they are applied: told apart by topic, in their order."""
+
+    snapshots: list[Snapshot]
+    accounts: list[Account]
+    letters: list[Letter]
+    unreadable: list[Unreadable]
+
+
+class Writer:
+    """Applies records to the projection. Repeats, and records overtaken by newer ones, change nothing.
+
+    Any number of writers can share a database as long as each partition has one; a paused one that comes back late
+    does no harm. Methods raise `sqlalchemy.exc.SQLAlchemyError` where the database cannot be reached or is locked:
+    then nothing of the call has happened, and it can be repeated.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = for_writing(engine)
+
+    def prepare(self, identity: Identity) -> None:
+        """Bring the schema up to date and bind the database to `identity`.
+
+        Raises `StateError` where it holds the events of another cluster or inbox, or a newer version's schema.
+        """
+        migrate(self._engine)
+        with self._engine.begin() as connection:
+            row: Row = {"id": 1, "cluster_id": identity.cluster_id, "inbox_topic_id": identity.inbox_topic_id}
+            insert_new(connection, tables.identity, [row])
+            columns = tables.identity.c
+            bound = Identity(*connection.execute(select(columns.cluster_id, columns.inbox_topic_id)).one())
+        if bound != identity:
+            raise StateError(
+                f"The projection database belongs to inbox {bound.inbox_topic_id} on cluster {bound.cluster_id}; this "
+                f"is inbox {identity.inbox_topic_id} on cluster {identity.cluster_id}.",
+                next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from Kafka.",
+                code=IDENTITY_CODE,
+            )
+
+    def offsets(self) -> dict[tuple[Topic, int], int]:
+        """Return the next offset that each partition's records are to come from; none for one that has no records."""
+        columns = tables.offsets.c
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(columns.topic, columns.partition, columns.next_offset))
+            return {(Topic(topic), partition): offset for topic, partition, offset in rows}
+
+    def apply(self, records: Sequence[LogRecord]) -> Applied:
+        """Apply records, each partition's in the order of its log, in one transaction with the offsets after them.
+
+        A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version.
+        """
+        read = _read(records)
+        try:
+            return self._apply(records, read)
+        except (DataError, IntegrityError, OverflowError) as error:
+            # A value that no column takes. It must stop neither its neighbours nor its partition.
+            if len(records) == 1:
+                return self._apply(records, _Read([], [], [], [_unreadable(records[0], str(error))]))
+        middle = len(records) // 2
+        return _sum(self.apply(records[:middle]), self.apply(records[middle:]))
+
+    def prune(self, now_ms: int) -> None:
+        """Remove what the topics themselves no longer hold: history, dead letters and old marks of purges."""
+        before = now_ms - RETENTION_MS
+        with self._engine.begin() as connection:
+            for table in (tables.history, tables.dead_letters, tables.chain_heads, tables.unreadable):
+                connection.execute(delete(table).where(table.c.time_ms < before))
+            # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
+            connection.execute(delete(tables.purges).where(tables.purges.c.time_ms < before - RETENTION_MS))
+
+    def _apply(self, records: Sequence[LogRecord], read: _Read) -> Applied:
+        with self._engine.begin() as connection:
+            # First, because this takes the lock of each partition's row: twin writers of a partition go one by one.
+            _advance(connection, records)
+            batches = apply_snapshots(connection, read.snapshots)
+            breaks = apply_accounts(connection, read.accounts)
+            apply_letters(connection, read.letters)
+            insert_new(connection, tables.unreadable, [_unreadable_row(found) for found in read.unreadable])
+        return Applied(records=len(records), batches=batches, chain_breaks=breaks, unreadable=tuple(read.unreadable))
+
+
+def _read(records: Sequence[LogRecord]) -> _Read:
+    read = _Read([], [], [], [])
+    for log in records:
+        try:
+            _read_one(read, log)
+        except UnreadableRecord as error:
+            read.unreadable.append(_unreadable(log, error.message))
+    return read
+
+
+def _read_one(read: _Read, log: LogRecord) -> None:
+    match log.topic:
+        case Topic.STATUS:
+            read.snapshots.append(read_snapshot(log))
+        case Topic.HISTORY:
+            read.accounts.append(read_account(log))
+        case Topic.DEAD_LETTERS:
+            read.letters.append(read_letter(log))
+        case _:
+            raise ValueError(f"{log.topic} is not projected")
+
+
+def _advance(connection: Connection, records: Sequence[LogRecord]) -> None:
+    ends: dict[tuple[str, int], int] = {}
+    for log in records:
+        place = (log.topic.value, log.partition)
+        ends[place] = max(log.offset + 1, ends.get(place, 0))
+    rows: list[Row] = [
+        {"topic": topic, "partition": partition, "next_offset": end} for (topic, partition), end in sorted(ends.items())
+    ]
+    raise_to(connection, tables.offsets, rows, column="next_offset")
+
+
+def _unreadable(log: LogRecord, reason: str) -> Unreadable:
+    return Unreadable(
+        topic=log.topic, partition=log.partition, offset=log.offset, time_ms=log.time_ms, reason=reason[:_MAX_REASON]
+    )
+
+
+def _unreadable_row(found: Unreadable) -> Row:
+    return {
+        "topic": found.topic.value,
+        "partition": found.partition,
+        "offset": found.offset,
+        "time_ms": found.time_ms,
+        "reason": text(found.reason),
+    }
+
+
+def _sum(first: Applied, second: Applied) -> Applied:
+    return Applied(
+        records=first.records + second.records,
+        batches=first.batches + second.batches,
+        chain_breaks=first.chain_breaks + second.chain_breaks,
+        unreadable=first.unreadable + second.unreadable,
+    )
