@@ -18,16 +18,20 @@ from state.transitions import batch_status, phase_status
 def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
     """Start every phase whose dependencies allow it, skip every one they forbid, and end the batch when all ended."""
     effects: list[Effect] = []
-    for definition in batch.pipeline.phases:
-        run = batch.phases[definition.name]
-        if run.status is not PhaseStatus.PENDING_DEPENDENCIES:
-            continue
-        before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
-        if all(status.succeeded for status in before):
-            batch, command = _start(batch, event, definition)
-            effects.append(command)
-        elif any(status.terminal and not status.succeeded for status in before):
-            batch = _with_phase(batch, definition.name, skipped(run))
+    settled = False
+    while not settled:  # a skip is looked at by all phases, whatever the order in which the pipeline lists them
+        settled = True
+        for definition in batch.pipeline.phases:
+            run = batch.phases[definition.name]
+            if run.status is not PhaseStatus.PENDING_DEPENDENCIES:
+                continue
+            before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
+            if all(status.succeeded for status in before):
+                batch, command = _start(batch, event, definition)
+                effects.append(command)
+            elif any(status.terminal and not status.succeeded for status in before):
+                batch = _with_phase(batch, definition.name, skipped(run))
+                settled = False
     if all(batch.phases[name].status.terminal for name in batch.requested_phases):
         batch, completed = end(batch, event, _final_status(batch))
         effects.append(completed)
