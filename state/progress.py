@@ -7,7 +7,7 @@ from schemas.effects import CommandPhase, Effect, PipelineCompleted
 from schemas.events import Event
 from schemas.history import Reason
 from schemas.pipeline import PhaseDefinition
-from schemas.status import Deadline
+from schemas.status import Deadline, FailedEssay
 from schemas.statuses import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
 from state.batch import Batch, PhaseRun
 from state.decision import Decision
@@ -126,9 +126,7 @@ def fail_oversized(batch: Batch, event: Event, what: str, size: int, limit: int)
     `what` names the record that is too large; `size` and `limit` are bytes.
     """
     phases = {
-        name: replace(run, status=phase_status(run.status, PhaseStatus.FAILED), reason=ReasonCode.OVERSIZED)
-        if run.status is PhaseStatus.DISPATCH_INITIATED
-        else run
+        name: _given_up(batch, event, name) if run.status is PhaseStatus.DISPATCH_INITIATED else run
         for name, run in batch.phases.items()
     }
     batch, completed = end(
@@ -137,6 +135,17 @@ def fail_oversized(batch: Batch, event: Event, what: str, size: int, limit: int)
     reason = Reason(code=ReasonCode.OVERSIZED, detail=f"{what} has {size} bytes; the limit is {limit}")
     batch = replace(batch, version=event.version, updated_ms=event.time_ms)
     return Decision(batch, (completed,), Disposition.APPLIED, reason)
+
+
+def _given_up(batch: Batch, event: Event, phase: str) -> PhaseRun:
+    run = batch.phases[phase]
+    return replace(
+        run,
+        status=phase_status(run.status, PhaseStatus.FAILED),
+        failed=tuple(FailedEssay(ref.essay_id, phase, "no_outcome") for ref in commanded(batch, phase)),
+        completed_ms=event.time_ms,
+        reason=ReasonCode.OVERSIZED,
+    )
 
 
 def arm(deadlines: tuple[Deadline, ...], *more: Deadline) -> tuple[Deadline, ...]:
