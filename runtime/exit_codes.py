@@ -16,8 +16,12 @@ BROKER = 69
 """The Kafka cluster cannot be reached."""
 FAULT = 70
 """Anything unexpected."""
+COMMIT_UNKNOWN = 71
+"""The outcome of a commit stayed unknown; only a new process finds out."""
 TOPIC = 72
 """A topic is missing or differs from what is needed."""
+LOST = 74
+"""Partitions were lost; what was not committed is dropped."""
 RESTART = 75
 """The world has changed (a topic appeared, partitions were added): start again."""
 NEWER_RECORD = 76

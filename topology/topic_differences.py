@@ -102,8 +102,6 @@ def _peer(spec: TopicSpec, topic: ActualTopic, *, is_output: bool) -> list[Diffe
     largest = int(topic.config.get("max.message.bytes", spec.max_message_bytes))
     if is_output and largest < spec.max_message_bytes:
         what = f"max.message.bytes is {largest}, below {spec.max_message_bytes}: batches with larger commands fail."
-            f"max.message.bytes is {largest}, below {spec.max_message_bytes}: a batch whose commands are larger fails."
-        )
         remedy = "Raise it where such batches are expected."
     elif not is_output and largest > spec.max_message_bytes:
         what = f"max.message.bytes is {largest}, above {spec.max_message_bytes}: larger records become dead letters."
