@@ -58,6 +58,8 @@ def _start(batch: Batch, event: Event, definition: PhaseDefinition) -> tuple[Bat
         attempt=attempt,
         commanded=len(essays),
         started_ms=event.time_ms,
+        completed_ms=None,
+        reason=None,
     )
     clocks = (
         Deadline(event.time_ms + definition.stalled_after_s * 1000, DeadlineKind.STALLED, phase, attempt),
