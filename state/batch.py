@@ -2,7 +2,6 @@
 
 from msgspec import Struct
 
-from schemas.codec import FORMAT_VERSION, LEAST_READER
 from schemas.events import BatchContext, EssayRef, FileFailure, Principal
 from schemas.pipeline import PipelineDefinition
 from schemas.status import Deadline, FailedEssay
@@ -46,8 +45,9 @@ class DecidedRequest(Struct, frozen=True, omit_defaults=True):
 class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A batch of essays. Changed by `decide` alone; every change is a new value."""
 
-    writer: int = FORMAT_VERSION
-    least_reader: int = LEAST_READER
+    writer: int
+    """Format version that wrote it; like `least_reader` without a default, so that it is always in the bytes."""
+    least_reader: int
     batch_id: str
     version: int
     """Of the event that last changed it."""

@@ -1,6 +1,8 @@
 """Bytes of the stored record."""
 
-from schemas.codec import RecordDecoder, encode
+from msgspec.structs import replace
+
+from schemas.codec import FORMAT_VERSION, LEAST_READER, RecordDecoder, encode
 from state.batch import Batch
 
 decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch)
@@ -8,5 +10,5 @@ decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch)
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Return the bytes that the store and its changelog hold."""
-    return encode(batch)
+    """Return the bytes that the store and its changelog hold, in the format of this code, whoever wrote it before."""
+    return encode(replace(batch, writer=FORMAT_VERSION, least_reader=LEAST_READER))

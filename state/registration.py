@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from schemas import ids
+from schemas.codec import FORMAT_VERSION, LEAST_READER
 from schemas.effects import BatchRegistered
 from schemas.events import Event, RegisterBatch, Request
 from schemas.history import Reason
@@ -20,6 +21,8 @@ def register(event: Event, body: RegisterBatch) -> Decision:
     slots = tuple(ids.slot_id(event.batch_id, event.version, index) for index in range(body.expected_essay_count))
     trace = event.origin.traceparent
     batch = Batch(
+        writer=FORMAT_VERSION,
+        least_reader=LEAST_READER,
         batch_id=event.batch_id,
         version=event.version,
         registered_version=event.version,
