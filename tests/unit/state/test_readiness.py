@@ -114,7 +114,9 @@ def test_the_same_ready_event_again_is_a_duplicate_whatever_its_order_and_repeat
 @pytest.mark.parametrize(
     "other", [lambda s: refs(s.slots[:2]), lambda s: refs(s.slots, "other")], ids=["fewer essays", "other texts"]
 )
-def test_a_different_second_ready_event_is_a_conflicting_duplicate(other: Callable[[Story], tuple[object, ...]]) -> None:
+def test_a_different_second_ready_event_is_a_conflicting_duplicate(
+    other: Callable[[Story], tuple[object, ...]],
+) -> None:
     story = started()
     story.tell(EssaysReady(essays=other(story)))  # type: ignore[arg-type]
     assert_ignored(story, Disposition.DUPLICATE, ReasonCode.CONFLICTING_READY)
