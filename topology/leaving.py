@@ -1,0 +1,38 @@
+"""Ending a process on the spot, where an orderly end would do damage."""
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+from runtime.logs import get_logger
+from schemas.errors import OrchestratorError, StateError
+
+
+def leave(code: int, error: OrchestratorError) -> NoReturn:
+    """End the process here and now: no clean-up runs that could commit, flush or abort anything."""
+    get_logger().critical("left", code=error.code, reason=error.message, exit_code=code)
+    sys.stderr.write(f"{error}\n")
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def lost_partitions(count: int) -> StateError:
+    """Return what is said when partitions were lost (guard H1)."""
+    return StateError(
+        f"{count} partitions were lost: this process did not answer its group for longer than the session timeout, "
+        "and another may own them now. What it has not committed is dropped.",
+        code="ORC-PARTITIONS-LOST",
+        next_step="None: a supervisor starts the process again. If it repeats, look for pauses of the host.",
+    )
+
+
+def unknown_commit(cause: object) -> StateError:
+    """Return what is said when the outcome of a commit stayed unknown."""
+    return StateError(
+        f"Kafka did not say whether a transaction was committed: {cause}",
+        code="ORC-COMMIT-UNKNOWN",
+        next_step="None: a supervisor starts the process again, which finds out. If it repeats, check the brokers.",
+    )
