@@ -5,6 +5,7 @@ from schemas.errors import (
     ConfigurationError,
     NewerRecord,
     OrchestratorError,
+    ProjectionError,
     StateError,
     TopicError,
 )
@@ -20,6 +21,8 @@ COMMIT_UNKNOWN = 71
 """The outcome of a commit stayed unknown; only a new process finds out."""
 TOPIC = 72
 """A topic is missing or differs from what is needed."""
+PROJECTION = 73
+"""The projection database cannot be used."""
 LOST = 74
 """Partitions were lost; what was not committed is dropped."""
 RESTART = 75
@@ -34,6 +37,7 @@ _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
     (TopicError, TOPIC),
     (StateError, STATE),
     (BrokerError, BROKER),
+    (ProjectionError, PROJECTION),
     (NewerRecord, NEWER_RECORD),
 )
 

@@ -8,6 +8,8 @@ RECORDS_READ: Final = "records_read"
 RECORDS_WRITTEN: Final = "records_written"
 DECISIONS: Final = "decisions"
 DEAD_LETTERS: Final = "dead_letters"
+CHAIN_BREAKS: Final = "chain_breaks"
+UNREADABLE_RECORDS: Final = "unreadable_records"
 COMMIT_SECONDS: Final = "commit_seconds"
 HTTP_REQUESTS: Final = "http_requests"
 HTTP_SECONDS: Final = "http_request_seconds"
@@ -23,6 +25,8 @@ HELP: Final[dict[str, str]] = {
     RECORDS_WRITTEN: "Records handed to the producer, by topic.",
     DECISIONS: "Decisions, by kind of event and disposition.",
     DEAD_LETTERS: "Records that became dead letters, by error code.",
+    CHAIN_BREAKS: "History records that do not follow from the version before them; each means lost state.",
+    UNREADABLE_RECORDS: "Records on own topics that fit no model and were passed over, by topic.",
     COMMIT_SECONDS: "Seconds that a checkpoint took to commit.",
     HTTP_REQUESTS: "HTTP requests, by method, route and status code.",
     HTTP_SECONDS: "Seconds from an HTTP request to its answer, by method and route.",
@@ -39,6 +43,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     RECORDS_WRITTEN: ("topic",),
     DECISIONS: ("kind", "disposition"),
     DEAD_LETTERS: ("code",),
+    UNREADABLE_RECORDS: ("topic",),
     HTTP_REQUESTS: ("method", "route", "status"),
     HTTP_SECONDS: ("method", "route"),
 }

@@ -26,6 +26,9 @@ class Metrics:
         """Labels: kind of the event, disposition."""
         self.dead_letters = self._counter(names.DEAD_LETTERS)
         """Label: error code."""
+        self.chain_breaks = self._counter(names.CHAIN_BREAKS)
+        self.unreadable_records = self._counter(names.UNREADABLE_RECORDS)
+        """Label: topic, by its name under the default prefix."""
         self.commit_seconds = self._histogram(names.COMMIT_SECONDS, names.COMMIT_BUCKETS)
         self.http_requests = self._counter(names.HTTP_REQUESTS)
         """Labels: method, route template, status code."""

@@ -4,6 +4,7 @@
     ├── ConfigurationError       a setting is missing, contradictory or out of range
     ├── TopicError               a topic is missing or differs from what the product needs
     ├── StateError               local or replicated state cannot be trusted
+    ├── ProjectionError          the projection database cannot be used
     ├── BrokerError              the Kafka cluster cannot be reached or started
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
@@ -52,6 +53,12 @@ class StateError(OrchestratorError):
     """State on disk or in the changelog cannot be trusted; going on would decide on wrong state."""
 
     code = "ORC-STATE"
+
+
+class ProjectionError(OrchestratorError):
+    """The projection database cannot be reached, stays locked, or is not this cluster's. Kafka has all it held."""
+
+    code = "ORC-PROJECTION"
 
 
 class BrokerError(OrchestratorError):
