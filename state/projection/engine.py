@@ -1,6 +1,7 @@
 """Engines for the projection database: SQLite as one file, or PostgreSQL by URL."""
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -33,6 +34,12 @@ def open_engine(url: str) -> Engine:
         f"The projection has no support for {backend}.",
         next_step="Set PROJECTION_URL to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
     )
+
+
+def database_file(engine: Engine) -> Path | None:
+    """Return the file of a SQLite database; None for another, or one in memory."""
+    name = engine.url.database
+    return Path(name) if engine.dialect.name == "sqlite" and name and name != ":memory:" else None
 
 
 def for_writing(engine: Engine) -> Engine:

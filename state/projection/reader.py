@@ -45,7 +45,7 @@ class Reader(LetterReader):
         self._engine = engine
 
     def ready(self) -> bool:
-        """Tell whether a projector has made the schema. Raises `StateError` where a newer version has."""
+        """Tell whether a projector has made the schema. Raises `ProjectionError` where a newer version has."""
         return is_current(self._engine)
 
     def identity(self) -> Identity | None:

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from schemas.errors import StateError
+from schemas.errors import ProjectionError
 from state.projection.engine import for_writing
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -18,7 +18,7 @@ NEWER_CODE = "ORC-PROJECTION-NEWER"
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to what this code needs. Raises `StateError` where a newer version made the database."""
+    """Bring the schema to what this code needs. Raises `ProjectionError` where a newer version made the database."""
     with for_writing(engine).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -32,7 +32,7 @@ def migrate(engine: Engine) -> None:
 def is_current(engine: Engine) -> bool:
     """Tell whether the database has the schema of this code. A reader that starts before the projector waits for it.
 
-    Raises `StateError` where a newer version of the product made the database.
+    Raises `ProjectionError` where a newer version of the product made the database.
     """
     with engine.connect() as connection:
         revision = current_revision(connection)
@@ -55,7 +55,7 @@ def head_revision() -> str:
 def _refuse_newer(revision: str | None) -> None:
     known = {script.revision for script in _scripts().walk_revisions()}
     if revision is not None and revision not in known:
-        raise StateError(
+        raise ProjectionError(
             f"The projection database has schema {revision}, which this version does not know.",
             next_step="Upgrade this process to the version that made it, or point PROJECTION_URL at a new database.",
             code=NEWER_CODE,

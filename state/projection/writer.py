@@ -1,15 +1,16 @@
 """The writer: records of the log into the database, each batch of them in one transaction with its offsets."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from schemas.errors import StateError, UnreadableRecord
+from schemas.errors import ProjectionError, UnreadableRecord
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
-from state.projection.engine import for_writing
+from state.projection.engine import database_file, for_writing
 from state.projection.histories import Account, apply_accounts, read_account
 from state.projection.letters import Letter, apply_letters, read_letter
 from state.projection.records import Applied, Identity, LogRecord, Unreadable
@@ -17,6 +18,7 @@ from state.projection.schema import migrate
 from state.projection.statuses import Snapshot, apply_snapshots, read_snapshot
 from state.projection.upserts import Row, insert_new, raise_to, text
 
+REPLACED_CODE = "ORC-PROJECTION-REPLACED"
 IDENTITY_CODE = "ORC-PROJECTION-IDENTITY"
 _MAX_REASON = 1_000
 
@@ -40,20 +42,23 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = for_writing(engine)
+        self._file = database_file(engine)
+        self._file_number: int | None = None
 
     def prepare(self, identity: Identity) -> None:
         """Bring the schema up to date and bind the database to `identity`.
 
-        Raises `StateError` where it holds the events of another cluster or inbox, or a newer version's schema.
+        Raises `ProjectionError` where it holds the events of another cluster or inbox, or a newer version's schema.
         """
         migrate(self._engine)
+        self._file_number = _number(self._file)
         with self._engine.begin() as connection:
             row: Row = {"id": 1, "cluster_id": identity.cluster_id, "inbox_topic_id": identity.inbox_topic_id}
             insert_new(connection, tables.identity, [row])
             columns = tables.identity.c
             bound = Identity(*connection.execute(select(columns.cluster_id, columns.inbox_topic_id)).one())
         if bound != identity:
-            raise StateError(
+            raise ProjectionError(
                 f"The projection database belongs to inbox {bound.inbox_topic_id} on cluster {bound.cluster_id}; this "
                 f"is inbox {identity.inbox_topic_id} on cluster {identity.cluster_id}.",
                 next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from Kafka.",
@@ -70,8 +75,16 @@ class Writer:
     def apply(self, records: Sequence[LogRecord]) -> Applied:
         """Apply records, each partition's in the order of its log, in one transaction with the offsets after them.
 
-        A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version.
+        A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version, and
+        `ProjectionError` where the file of the database has gone.
         """
+        if _number(self._file) != self._file_number:
+            # SQLite would write on into a file that has no name any more.
+            raise ProjectionError(
+                f"The projection database {self._file} was removed or replaced while it was in use.",
+                next_step="None: the projector starts again and rebuilds it from Kafka.",
+                code=REPLACED_CODE,
+            )
         read = _read(records)
         try:
             return self._apply(records, read)
@@ -149,6 +162,13 @@ def _unreadable_row(found: Unreadable) -> Row:
         "time_ms": found.time_ms,
         "reason": text(found.reason),
     }
+
+
+def _number(file: Path | None) -> int | None:
+    try:
+        return None if file is None else file.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _sum(first: Applied, second: Applied) -> Applied:
