@@ -1,1 +1,1 @@
-"""The HTTP sidecar: registration, status, health and metrics."""
+"""The HTTP sidecar: registration, status, health and metrics, served from Kafka and the projection database."""

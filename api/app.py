@@ -1,0 +1,96 @@
+"""The composition root of the api process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from api import problems
+from api.batch_routes import batch_routes
+from api.batches import Batches
+from api.health import Health
+from api.metrics import ApiMetrics
+from api.observing import Observing
+from api.parts import MakeParts, Parts, real_parts
+from api.registering import Registering, policy_of
+from api.service_routes import service_routes
+from api.services import Services
+from api.serving import run_workers
+from api.settings import ApiSettings, api_settings
+from api.tail import Tail
+from api.view import View
+from runtime.settings import Settings
+
+_OBSERVE_EVERY_S = 1.0
+_QUERY_TIMEOUT_S = 5.0
+
+
+def create_app(
+    settings: Settings,
+    make_parts: MakeParts = real_parts,
+    *,
+    on_failure: Callable[[Exception], None] = lambda _: None,
+) -> FastAPI:
+    """Return the application. `on_failure` is called when the worker cannot follow the log any more."""
+    settings = api_settings(settings)
+    metrics = ApiMetrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with make_parts(settings) as parts:
+            services = _services(settings, parts, metrics, on_failure)
+            app.state.services = services
+            services.tail.start()
+            observing = asyncio.create_task(_observe(services.health))
+            try:
+                yield
+            finally:
+                observing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await observing
+                await services.tail.stop()
+
+    app = FastAPI(
+        title="Batch Orchestrator",
+        description="Registers batches of essays and tells how far they are. See docs/http.md.",
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    app.include_router(batch_routes)
+    app.include_router(service_routes)
+    app.add_middleware(Observing, metrics=metrics)
+    return app
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit code (`runtime.exit_codes`)."""
+    return run_workers(api_settings(settings), create_app)
+
+
+def _services(
+    settings: ApiSettings, parts: Parts, metrics: ApiMetrics, on_failure: Callable[[Exception], None]
+) -> Services:
+    tail = Tail(
+        parts.log,
+        View(settings.tail_bytes),
+        projected=parts.projection.offsets,
+        observe=metrics.record,
+        failed=on_failure,
+    )
+    batches = Batches(tail, parts.projection, parts.ends, timeout_s=_QUERY_TIMEOUT_S)
+    policy = policy_of(settings.topics(), settings.peer_era)
+    return Services(
+        settings=settings,
+        tail=tail,
+        batches=batches,
+        registering=Registering(tail, batches, parts.requests, policy, settings.response_timeout_s),
+        health=Health(tail, parts.groups, max_lag_s=settings.max_lag_s),
+        metrics=metrics,
+    )
+
+
+async def _observe(health: Health) -> None:
+    while True:
+        health.observe()
+        await asyncio.sleep(_OBSERVE_EVERY_S)

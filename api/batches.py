@@ -1,0 +1,97 @@
+"""Finding a batch: the newer of what tail and projection know, and certainty before saying that there is none."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from api.ends import Ends
+from api.log import Partition
+from api.partitions import partition_of
+from api.problems import Problem
+from api.projection import Projection
+from api.tail import Tail, within
+from schemas.errors import OrchestratorError
+from schemas.internal import decode_status
+from schemas.status import StatusRecord
+from schemas.topics import Topic
+
+_LONGEST_BATCH_ID = 255
+
+
+class Batches:
+    """Reads batches for the routes."""
+
+    def __init__(self, tail: Tail, projection: Projection, ends: Ends, *, timeout_s: float) -> None:
+        self._tail = tail
+        self._projection = projection
+        self._ends = ends
+        self._timeout_s = timeout_s
+
+    async def find(self, batch_id: str) -> StatusRecord | None:
+        """Return the newest snapshot, or None where there is no such batch as of now.
+
+        Raises `Problem` 503 where that cannot be told.
+        """
+        if not batch_id or len(batch_id) > _LONGEST_BATCH_ID or not batch_id.isprintable():
+            return None
+        found, gone = await self._known(batch_id)
+        if found is not None or gone:
+            return found
+        partition = await self._read_to_end(batch_id)
+        found, gone = await self._known(batch_id)
+        if found is None and not gone and not self._tail.view.complete(partition.number):
+            raise _cannot_tell("the projection is far behind the log")
+        return found
+
+    async def find_when(
+        self, batch_id: str, wanted: Callable[[StatusRecord], bool], timeout_s: float
+    ) -> StatusRecord | None:
+        """Return the newest snapshot once it is `wanted`, or whatever there is after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while True:
+            change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+            found = await self.find(batch_id)
+            if found is not None and wanted(found):
+                change.cancel()
+                return found
+            if not await within(change, until - time.monotonic()):
+                return found
+
+    async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
+        # The view first: what leaves it in between is in the projection by then.
+        held = self._tail.view.get(batch_id)
+        try:
+            row = await asyncio.to_thread(self._projection.get, batch_id)
+        except OrchestratorError as error:
+            if held is None or held.value is None:
+                raise _cannot_tell(error.message) from error
+            row = None
+        if held is None or (row is not None and row.version > held.version):
+            return row, False
+        if held.value is None:
+            return None, True
+        return decode_status(held.value), False
+
+    async def _read_to_end(self, batch_id: str) -> Partition:
+        if not self._tail.ready:
+            raise _cannot_tell("the log is still being read")
+        number = partition_of(batch_id.encode(), self._tail.status_partitions)
+        partition = Partition(Topic.STATUS, number)
+        try:
+            end = await self._ends.end(partition, self._timeout_s)
+        except OrchestratorError as error:
+            raise _cannot_tell(error.message) from error
+        if not await self._tail.reached(partition, end, self._timeout_s):
+            raise _cannot_tell("the log's newest records cannot be read yet")
+        return partition
+
+
+def _cannot_tell(why: str) -> Problem:
+    return Problem(
+        503,
+        "ORC-NOT-READY",
+        f"It cannot be told now whether there is such a batch: {why.rstrip('.')}.",
+        next_step="Ask again in a moment; /healthz says what is wrong if it stays so.",
+        error="Service is not ready",
+        headers={"Retry-After": "1"},
+    )

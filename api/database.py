@@ -1,0 +1,70 @@
+"""The projection database; it may come later than the api, or go away for a while."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.log import Partition
+from schemas.errors import OrchestratorError, StateError
+from schemas.status import StatusRecord
+from state.projection import Identity, Reader, open_engine
+
+Answer = TypeVar("Answer")
+
+
+class ProjectionUnavailable(OrchestratorError):
+    """The projection database cannot be read, or no projector has made it yet."""
+
+    code = "ORC-PROJECTION"
+
+
+class DatabaseProjection:
+    """Reads the projection at a database URL, once it is known to hold this cluster's events.
+
+    `expected` returns whose events they must be; it is asked once.
+    """
+
+    def __init__(self, url: str, expected: Callable[[], Identity]) -> None:
+        self._engine = open_engine(url)
+        self._reader = Reader(self._engine)
+        self._expected = expected
+        self._usable = False
+
+    def get(self, batch_id: str) -> StatusRecord | None:
+        """Return the snapshot that the database holds."""
+        return self._asked(lambda: self._reader.get(batch_id))
+
+    def offsets(self) -> Mapping[Partition, int]:
+        """Return the offsets it reflects."""
+        found = self._asked(self._reader.offsets)
+        return {Partition(topic, number): offset for (topic, number), offset in found.items()}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            if not self._usable:
+                self._check()
+            return question()
+        except SQLAlchemyError as error:
+            raise _unavailable(f"The projection database cannot be read ({type(error).__name__}).") from error
+
+    def _check(self) -> None:
+        if not self._reader.ready():
+            raise _unavailable("No projector has made the projection database yet.")
+        held = self._reader.identity()
+        if held is None:
+            raise _unavailable("No projector has begun to fill the projection database yet.")
+        if held != self._expected():
+            raise StateError(
+                "The projection database holds the events of another cluster or inbox.",
+                next_step="Point PROJECTION_URL at this cluster's projection, or let the projector make a new one.",
+            )
+        self._usable = True
+
+
+def _unavailable(what: str) -> ProjectionUnavailable:
+    return ProjectionUnavailable(what, next_step="Start the projector, and check PROJECTION_URL of both processes.")

@@ -1,0 +1,143 @@
+"""Errors as clients see them: problem+json (RFC 9457) with the original's `error` and `details` beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+CORRELATION_HEADER = "X-Correlation-ID"
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """Ends a request with an error.
+
+    `code` is stable (`ORC-…`, a page each in docs/errors), `next_step` says what the client can do, `error` is the
+    short text that the original sent, `details` are JSON-safe objects, `extra` are further members of the body.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        next_step: str,
+        error: str,
+        details: list[dict[str, Any]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.next_step = next_step
+        self.error = error
+        self.details = details
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+    def body(self, instance: str) -> dict[str, Any]:
+        """Return the JSON body; `instance` is the path that was asked for."""
+        body: dict[str, Any] = {
+            "type": f"urn:batch-orchestrator:error:{self.code}",
+            "title": self.error,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "next_step": self.next_step,
+            "instance": instance,
+            "error": self.error,
+        }
+        if self.details is not None:
+            body["details"] = self.details
+        return body | self.extra
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered as a problem."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_parameters)
+    app.add_exception_handler(Exception, _on_defect)
+
+
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """Return the response to `request`, its correlation id echoed."""
+    correlation = getattr(request.state, "correlation_id", None)
+    headers = dict(problem.headers)
+    extra = {}
+    if correlation is not None:
+        headers.setdefault(CORRELATION_HEADER, correlation)
+        extra = {"correlation_id": correlation}
+    body = extra | problem.body(request.url.path)
+    return JSONResponse(body, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def _on_problem(request: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, Problem)
+    return problem_response(request, problem)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        problem = Problem(
+            404,
+            "ORC-NO-ROUTE",
+            "There is nothing at this path.",
+            next_step="Look at /docs for the paths that exist.",
+            error="Not found",
+        )
+    elif error.status_code == 405:
+        problem = Problem(
+            405,
+            "ORC-METHOD",
+            f"{request.method} is not possible here.",
+            next_step="Use a method that the Allow header names.",
+            error="Method not allowed",
+            headers=error.headers,
+        )
+    else:
+        problem = Problem(
+            error.status_code,
+            "ORC-HTTP",
+            str(error.detail),
+            next_step="Correct the request, then send it again.",
+            error=str(error.detail),
+            headers=error.headers,
+        )
+    return problem_response(request, problem)
+
+
+async def _on_parameters(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    details = [
+        {"loc": [str(part) for part in item["loc"]], "msg": item["msg"], "type": item["type"]}
+        for item in error.errors()
+    ]
+    problem = Problem(
+        400,
+        "ORC-VALIDATION",
+        "; ".join(f"{'.'.join(item['loc'])}: {item['msg']}" for item in details),
+        next_step="Correct the parameters named in details, then send the request again.",
+        error="Validation Error",
+        details=details,
+    )
+    return problem_response(request, problem)
+
+
+async def _on_defect(request: Request, error: Exception) -> JSONResponse:
+    del error  # logged where it was raised; its text can hold what the client must not see
+    problem = Problem(
+        500,
+        "ORC-INTERNAL",
+        "The service made a mistake with this request.",
+        next_step="Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
+        error="Internal error",
+    )
+    return problem_response(request, problem)

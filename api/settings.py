@@ -1,0 +1,52 @@
+"""Settings of the api process, beside those that every process shares."""
+
+from ipaddress import ip_address
+
+from pydantic import Field
+
+from api.principal import ALL_SCOPES
+from runtime.settings import Settings
+
+MIB = 1_048_576
+
+
+class ApiSettings(Settings):
+    """Settings of the api. Units stand in the names."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. The default takes calls from this machine alone; `0.0.0.0` opens it to the network."""
+    port: int = Field(default=5000, ge=0, le=65535)
+    web_concurrency: int = Field(default=1, ge=1)
+    """Worker processes; each follows the log by itself, and all answer alike."""
+    graceful_timeout_s: int = Field(default=5, ge=0, le=8)
+    """How long requests under way may take to end at a stop."""
+    keep_alive_timeout_s: int = Field(default=5, ge=0)
+
+    response_timeout_s: float = Field(default=15.0, gt=0)
+    """How long a registration waits for its answer, writing included, before it is told to come back."""
+    write_timeout_s: float = Field(default=8.0, gt=0)
+    """How long Kafka may take to acknowledge a request."""
+    max_wait_s: float = Field(default=60.0, ge=0)
+    """Upper bound of `wait=` on a status."""
+    anonymous_scopes: tuple[str, ...] = ALL_SCOPES
+    """What a caller may do who names nobody. Empty: every caller must name a user."""
+
+    tail_bytes: int = Field(default=256 * MIB, ge=MIB)
+    """Memory for snapshots that the projection has not passed yet."""
+    health_interval_s: float = Field(default=3.0, gt=0)
+    """Seconds between two looks at the consumer groups; `max_lag_s` is from when a group counts as behind."""
+
+    @property
+    def open_to_network(self) -> bool:
+        """Whether callers from other machines can reach it."""
+        if self.host == "localhost":
+            return False
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return True
+
+
+def api_settings(settings: Settings) -> ApiSettings:
+    """Return `settings` with those of the api, which come from the environment."""
+    return settings if isinstance(settings, ApiSettings) else ApiSettings(**dict(settings))
