@@ -9,6 +9,7 @@ from schemas.dead_letters import parse_dead_letter
 from state.projection import tables
 from state.projection.cursors import CursorCodec
 from state.projection.letters import decode_headers
+from state.projection.reading import reading
 from state.projection.records import LetterPage, StoredLetter
 
 _cursor = CursorCodec(tuple[int, str])
@@ -24,13 +25,13 @@ class LetterReader:
     """The dead letters of the projection."""
 
     def __init__(self, engine: Engine) -> None:
-        self._letters_engine = engine
+        self._engine = engine
 
     def dead_letter(self, dead_letter_id: str) -> StoredLetter | None:
         """Return a dead letter with its value; None where there is none."""
         columns = tables.dead_letters.c
         query = select(*_LISTED, columns.value).where(columns.id == dead_letter_id)
-        with self._letters_engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _stored(row, row.value)
 
@@ -51,7 +52,7 @@ class LetterReader:
         if cursor is not None:
             query = query.where(tuple_(columns.time_ms, columns.id) < tuple_(*_cursor.decode(cursor)))
         query = query.order_by(columns.time_ms.desc(), columns.id.desc()).limit(limit + 1)
-        with self._letters_engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         more = len(rows) > limit
         letters = tuple(_stored(row, None) for row in rows[:limit])

