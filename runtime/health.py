@@ -56,8 +56,9 @@ class Health:
         self._started = clock()
         self._beat: float | None = None
         self._assigned = False
-        self._behind: dict[tuple[str, int], float] = {}
+        self._behind: frozenset[tuple[str, int]] = frozenset()
         self._assigned_since: dict[tuple[str, int], float] = {}
+        self._caught_up: dict[tuple[str, int], float] = {}
         self._times: dict[tuple[str, int], int] = {}
         self._restored: Callable[[], bool] = lambda: True
         self._checks: list[Callable[[], str | None]] = []
@@ -87,8 +88,14 @@ class Health:
         self._assigned = parsed.get("cgrp", {}).get("join_state") == "steady"
         partitions = dict(_assigned_partitions(parsed))
         self._assigned_since = {at: self._assigned_since.get(at, now) for at in partitions}
-        self._behind = {at: self._assigned_since[at] for at, state in partitions.items() if _has_more(state)}
-        self._times = {at: time_ms for at, time_ms in self._times.copy().items() if at in partitions}
+        self._behind = frozenset(at for at, state in partitions.items() if _has_more(state))
+        self._caught_up = {
+            at: self._caught_up[at] if at in self._behind else now
+            for at in partitions
+            if at not in self._behind or at in self._caught_up
+        }
+        for at in self._times.keys() - partitions.keys():
+            del self._times[at]
 
     def report(self) -> HealthReport:
         """Return the state at this moment."""
@@ -107,9 +114,15 @@ class Health:
         )
 
     def _lag_seconds(self, now: float) -> float:
-        times = self._times.copy()
-        lags = [now - (times[at] / 1000 if at in times else since) for at, since in self._behind.copy().items()]
-        return max(0.0, *lags) if lags else 0.0
+        return max((now - self._reached(at, now) for at in self._behind), default=0.0)
+
+    def _reached(self, at: tuple[str, int], now: float) -> float:
+        """Up to when a partition's records are known to be processed. What came before it was caught up, is."""
+        time_ms = self._times.get(at)
+        caught_up = self._caught_up.get(at)
+        if time_ms is None:
+            return min(now, caught_up if caught_up is not None else self._assigned_since.get(at, now))
+        return min(now, max(time_ms / 1000, caught_up or 0.0))
 
     def _reasons(self, *, alive: bool, restored: bool, lag: float) -> list[str]:
         reasons = []

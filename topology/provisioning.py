@@ -1,5 +1,6 @@
 """Creating and checking the topics. Own topics are held strictly to the table, peers' topics are taken as they are."""
 
+import logging
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ from schemas.errors import BrokerError, OrchestratorError, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topic_differences import ActualTopic, Difference, differences
 
+_KAFKA_LOG = logging.getLogger("librdkafka")
 _REQUEST_TIMEOUT_S = 15.0
 _VISIBLE_S = 15.0
 
@@ -68,7 +70,7 @@ def connect(settings: Settings) -> AdminClient:
     Raises:
         BrokerError: nothing answered within the start's timeout; names the address.
     """
-    admin = AdminClient({**settings.kafka(), "client.id": "batch-orchestrator-topics"})
+    admin = AdminClient({**settings.kafka(), "client.id": "batch-orchestrator-topics"}, logger=_KAFKA_LOG)
     try:
         admin.list_topics(timeout=settings.startup_timeout_s)
     except KafkaException as error:

@@ -7,6 +7,8 @@ application on buffered, time-aligned polling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from quixstreams import message_context
@@ -51,9 +53,6 @@ def _work(process: Process) -> None:
     start = claim_start(provisioning.connect(settings), settings, inputs)
     if start is not None:
         process.log.info("first_start", begins=start, topics=sorted(inputs))
-    application = StreamApplication(**router_options(settings, process.health))
-    build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
-    process.stopping.runs(application.stop)
     watch = TopicWatch(
         cluster,
         expected=counts,
@@ -61,14 +60,17 @@ def _work(process: Process) -> None:
         interval_s=settings.topic_check_interval_s,
         on_change=process.restart,
     )
-    with watch:
+    with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
+        application = StreamApplication(**router_options(settings, process.health), state_dir=Path(unused))
+        build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
+        process.stopping.runs(application.stop)
         application.run()
 
 
 def router_options(settings: Settings, health: Health) -> dict[str, Any]:
-    """Return the stream library's arguments for the router."""
+    """Return the stream library's arguments for the router, all but its directory, which stays empty."""
     limits = settings.limits()
-    return application_options(
+    options = application_options(
         settings,
         group=settings.router_group,
         guarantee="at-least-once",
@@ -77,6 +79,8 @@ def router_options(settings: Settings, health: Health) -> dict[str, Any]:
         commit_interval_s=COMMIT_INTERVAL_S,
         health=health,
     )
+    del options["state_dir"]
+    return options
 
 
 def build(
@@ -130,7 +134,7 @@ def _step(
 class _Payload(Serializer):
     """Publishes the bytes of an `Outgoing`; None, a record without a value, passes too."""
 
-    def __call__(self, value: Outgoing, ctx: object) -> bytes:  # type: ignore[override]  # noqa: ARG002
+    def __call__(self, value: Outgoing, ctx: object) -> bytes:  # noqa: ARG002
         return value.value  # type: ignore[return-value]
 
 
