@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             _await_ready(server)
             yield PostgresServer(directory)
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # ends what is connected too
             server.communicate(timeout=30)
     finally:
         shutil.rmtree(directory)
