@@ -1,0 +1,108 @@
+"""Examples of what others read: requests, what is published, dead letters."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.dead_letters import dead_letter
+from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.events import (
+    Principal,
+)
+from schemas.internal import inbox_outgoing
+from schemas.outgoing import Coordinates, Outgoing
+from schemas.requests import RequestKind, request_record
+from schemas.statuses import BatchStatus
+from schemas.topics import Topic
+from tests.golden.facts import (
+    BATCH,
+    CLASS_CONTEXT,
+    CORRELATION,
+    ESSAYS,
+    EVENT,
+    OWNER,
+    SEED_CONTEXT,
+    TIME,
+    TRACE,
+)
+from tests.golden.records import inbox_records
+
+
+def requests() -> dict[str, Outgoing]:
+    """Public requests, of every kind."""
+    bodies: dict[RequestKind, dict[str, Any]] = {
+        RequestKind.REGISTER: {"expected_essay_count": 2, "course_code": "SV1", "user_id": "åsa", "x": 1.5},
+        RequestKind.CANCEL: {"reason": "withdrawn"},
+        RequestKind.PAUSE: {},
+        RequestKind.RESUME: {},
+        RequestKind.RETRY: {"phase": "spellcheck", "essays": "failed"},
+    }
+    return {
+        f"request-{kind}": Outgoing(
+            Topic.REQUESTS,
+            BATCH.encode(),
+            request_record(
+                request_id="request-1",
+                kind=kind,
+                batch_id=BATCH,
+                principal=OWNER if kind is RequestKind.REGISTER else Principal(),
+                correlation_id=CORRELATION if kind is RequestKind.REGISTER else None,
+                body=body,
+                now=datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
+            ),
+        )
+        for kind, body in bodies.items()
+    }
+
+
+def effects() -> dict[str, Effect]:
+    """Everything that is published to peers."""
+    common: dict[str, Any] = {
+        "event_id": EVENT,
+        "batch_id": BATCH,
+        "time_ms": TIME,
+        "correlation_id": CORRELATION,
+        "trace_id": TRACE,
+    }
+    found: dict[str, Effect] = {}
+    for era, context in {"seed": SEED_CONTEXT, "class": CLASS_CONTEXT}.items():
+        found[f"published-registered-{era}"] = BatchRegistered(
+            **common, context=context, essay_ids=("essay-1", "essay-2")
+        )
+        for phase in ("spellcheck", "cj_assessment", "nlp", "ai_feedback"):
+            found[f"published-{phase}-{era}"] = CommandPhase(
+                **common, context=context, phase=phase, attempt=1, essays=ESSAYS
+            )
+    found["published-student-matching"] = CommandStudentMatching(**common, context=CLASS_CONTEXT, essays=ESSAYS)
+    found["published-completed"] = PipelineCompleted(
+        **common,
+        context=SEED_CONTEXT,
+        final_status=BatchStatus.COMPLETED_WITH_FAILURES,
+        completed_phases=("spellcheck", "cj_assessment"),
+        started_ms=TIME - 412_500,
+        succeeded=1,
+        failed=1,
+    )
+    return found
+
+
+def dead_letters() -> dict[str, Outgoing]:
+    """Dead letters: of the router, and of the orchestrator."""
+    return {
+        "dead-letter-router": dead_letter(
+            value=b"\x00 not json {",
+            key=b"k\xff",
+            first=Coordinates(Topic.REQUESTS.value, 2, 17, TIME),
+            code="ORC-NOT-JSON",
+            reason="Invalid JSON",
+            request_id="request-1",
+        ),
+        "dead-letter-orchestrator": dead_letter(
+            value=inbox_outgoing(inbox_records()["inbox-essays_ready"]).value,
+            key=None,
+            first=Coordinates(Topic.ESSAYS_READY.value, 2, 17, TIME),
+            code="ORC-UNKNOWN-BATCH",
+            reason="no such batch",
+            traceback="Traceback (most recent call last): ...",
+            wrapped=True,
+        ),
+    }
