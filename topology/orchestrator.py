@@ -113,7 +113,7 @@ def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding:
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
     decided = app.dataframe(source).apply(deciding, stateful=True, metadata=True, expand=True)
-    decided.set_headers(lambda record, _key, _time, _headers: record.headers).to_topic(
+    decided.set_headers(lambda record, _key, _time, _headers: list(record.headers)).to_topic(
         lambda record, _key, _time, _headers: destinations[record.topic], key=lambda record: record.key
     )
 
