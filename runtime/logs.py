@@ -10,6 +10,8 @@ from structlog.typing import EventDict, Processor
 from runtime.settings import Settings
 
 LOGGER = "orchestrator"
+# Without the values of local variables: they can be secrets.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
 
 
@@ -21,7 +23,7 @@ def configure_logging(settings: Settings, process: str, *, stream: TextIO | None
     """
     shared = _shared_processors(settings, process)
     renderer: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if settings.log_format == "json"
         else [structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())]
     )

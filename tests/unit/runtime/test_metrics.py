@@ -1,0 +1,107 @@
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from runtime import metric_names
+from runtime.health import Health
+from runtime.metrics import Metrics
+from runtime.server import MetricsServer
+from schemas.errors import ConfigurationError
+
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health("router")
+
+
+@pytest.fixture
+def metrics(health: Health) -> Metrics:
+    metrics = Metrics()
+    metrics.watch(health)
+    return metrics
+
+
+@pytest.fixture
+def url(metrics: Metrics, health: Health) -> Iterator[str]:
+    with MetricsServer(metrics, health, host="127.0.0.1", port=0) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+def get(url: str, accept: str = "") -> tuple[int, str, str]:
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def test_what_is_counted_is_exposed(url: str, metrics: Metrics) -> None:
+    metrics.records_read.labels("huleedu.batch.requests.v1").inc()
+    metrics.decisions.labels("register", "applied").inc(3)
+    metrics.dead_letters.labels("ORC-FIELDS").inc()
+    metrics.commit_seconds.observe(0.07)
+    _, _, body = get(f"{url}/metrics")
+    assert 'batch_orchestrator_records_read_total{topic="huleedu.batch.requests.v1"} 1.0' in body
+    assert 'batch_orchestrator_decisions_total{disposition="applied",kind="register"} 3.0' in body
+    assert 'batch_orchestrator_dead_letters_total{code="ORC-FIELDS"} 1.0' in body
+    assert 'batch_orchestrator_commit_seconds_bucket{le="0.1"} 1.0' in body
+    assert "batch_orchestrator_build_info{" in body
+
+
+def test_open_metrics_is_given_to_who_asks_for_it(url: str) -> None:
+    status, content_type, body = get(f"{url}/metrics", OPEN_METRICS)
+    assert status == 200
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith("# EOF\n")
+    assert get(f"{url}/metrics")[1].startswith("text/plain")
+
+
+def test_health_gauges_say_what_the_report_says(url: str, health: Health) -> None:
+    assert "batch_orchestrator_assigned 0.0" in get(f"{url}/metrics")[2]
+    health.beat()
+    assert "batch_orchestrator_assigned 1.0" in get(f"{url}/metrics")[2]
+
+
+def test_no_label_holds_an_id() -> None:
+    labels = {label for given in metric_names.LABELS.values() for label in given}
+    assert labels == {"topic", "kind", "disposition", "code", "method", "route", "status"}
+
+
+def test_readiness_tells_why_not(url: str, health: Health) -> None:
+    status, content_type, body = get(f"{url}/readyz")
+    assert (status, content_type) == (503, "application/json")
+    assert json.loads(body)["reasons"] == ["The consumer group has not settled."]
+    health.beat()
+    status, _, body = get(f"{url}/readyz")
+    assert status == 200
+    assert json.loads(body) == {
+        "status": "ok",
+        "process": "router",
+        "alive": True,
+        "assigned": True,
+        "restored": True,
+        "partitions": 0,
+        "lag_seconds": 0.0,
+        "reasons": [],
+    }
+
+
+def test_a_process_that_starts_is_live(url: str) -> None:
+    assert get(f"{url}/livez")[0] == 200
+    assert get(f"{url}/elsewhere")[0] == 404
+
+
+def test_a_taken_port_is_told(metrics: Metrics, health: Health) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}: Address already in use") as caught:
+            MetricsServer(metrics, health, host="127.0.0.1", port=port)
+    assert caught.value.code == "ORC-PORT"
