@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 from uuid import UUID
 
-import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from schemas.requests import RequestKind
@@ -18,22 +17,12 @@ MAX_BATCH_ID = 255
 MAX_REASON = 500
 
 
-def _carriable(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
-    # Integers beyond 64 bits can be read, but not written again.
-    if metrics is not None:
-        try:
-            msgspec.json.encode(metrics)
-        except (OverflowError, RecursionError) as error:
-            raise ValueError(str(error)) from error
-    return metrics
-
-
 class Ref(TypedDict):
     """An essay and its text. A typed dictionary: a batch has many, and these are cheap."""
 
     essay_id: str
     text_storage_id: str
-    spellcheck_metrics: NotRequired[Annotated[dict[str, Any] | None, AfterValidator(_carriable)]]
+    spellcheck_metrics: NotRequired[dict[str, Any] | None]
 
 
 class _Model(BaseModel):
