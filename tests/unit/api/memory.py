@@ -1,0 +1,281 @@
+"""A cluster in memory for the api: real requests, real decisions, real records; only Kafka and SQL are not there."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from httpx import ASGITransport, AsyncClient
+
+from api.app import create_app
+from api.groups import GroupState
+from api.log import FOLLOWED, LogRecord, Partition
+from api.partitions import partition_of
+from api.parts import Parts
+from api.requests_log import RecordTooLarge
+from api.settings import ApiSettings
+from schemas.dead_letters import dead_letter
+from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
+from schemas.events import Event
+from schemas.inbound import normalise
+from schemas.internal import decode_status, history_outgoing, status_outgoing, status_tombstone
+from schemas.outgoing import Coordinates, Outgoing
+from schemas.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.registration import RegistrationPolicy
+from schemas.status import StatusRecord
+from schemas.topics import Topic
+from state.batch import Batch
+from state.decide import decide
+from state.views import history_record, status_record
+
+PARTITIONS = 4
+PIPELINE = PipelineDefinition(
+    name="default",
+    version=1,
+    phases=(
+        PhaseDefinition(name="spellcheck"),
+        PhaseDefinition(name="cj_assessment", after=("spellcheck",), when="enable_cj_assessment"),
+    ),
+)
+
+
+class MemoryCluster:
+    """Topics, the router and the orchestrator in one object; it can be told to be slow, silent or broken."""
+
+    def __init__(self, *, peer_era: str = "any", partitions: int = PARTITIONS) -> None:
+        self.policy = RegistrationPolicy(pipeline=PIPELINE, peer_era=peer_era)  # type: ignore[arg-type]
+        self.partitions = partitions
+        self.logs: dict[Partition, list[LogRecord]] = {
+            Partition(topic, number): [] for topic in FOLLOWED for number in range(partitions)
+        }
+        self.gaps: dict[Partition, int] = {}
+        self.requests: list[tuple[bytes, bytes]] = []
+        self.batches: dict[str, Batch] = {}
+        self.deciding = True
+        self.unreachable: str | None = None
+        self.too_large = False
+        self.hidden: set[Partition] = set()
+        """Partitions whose records are written, but not readable yet."""
+        self.arrived = threading.Condition()
+
+    def end(self, partition: Partition) -> int:
+        with self.arrived:
+            log = self.logs[partition]
+            return (log[-1].offset + 1 if log else 0) + self.gaps.get(partition, 0)
+
+    def append(self, outgoing: Outgoing, *, marker: bool = True) -> LogRecord:
+        """Write a record in a transaction of its own, which ends with a control record."""
+        partition = Partition(outgoing.topic, partition_of(outgoing.key, self.partitions))
+        with self.arrived:
+            offset = self.end(partition)
+            record = LogRecord(partition, offset, outgoing.key, outgoing.value, dict(outgoing.headers))
+            self.logs[partition].append(record)
+            self.gaps[partition] = int(marker)
+            self.arrived.notify_all()
+        return record
+
+    def reveal(self) -> None:
+        with self.arrived:
+            self.hidden.clear()
+            self.arrived.notify_all()
+
+    def decide_all(self) -> None:
+        """Decide on every request that waits."""
+        waiting, self.requests = self.requests, []
+        for number, (_, value) in enumerate(waiting):
+            self.decide(value, number)
+
+    def decide(self, value: bytes, offset: int = 0) -> None:
+        at = Coordinates("huleedu.batch.requests.v1", 0, offset)
+        try:
+            inbox = normalise(Topic.REQUESTS, at, value, {}, self.policy)
+        except UnreadableRecord as error:
+            letter = dead_letter(
+                value=value, key=None, first=at, code=error.code, reason=error.message, request_id=error.request_id
+            )
+            self.append(letter)
+            return
+        version = sum(len(log) for log in self.logs.values()) + 1
+        event = Event(
+            batch_id=inbox.batch_id,
+            origin=inbox.origin,
+            body=inbox.body,
+            version=version,
+            time_ms=1_750_000_000_000 + version,
+            partition=0,
+            offset=version,
+        )
+        before = self.batches.get(inbox.batch_id)
+        decision = decide(before, event)
+        if decision.batch is not None:
+            self.batches[inbox.batch_id] = decision.batch
+            if decision.batch is not before:
+                self.append(status_outgoing(status_record(decision.batch)))
+        self.append(history_outgoing(history_record(before, event, decision)))
+
+    def publish(self, record: StatusRecord) -> LogRecord:
+        return self.append(status_outgoing(record))
+
+    def purge(self, batch_id: str, version: int) -> LogRecord:
+        return self.append(status_tombstone(batch_id, version))
+
+
+class MemoryLog:
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self._positions: dict[Partition, int] = {}
+        self.closed = False
+
+    def start(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
+        for partition, end in ends.items():
+            self._positions[partition] = offsets.get(partition, 0) if partition.topic is Topic.STATUS else end
+        return ends
+
+    def read(self, timeout_s: float) -> list[LogRecord]:
+        with self._cluster.arrived:
+            self._cluster.arrived.wait_for(self._ready, timeout_s)
+            found = []
+            for partition, log in self._cluster.logs.items():
+                if partition in self._cluster.hidden:
+                    continue
+                found += [record for record in log if record.offset >= self._positions[partition]]
+                self._positions[partition] = max(self._positions[partition], self._cluster.end(partition))
+            return found
+
+    def positions(self) -> dict[Partition, int]:
+        return dict(self._positions)
+
+    def check(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _ready(self) -> bool:
+        return any(
+            self._cluster.end(partition) > position
+            for partition, position in self._positions.items()
+            if partition not in self._cluster.hidden
+        )
+
+
+class MemoryRequests:
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def append(self, key: bytes, value: bytes) -> None:
+        await asyncio.sleep(0)
+        if self._cluster.too_large:
+            raise RecordTooLarge("too large")
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Send it again with the same Idempotency-Key.")
+        self._cluster.requests.append((key, value))
+        if self._cluster.deciding:
+            self._cluster.decide_all()
+
+
+class MemoryEnds:
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def end(self, partition: Partition, timeout_s: float) -> int:  # noqa: ARG002 - it answers at once
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        return self._cluster.end(partition)
+
+
+class MemoryProjection:
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.rows: dict[str, StatusRecord] = {}
+        self.reflected: dict[Partition, int] = {}
+        self.error: OrchestratorError | None = None
+
+    def get(self, batch_id: str) -> StatusRecord | None:
+        if self.error is not None:
+            raise self.error
+        return self.rows.get(batch_id)
+
+    def offsets(self) -> Mapping[Partition, int]:
+        if self.error is not None:
+            raise self.error
+        return dict(self.reflected)
+
+    def project(self) -> None:
+        """Take in the whole status topic."""
+        for partition, log in self._cluster.logs.items():
+            if partition.topic is not Topic.STATUS:
+                continue
+            for record in log:
+                if record.value is None:
+                    self.rows.pop(record.key.decode(), None)
+                else:
+                    self.rows[record.key.decode()] = decode_status(record.value)
+            self.reflected[partition] = log[-1].offset + 1 if log else 0
+
+
+def well(process: str) -> GroupState:
+    return GroupState(process=process, members=1, assigned=4, settled=True, behind_s=0.0)
+
+
+class MemoryGroups:
+    def __init__(self) -> None:
+        self.seen: Sequence[GroupState] = [well("router"), well("orchestrator"), well("projector")]
+        self.error: str | None = None
+
+    def states(self) -> tuple[Sequence[GroupState], str | None]:
+        return self.seen, self.error
+
+
+class World:
+    """An api in front of a cluster in memory."""
+
+    def __init__(self, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
+        self.cluster = cluster
+        self.client = client
+        self.projection = projection
+        self.groups = MemoryGroups()
+        self.failures: list[Exception] = []
+        self.app = None
+
+
+@asynccontextmanager
+async def world(
+    cluster: MemoryCluster | None = None,
+    projection: MemoryProjection | None = None,
+    *,
+    wait_ready: bool = True,
+    **settings: object,
+) -> AsyncIterator[World]:
+    """Run an api over `cluster`; further arguments are settings."""
+    cluster = cluster or MemoryCluster()
+    projection = projection or MemoryProjection(cluster)
+    groups = MemoryGroups()
+    failures: list[Exception] = []
+
+    @asynccontextmanager
+    async def parts(_: ApiSettings) -> AsyncIterator[Parts]:
+        yield Parts(
+            log=lambda: MemoryLog(cluster),
+            requests=MemoryRequests(cluster),
+            ends=MemoryEnds(cluster),
+            projection=projection,
+            groups=groups,
+        )
+
+    app = create_app(ApiSettings(peer_era=cluster.policy.peer_era, **settings), parts, on_failure=failures.append)  # type: ignore[arg-type]
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://api") as client,
+    ):
+        found = World(cluster, client, projection)
+        found.groups, found.failures = groups, failures
+        if wait_ready:
+            async with asyncio.timeout(5):
+                while (await client.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.005)
+        yield found
