@@ -1,0 +1,255 @@
+"""A second, naive account of the rules, to hold the first against: sets and loops, no digests, no shared code.
+
+It says of every event which disposition and reason it gets, and what the batch looks like afterwards.
+"""
+
+from dataclasses import dataclass, field
+
+from schemas.events import (
+    Body,
+    ContentProvisioned,
+    DeadlineReached,
+    EssayRef,
+    EssaysReady,
+    PhaseConcluded,
+    RegisterBatch,
+    Request,
+    ValidationFailed,
+)
+
+Verdict = tuple[str, str]
+"""Disposition and reason code."""
+STALE_ENDED: Verdict = ("stale", "batch_ended")
+
+
+@dataclass
+class Phase:
+    """One phase: `waiting`, `running`, `whole`, `partial`, `failed`, `skipped` or `off`."""
+
+    name: str
+    after: tuple[str, ...]
+    strict: bool
+    state: str
+    commanded: dict[str, str] = field(default_factory=dict)
+    survivors: dict[str, str] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    unaccounted: set[str] = field(default_factory=set)
+    foreign: int = 0
+    outcome: object = None
+
+    @property
+    def good(self) -> bool:
+        return self.state in ("whole", "partial")
+
+    @property
+    def over(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+def named(essays: tuple[EssayRef, ...]) -> set[tuple[str, str]]:
+    """Return the set of essays and texts."""
+    return {(ref.essay_id, ref.text_storage_id) for ref in essays}
+
+
+class Model:
+    """What one batch should be."""
+
+    def __init__(self, registration: RegisterBatch) -> None:
+        self.registration = registration
+        self.slots: tuple[str, ...] = ()
+        self.exists = False
+        self.state = "waiting"
+        self.answers: dict[str, tuple[str, Verdict]] = {}
+        self.ready: dict[str, str] = {}
+        self.start: set[tuple[str, str]] | None = None
+        self.matched = False
+        self.files = 0
+        self.validations: list[object] = []
+        self.phases = {
+            phase.name: Phase(
+                phase.name,
+                phase.after,
+                phase.on_partial_failure == "fail",
+                "waiting" if phase.name in registration.requested_phases else "off",
+            )
+            for phase in registration.pipeline.phases
+        }
+
+    def judge(self, body: Body) -> Verdict:
+        """Let an event happen, and say what comes of it."""
+        if isinstance(body, EssaysReady):
+            return self._ready(body) if self.exists else ("unknown", "unknown_batch")
+        if isinstance(body, ContentProvisioned):
+            return self._provisioned(body) if self.exists else ("unknown", "unknown_batch")
+        if isinstance(body, ValidationFailed):
+            return self._invalid(body) if self.exists else ("unknown", "unknown_batch")
+        if isinstance(body, PhaseConcluded):
+            return self._outcome(body) if self.exists else ("unknown", "unknown_batch")
+        if isinstance(body, DeadlineReached):
+            return ("stale", "unsupported") if self.exists else ("unknown", "unknown_batch")
+        return self._request(body)
+
+    # ------------------------------------------------------------------------------------------------------- requests
+
+    def _request(self, body: Request) -> Verdict:
+        if not self.exists:
+            if not isinstance(body, RegisterBatch):
+                return ("refused", "unknown_batch")
+            self.exists = True
+            self.answers[body.request_id] = (body.fingerprint, ("applied", "registered"))
+            return ("applied", "registered")
+        if body.request_id in self.answers:
+            same = self.answers[body.request_id][0] == body.fingerprint
+            return ("duplicate", "request_already_decided") if same else ("refused", "key_reused")
+        verdict = ("refused", "unsupported")
+        if isinstance(body, RegisterBatch):
+            first = self.registration
+            if body.principal != first.principal:
+                verdict = ("refused", "foreign_batch_id")
+            elif body.fingerprint == first.fingerprint:
+                return ("duplicate", "same_registration")
+            else:
+                verdict = ("refused", "key_reused")
+        self.answers[body.request_id] = (body.fingerprint, verdict)
+        return verdict
+
+    # ------------------------------------------------------------------------------------------------------ the start
+
+    def _ready(self, body: EssaysReady) -> Verdict:
+        if self.start is not None:
+            return ("duplicate", "ready_again" if named(body.essays) == self.start else "conflicting_ready")
+        if self.state == "ended":
+            return STALE_ENDED
+        return self._begin(body.essays)
+
+    def _provisioned(self, body: ContentProvisioned) -> Verdict:
+        if self.state == "ended":
+            return STALE_ENDED
+        if self.state == "running":
+            return ("stale", "already_started")
+        if self.matched:
+            return ("stale", "already_provisioned")
+        own = [ref for ref in body.essays if ref.essay_id in self.slots]
+        if self.registration.context.class_id and own:
+            self.matched = True
+            return ("applied", "student_matching_started")
+        return self._begin(body.essays)
+
+    def _invalid(self, body: ValidationFailed) -> Verdict:
+        if body in self.validations:
+            return ("duplicate", "validation_failures_already_recorded")
+        if self.state == "ended":
+            return STALE_ENDED
+        if body.critical and self.state == "running":
+            return ("stale", "already_started")
+        self.validations.append(body)
+        self.files += max(len(body.failures), body.total)
+        if not body.critical:
+            return ("applied", "validation_failures_recorded")
+        self._end()
+        return ("applied", "critical_validation_failure")
+
+    def _begin(self, essays: tuple[EssayRef, ...]) -> Verdict:
+        own: dict[str, str] = {}
+        for ref in essays:
+            if ref.essay_id in self.slots and ref.essay_id not in own:
+                own[ref.essay_id] = ref.text_storage_id
+        if essays and not own:
+            return ("stale", "foreign_essays_only")
+        self.ready, self.start = own, named(essays)
+        if not own:
+            self._end()
+            return ("applied", "no_essays")
+        self.state = "running"
+        self._move()
+        return ("applied", "pipeline_started")
+
+    # ------------------------------------------------------------------------------------------------------- progress
+
+    def before(self, name: str) -> list[str]:
+        """Return the requested phases that a phase waits for."""
+        found: list[str] = []
+        for earlier in self.phases[name].after:
+            found += self.before(earlier) if self.phases[earlier].state == "off" else [earlier]
+        return list(dict.fromkeys(found))
+
+    def _move(self) -> None:
+        for _ in self.phases:  # enough rounds for a skip to reach the end of any chain
+            for phase in self.phases.values():
+                if phase.state != "waiting":
+                    continue
+                causes = [self.phases[name] for name in self.before(phase.name)]
+                if any(cause.state in ("failed", "skipped") for cause in causes):
+                    phase.state = "skipped"
+                elif all(cause.good for cause in causes):
+                    phase.state = "running"
+                    phase.commanded = self._inputs(causes)
+        if all(phase.over for phase in self.phases.values()):
+            self._end()
+
+    def _inputs(self, causes: list[Phase]) -> dict[str, str]:
+        if not causes:
+            return dict(self.ready)
+        newest = {essay: text for cause in causes for essay, text in cause.survivors.items()}
+        return {essay: newest[essay] for essay in self.ready if essay in newest}
+
+    def _end(self) -> None:
+        self.state = "ended"
+        for phase in self.phases.values():
+            if phase.state == "waiting":
+                phase.state = "skipped"
+
+    # ------------------------------------------------------------------------------------------------------- outcomes
+
+    def _outcome(self, body: PhaseConcluded) -> Verdict:
+        phase = self.phases.get(body.phase)
+        if phase is None or phase.state == "off":
+            return ("stale", "phase_not_in_pipeline")
+        facts = (body.status, named(body.essays), set(body.failed_essay_ids))
+        if facts == phase.outcome:
+            return ("duplicate", "outcome_already_recorded")
+        if self.state == "ended":
+            return STALE_ENDED
+        if phase.state != "running":
+            return ("stale", "phase_not_running")
+        if body.attempt not in (None, 1):
+            return ("stale", "other_attempt")
+        mentioned = {ref.essay_id for ref in body.essays} | set(body.failed_essay_ids)
+        if mentioned and not mentioned & phase.commanded.keys():
+            return ("stale", "foreign_essays_only")
+        phase.outcome = facts
+        self._conclude(phase, body, mentioned)
+        self._move()
+        return ("applied", "phase_failed" if phase.state == "failed" else "phase_completed")
+
+    def _conclude(self, phase: Phase, body: PhaseConcluded, mentioned: set[str]) -> None:
+        phase.foreign = len(mentioned - phase.commanded.keys())
+        texts = {ref.essay_id: ref.text_storage_id for ref in body.essays}
+        for essay in phase.commanded:
+            if essay in body.failed_essay_ids or not mentioned:
+                phase.failed.add(essay)
+            elif essay in texts:
+                phase.survivors[essay] = texts[essay]
+            else:
+                phase.unaccounted.add(essay)
+        lost = len(phase.failed) + len(phase.unaccounted)
+        if not lost:
+            phase.state = "whole"
+        else:
+            phase.state = "partial" if phase.survivors and not phase.strict else "failed"
+
+    # ---------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def lost(self) -> set[str]:
+        """Return the essays that some phase lost."""
+        return {essay for phase in self.phases.values() for essay in phase.failed | phase.unaccounted}
+
+    @property
+    def final(self) -> str:
+        """Return the terminal status of a batch that has ended."""
+        asked = [phase for phase in self.phases.values() if phase.state != "off"]
+        if not any(phase.good for phase in asked):
+            return "failed_critically"
+        whole = all(phase.state == "whole" for phase in asked) and len(self.ready) == len(self.slots)
+        return "completed_successfully" if whole else "completed_with_failures"
