@@ -1,7 +1,7 @@
 """What all tests share: one Kafka for the session."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import pytest
 
@@ -15,13 +15,10 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     """The cluster named in BOS_TEST_BOOTSTRAP_SERVERS, or else a development broker for this session. Never skips."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     # A first start fetches Kafka: that progress must be seen.
-    with capture.global_and_fixture_disabled() if capture else nullcontext():
-        cluster = kafka_from(BOOTSTRAP_VARIABLE)
-        running = cluster.__enter__()
-    try:
-        yield running
-    finally:
-        cluster.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            cluster = stack.enter_context(kafka_from(BOOTSTRAP_VARIABLE))
+        yield cluster
 
 
 def pytest_report_header() -> str:

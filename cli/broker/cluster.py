@@ -143,9 +143,17 @@ class DevBroker:
             self._await_node(node, address)
 
     def _await_node(self, node: BrokerNode, address: Address) -> None:
-        """Wait until this very node knows all others: the others may still count with one that was killed."""
-        server = f"127.0.0.1:{address.port}"
-        if not await_ready(server, brokers=self._count, seconds=_READY_SECONDS, alive=lambda: node.running):
+        """Wait until this very node knows all others.
+
+        The others may still count with one that was killed, and a stranger's broker may hold its port.
+        """
+        if not await_ready(
+            f"127.0.0.1:{address.port}",
+            seconds=_READY_SECONDS,
+            brokers=self._count,
+            cluster_id=node.cluster_id(),
+            alive=lambda: node.running,
+        ):
             raise node.failure(f"does not serve after {_READY_SECONDS:.0f} s" if node.running else "ended at its start")
 
     def _prepare(self, node: BrokerNode, address: Address, cluster_id: str) -> None:

@@ -144,8 +144,8 @@ def _cannot_fetch(jar: Jar, error: Exception) -> BrokerError:
         return error
     return BrokerError(
         f"{jar.filename} of Apache Kafka {KAFKA_VERSION} cannot be fetched: {error}.",
-        next_step=f"Check the network (HTTPS_PROXY is respected, {REPOSITORY_VARIABLE} names a mirror) and start again: "
-        "what is there already is kept. Or use a Kafka that is running: "
+        next_step=f"Check the network (HTTPS_PROXY is respected, {REPOSITORY_VARIABLE} names a mirror) and try again; "
+        "what is there is kept. Or use a Kafka that is running: "
         "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
         code="ORC-BROKER-DOWNLOAD",
     )

@@ -1,6 +1,7 @@
 """One Kafka process of a development cluster, with its folder, its log and its keeper."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,15 @@ from schemas.errors import BrokerError
 _HERE = Path(__file__).parent
 _GRACE_SECONDS = 10.0
 _FORMAT_SECONDS = 60.0
-_JVM = ("-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
+_JVM = (
+    "-Xms128m",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    # Kafka's own habits, of which Java 25 would warn in the log.
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+)
+_COMPLAINT = re.compile(r" (ERROR|FATAL) |^Caused by: |^Exception |^\S+(Exception|Error): ")
 _SHORT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -25,6 +34,7 @@ class BrokerNode:
         self.directory = directory
         self.log_path = directory / "broker.log"
         self._properties = directory / "server.properties"
+        self._meta = directory / "data" / "meta.properties"
         self._jars = jars
         self._heap = f"-Xmx{heap_megabytes}m"
         self._temporary = temporary
@@ -45,7 +55,7 @@ class BrokerNode:
         """Write the settings and format the data directory, unless it is formatted already."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(properties, encoding="utf-8")
-        if (self.directory / "data" / "meta.properties").exists():
+        if self._meta.exists():
             return
         command = self._java(
             *_SHORT_JVM, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
@@ -54,6 +64,12 @@ class BrokerNode:
             result = subprocess.run(command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False)
         if result.returncode != 0:
             raise self.failure("cannot format its data directory")
+
+    def cluster_id(self) -> str:
+        """The id of the cluster that its data belongs to."""
+        return dict(line.split("=", 1) for line in self._meta.read_text(encoding="utf-8").splitlines() if "=" in line)[
+            "cluster.id"
+        ]
 
     def start(self) -> None:
         """Start the process, unless it is running; returns before it serves."""
@@ -107,16 +123,20 @@ class BrokerNode:
         os.kill(self.pid, signal.SIGCONT)
 
     def failure(self, what: str) -> BrokerError:
-        """An error that says `what` went wrong, and quotes the end of the log."""
-        lines = (
-            self.log_path.read_text(encoding="utf-8", errors="replace").splitlines() if self.log_path.exists() else []
-        )
-        quoted = "\n".join(f"    {line}" for line in lines[-15:])
+        """An error that says `what` went wrong, and quotes the log's last complaints."""
+        quoted = "\n".join(f"    {line}" for line in self._complaints())
         return BrokerError(
-            f"Development broker {self.node_id} {what}. The end of its log:\n{quoted}\n",
+            f"Development broker {self.node_id} {what}. From its log:\n{quoted}\n",
             next_step=f"Read {self.log_path}. A taken port or data directory is told there; or use another Kafka: "
             "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
         )
+
+    def _complaints(self) -> list[str]:
+        """The lines of the log that tell what went wrong; its end where none does."""
+        if not self.log_path.exists():
+            return []
+        end = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-200:]
+        return [line for line in end if _COMPLAINT.search(line)][-10:] or end[-10:]
 
     def _java(self, *arguments: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"

@@ -7,12 +7,18 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 _CALL_SECONDS = 1.0
+_BETWEEN_SECONDS = 0.05
 
 
 def await_ready(
-    bootstrap_servers: str, *, brokers: int = 1, seconds: float, alive: Callable[[], bool] = lambda: True
+    bootstrap_servers: str,
+    *,
+    seconds: float,
+    brokers: int = 1,
+    cluster_id: str | None = None,
+    alive: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """Ask for the cluster's metadata until it names at least `brokers` of them.
+    """Ask for the metadata until it names at least `brokers`, of that very cluster where `cluster_id` is given.
 
     Gives up, and returns False, after `seconds` or when `alive` says that there is nothing to wait for.
     """
@@ -21,8 +27,10 @@ def await_ready(
     deadline = time.monotonic() + seconds
     while alive() and time.monotonic() < deadline:
         try:
-            if len(admin.list_topics(timeout=_CALL_SECONDS).brokers) >= brokers:
-                return True
+            found = admin.list_topics(timeout=_CALL_SECONDS)
         except KafkaException:
             continue  # not yet: the call itself waited
+        if len(found.brokers) >= brokers and cluster_id in {None, found.cluster_id}:
+            return True
+        time.sleep(_BETWEEN_SECONDS)
     return False

@@ -94,7 +94,7 @@ def test_a_topic_is_not_created_by_writing_to_it(kafka: Kafka) -> None:
     producer.produce(f"never-{uuid4()}", b"lost", on_delivery=lambda error, _: failures.append(error.name()))
 
     assert producer.flush(30) == 0
-    assert failures == ["_UNKNOWN_TOPIC"]
+    assert failures == ["UNKNOWN_TOPIC_OR_PART"]
 
 
 def test_data_survives_a_restart_and_a_crash(tmp_path: Path) -> None:
@@ -172,6 +172,22 @@ def test_a_broker_that_cannot_start_says_why_and_quotes_its_log(tmp_path: Path) 
 
     assert raised.value.code == "ORC-BROKER"
     assert str(tmp_path) in raised.value.next_step
+
+
+def test_a_taken_port_is_told(kafka: Kafka, tmp_path: Path) -> None:
+    taken = int(kafka.bootstrap_servers.split(",", maxsplit=1)[0].rpartition(":")[2])
+    broker = DevBroker(data_dir=tmp_path, port=taken)
+    with pytest.raises(BrokerError, match="Address already in use"):
+        broker.start()
+    broker.stop()
+
+
+def test_a_data_directory_in_use_is_told(tmp_path: Path) -> None:
+    with DevBroker(data_dir=tmp_path):
+        second = DevBroker(data_dir=tmp_path)
+        with pytest.raises(BrokerError, match=r"Failed to acquire lock"):
+            second.start()
+        second.stop()
 
 
 def test_data_of_another_number_of_brokers_is_refused(tmp_path: Path) -> None:
