@@ -1,0 +1,236 @@
+"""The projector as a process, on a real Kafka: what it reads and leaves out, and how a lost database comes back."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from cli.broker import Kafka
+from runtime import exit_codes
+from runtime.settings import ENV_PREFIX, Settings
+from schemas.errors import ProjectionError
+from schemas.history import NO_VERSION
+from schemas.internal import history_outgoing, status_outgoing, status_tombstone
+from schemas.outgoing import Outgoing
+from schemas.statuses import BatchStatus
+from schemas.topics import Topic
+from state.projection import Identity, Reader, StatusCounts, Writer, open_engine
+from tests.unit.projection.log import batch_id, history, letter, status
+from topology import provisioning
+from topology.cluster import KafkaCluster
+
+NOW_MS = time.time_ns() // 1_000_000
+"""History older than its topic keeps it is pruned, so that of these tests is new."""
+WAIT_S = 60.0
+STOP_S = 10.0
+DATABASE = "projection.db"
+PROCESS = (
+    "import sys; from topology.projector import run; from runtime.settings import Settings; sys.exit(run(Settings()))"
+)
+
+
+class World:
+    """Topics of a test's own, a producer of the orchestrator's kind, and the projection in a file."""
+
+    def __init__(self, kafka: Kafka, directory: Path) -> None:
+        self.directory = directory
+        self.prefix = f"projector-{uuid.uuid4().hex[:8]}"
+        self.settings = Settings(
+            _env_file=None,
+            kafka_bootstrap_servers=kafka.bootstrap_servers,
+            topic_prefix=self.prefix,
+            topic_partitions=2,
+            projector_group=self.prefix,
+            projection_url=f"sqlite:///{directory}/{DATABASE}",
+        )
+        provisioning.apply(self.settings, create_peer_topics=True)
+        self.table = self.settings.topics()
+        self.producer = Producer({**self.settings.kafka(), "transactional.id": self.prefix, "partitioner": "murmur2"})
+        self.producer.init_transactions(30)
+
+    def write(self, *records: Outgoing, commit: bool = True) -> None:
+        self.producer.begin_transaction()
+        for record in records:
+            name = self.table.name(record.topic)
+            self.producer.produce(name, key=record.key, value=record.value, headers=list(record.headers))
+            self.producer.poll(0)
+        self.producer.flush(30)
+        if commit:
+            self.producer.commit_transaction(30)
+        else:
+            self.producer.abort_transaction(30)
+
+    def step(self, numbers: range, version: int, based_on: int = NO_VERSION, **given: BatchStatus) -> list[Outgoing]:
+        """A decision on each of these batches, which gives it `version` plus its number."""
+        records: list[Outgoing] = []
+        for number in numbers:
+            made, before = version + number, NO_VERSION if based_on == NO_VERSION else based_on + number
+            records.append(status_outgoing(status(number, made, **given)))
+            records.append(history_outgoing(history(number, made, made, before, time_ms=NOW_MS)))
+        return records
+
+    @property
+    def database(self) -> Path:
+        return self.directory / DATABASE
+
+    def delete_database(self) -> None:
+        for file in self.directory.glob(f"{DATABASE}*"):
+            file.unlink()
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        engine = open_engine(self.settings.projection_url)
+        yield Reader(engine)
+        engine.dispose()
+
+    def await_counts(self, expected: dict[str, int]) -> StatusCounts:
+        """Wait until the projection has these batches; what it can lag by is a fraction of a second."""
+        deadline = time.monotonic() + WAIT_S
+        found: StatusCounts | None = None
+        with self.reader() as reader:
+            while time.monotonic() < deadline:
+                found = _answer(reader.counts)
+                if found is not None and found.batches == expected:
+                    return found
+                time.sleep(0.05)
+        pytest.fail(f"the projection has {found}, expected {expected}")
+
+    def environment(self) -> dict[str, str]:
+        given = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers,
+            "TOPIC_PREFIX": self.prefix,
+            "TOPIC_PARTITIONS": "2",
+            "PROJECTOR_GROUP": self.prefix,
+            "PROJECTION_URL": self.settings.projection_url,
+            "STATE_DIR": str(self.directory / "state"),
+            "LOG_FORMAT": "console",
+        }
+        return {**os.environ, **{ENV_PREFIX + name: value for name, value in given.items()}}
+
+    def start(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", PROCESS]
+        return subprocess.Popen(command, env=self.environment(), stderr=subprocess.PIPE, text=True)
+
+    @contextmanager
+    def projector(self) -> Iterator[subprocess.Popen[str]]:
+        """A running projector, stopped in order afterwards."""
+        process = self.start()
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            sys.stderr.write(process.communicate()[1])
+            raise
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOP_S) == exit_codes.OK
+        process.communicate()
+
+
+def _answer(ask: Callable[[], StatusCounts]) -> StatusCounts | None:
+    try:
+        return ask()
+    except ProjectionError:
+        return None  # not made yet, or just deleted
+
+
+@pytest.fixture
+def world(kafka: Kafka, tmp_path: Path) -> World:
+    return World(kafka, tmp_path)
+
+
+def test_what_is_committed_is_projected_and_nothing_else(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100), letter(3))
+    world.write(*world.step(range(21, 31), 200), commit=False)
+    with world.projector():
+        world.await_counts({"processing_pipelines": 20})
+        world.write(
+            *world.step(range(1, 6), 300, based_on=100, batch_status=BatchStatus.COMPLETED_SUCCESSFULLY),
+            status_tombstone(batch_id(6), 400),
+            history_outgoing(history(6, 400, NO_VERSION, 106, time_ms=NOW_MS)),
+        )
+        world.await_counts({"processing_pipelines": 14, "completed_successfully": 5})
+    with world.reader() as reader:
+        assert reader.get(batch_id(1)) == status(1, 301, BatchStatus.COMPLETED_SUCCESSFULLY)
+        assert reader.get(batch_id(6)) is None
+        assert [record.version for record in reader.history(batch_id(1)).records] == [101, 301]
+        assert len(reader.dead_letters().letters) == 1
+        assert reader.chain_breaks() == ()
+
+
+def test_a_deleted_database_is_rebuilt_from_the_topics(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100))
+    with world.projector():
+        world.await_counts({"processing_pipelines": 20})
+    world.delete_database()
+    world.write(*world.step(range(21, 31), 200))
+    with world.projector():
+        world.await_counts({"processing_pipelines": 30})
+    with world.reader() as reader:
+        assert len(reader.history(batch_id(1)).records) == 1
+
+
+def test_a_database_that_vanishes_while_it_is_used_ends_the_projector_and_the_next_rebuilds_it(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100))
+    with world.projector() as process:
+        world.await_counts({"processing_pipelines": 20})
+        world.delete_database()
+        world.write(*world.step(range(21, 31), 200))
+        _, said = process.communicate(timeout=WAIT_S)
+        assert process.returncode == exit_codes.PROJECTION
+        assert "ORC-PROJECTION-REPLACED" in said
+    with world.projector():
+        world.await_counts({"processing_pipelines": 30})
+
+
+def test_a_killed_projector_goes_on_where_its_database_ends(world: World) -> None:
+    world.write(*world.step(range(1, 301), 1_000))
+    process = world.start()
+    with world.reader() as reader:
+        deadline = time.monotonic() + WAIT_S
+        while not (_answer(reader.counts) or StatusCounts({}, {})).batches:
+            assert time.monotonic() < deadline, "nothing was projected"
+        process.kill()
+    process.communicate()
+    world.write(*world.step(range(1, 301), 2_000, based_on=1_000, batch_status=BatchStatus.CANCELLED))
+    with world.projector():
+        counts = world.await_counts({"cancelled": 300})
+    assert counts.phases["spellcheck"] == {"dispatch_initiated": 300}
+    with world.reader() as reader:
+        assert all(len(reader.history(batch_id(number)).records) == 2 for number in (1, 150, 300))
+        assert reader.chain_breaks() == ()
+
+
+def test_another_clusters_projection_is_refused_at_the_start(world: World) -> None:
+    engine = open_engine(world.settings.projection_url)
+    Writer(engine).prepare(Identity("another cluster", "another inbox"))
+    engine.dispose()
+    process = world.start()
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode == exit_codes.PROJECTION
+    assert "ORC-PROJECTION-IDENTITY" in said
+
+
+def test_a_projection_that_is_ahead_of_its_topics_is_refused(world: World) -> None:
+    cluster = KafkaCluster(world.settings.kafka())
+    engine = open_engine(world.settings.projection_url)
+    writer = Writer(engine)
+    writer.prepare(Identity(cluster.cluster_id(), cluster.topic_id(world.table.name(Topic.INBOX))))
+    world.write(*world.step(range(1, 21), 100))
+    with world.projector():
+        world.await_counts({"processing_pipelines": 20})
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE offsets SET next_offset = 1000000")
+    engine.dispose()
+    process = world.start()
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode == exit_codes.PROJECTION
+    assert "ORC-PROJECTION-AHEAD" in said
