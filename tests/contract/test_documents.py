@@ -1,0 +1,42 @@
+"""What the documents show is what the code takes."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from schemas.events import RegisterBatch
+from schemas.inbound import normalise
+from schemas.topics import Topic
+from state.pipelines import load_pipelines
+from tests.contract.batches import AT, POLICY
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("schemas", "state", "runtime", "topology", "api", "cli")
+
+
+def snippet(document: str, language: str) -> str:
+    [found] = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / document).read_text(), flags=re.DOTALL)
+    return str(found)
+
+
+def test_the_documented_request_is_read() -> None:
+    record = normalise(Topic.REQUESTS, AT, snippet("requests.md", "json").encode(), {}, POLICY)
+    assert isinstance(record.body, RegisterBatch)
+    assert record.body.requested_phases == ("spellcheck", "cj_assessment")
+
+
+def test_the_documented_pipeline_is_the_built_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "documented.toml"
+    path.write_text(snippet("pipelines.md", "toml"))
+    assert tomllib.loads(path.read_text())
+    assert load_pipelines(path) == load_pipelines()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_code_has_a_page(package: str) -> None:
+    codes = {
+        code for source in (ROOT / package).rglob("*.py") for code in re.findall(r'"(ORC-[A-Z-]+)"', source.read_text())
+    }
+    assert [code for code in sorted(codes) if not (ROOT / "docs" / "errors" / f"{code}.md").exists()] == []
