@@ -4,7 +4,8 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -22,6 +23,15 @@ from schemas.errors import ConfigurationError, OrchestratorError
 from state.projection import open_engine
 
 _BACKLOG = 2048
+
+
+class _QuietServer(Server):
+    """Leaves signals to the process around it, which turns them into a stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Set no handlers."""
+        yield
 
 
 class CreateApp(Protocol):
@@ -46,7 +56,7 @@ def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> Non
         if settings.web_concurrency == 1:
             _run_one(settings, create_app, process, listener)
         else:
-            _run_several(settings, create_app, listener)
+            _run_several(settings, create_app, process, listener)
 
 
 def _check(settings: ApiSettings) -> None:
@@ -95,7 +105,7 @@ def _run_one(settings: ApiSettings, create_app: CreateApp, process: Process, lis
         process.exit_code = exit_codes.exit_code(error)
         stop()
 
-    server = Server(_config(settings, create_app(settings, on_failure=fail)))
+    server = _QuietServer(_config(settings, create_app(settings, on_failure=fail)))
     process.stopping.runs(stop)
     server.run(sockets=[listener])
     if not server.started and not process.stopping.asked.is_set():
@@ -104,11 +114,13 @@ def _run_one(settings: ApiSettings, create_app: CreateApp, process: Process, lis
         )
 
 
-def _run_several(settings: ApiSettings, create_app: CreateApp, listener: socket.socket) -> None:
+def _run_several(settings: ApiSettings, create_app: CreateApp, process: Process, listener: socket.socket) -> None:
     with tempfile.TemporaryDirectory(prefix="bos-api-metrics-") as directory:
         os.environ[MULTIPROCESS_VARIABLE] = directory
         try:
-            Multiprocess(_config(settings, partial(_worker, settings, create_app)), [listener]).run()
+            workers = Multiprocess(_config(settings, partial(_worker, settings, create_app)), [listener])
+            process.stopping.runs(workers.should_exit.set)
+            workers.run()
         finally:
             del os.environ[MULTIPROCESS_VARIABLE]
 

@@ -20,7 +20,8 @@ class ApiSettings(Settings):
     """Worker processes; each follows the log by itself, and all answer alike."""
     graceful_timeout_s: int = Field(default=5, ge=0, le=8)
     """How long requests under way may take to end at a stop."""
-    keep_alive_timeout_s: int = Field(default=5, ge=0)
+    keep_alive_timeout_s: int = Field(default=75, ge=0)
+    """Longer than clients keep idle connections, or a request can meet a connection that is just being closed."""
 
     response_timeout_s: float = Field(default=15.0, gt=0)
     """How long a registration waits for its answer, writing included, before it is told to come back."""
