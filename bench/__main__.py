@@ -1,0 +1,128 @@
+"""`python -m bench`: all sections, one after the other, and a table at the end."""
+
+import argparse
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import host
+from bench.alone import Alone
+from bench.registering import as_fast_as_possible, at_rate
+from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, latency_table
+from bench.whole import Whole
+from bench.workplace import Workplace, run_name
+from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
+from cli.stack import Stack, StackOptions
+
+SECTIONS = ("alone", "whole", "latency", "registration")
+ESSAYS = 25
+_QUIET_LOAD = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is measured. Times are seconds."""
+
+    batches: int = 6_000
+    rounds: int = 3
+    sustained: float = 12.0
+    latency: float = 20.0
+    registration: float = 20.0
+    limit: float = 8.0
+
+
+QUICK = Plan(batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, limit=3.0)
+
+
+class Bench:
+    """One run of the chosen sections."""
+
+    def __init__(self, plan: Plan, sections: set[str], console: Console) -> None:
+        self._plan = plan
+        self._sections = sections
+        self._console = console
+        self._started = time.monotonic()
+        self._name = run_name()
+        self.results = Results()
+
+    def tell(self, text: str) -> None:
+        """Say what is going on, and since how long."""
+        self._console.print(f"[{time.monotonic() - self._started:4.0f} s] {text}", markup=False)
+
+    def run(self, kafka: Kafka, directory: Path) -> None:
+        """Measure."""
+        if "alone" in self._sections:
+            self.tell(f"single processes, {self._plan.rounds} rounds in turns")
+            alone = Alone(kafka, directory, self._name, self.tell)
+            self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
+        if self._sections - {"alone"}:
+            with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
+                self._whole(workplace, kafka)
+
+    def _whole(self, workplace: Workplace, kafka: Kafka) -> None:
+        self.tell("starting router, orchestrator, projector and api")
+        options = StackOptions(
+            bootstrap_servers=kafka.bootstrap_servers,
+            directory=workplace.directory,
+            settings={"TOPIC_PREFIX": workplace.prefix},
+        )
+        with Stack(options, on_event=self.tell) as stack:
+            self._pipeline(Whole(stack, workplace.broker_pids(), self._name, self.tell))
+            if "registration" in self._sections:
+                self._registration(stack)
+
+    def _pipeline(self, whole: Whole) -> None:
+        if not self._sections & {"whole", "latency"}:
+            return
+        self.tell("whole pipeline, always full")
+        self.results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
+        if "latency" in self._sections:
+            half = self.results.whole.per_second / 2
+            self.tell(f"event to command at half of that, {half:.0f} decisions/s")
+            self.results.latency = whole.latency(half, essays=ESSAYS, seconds=self._plan.latency)
+
+    def _registration(self, stack: Stack) -> None:
+        self.tell(f"registrations at {REGISTRATION_RATE:.0f}/s")
+        self.results.registration = at_rate(
+            stack.api_url,
+            per_second=REGISTRATION_RATE,
+            seconds=self._plan.registration,
+            essays=ESSAYS,
+            run=f"{self._name}-steady",
+        )
+        self.tell("registrations as fast as possible")
+        self.results.registration_limit = as_fast_as_possible(
+            stack.api_url, seconds=self._plan.limit, essays=ESSAYS, run=f"{self._name}-limit"
+        )
+
+
+def main() -> int:
+    """Run as the arguments say. A missed aim is told, and is no failure: hosts differ."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="shorter: numbers are rough")
+    parser.add_argument("--section", action="append", choices=SECTIONS, help="only this section; can be repeated")
+    parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
+    parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
+    arguments = parser.parse_args()
+    console = Console(highlight=False)
+    plan = QUICK if arguments.quick else Plan()
+    if arguments.rounds:
+        plan = replace(plan, rounds=arguments.rounds)
+    bench = Bench(plan, set(arguments.section or SECTIONS), console)
+    host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.tell)
+    for name, fact in host.facts().items():
+        console.print(f"{name:10} {fact}", markup=False)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
+        bench.tell(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
+        bench.run(stack.enter_context(kafka_from()), directory)
+    console.print(cost_table(bench.results), latency_table(bench.results), aim_table(bench.results))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

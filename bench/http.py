@@ -1,0 +1,34 @@
+"""A lean HTTP client: one request at a time over a kept connection, because the load generator shares the host."""
+
+import asyncio
+from typing import Self
+
+
+class Connection:
+    """One connection, made by `open`."""
+
+    def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._host = host
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> Self:
+        """Connect to an address."""
+        return cls(host, *await asyncio.open_connection(host, port))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._writer.close()
+
+    async def post(self, path: str, body: bytes, key: str) -> int:
+        """Send a JSON body with an Idempotency-Key; return the status after the whole answer was read."""
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nIdempotency-Key: {key}\r\n\r\n"
+        )
+        self._writer.write(head.encode() + body)
+        answer = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        status, *headers = answer.split("\r\n")
+        sizes = [line.partition(":")[2] for line in headers if line.lower().startswith("content-length:")]
+        await self._reader.readexactly(int(sizes[0]))
+        return int(status.split()[1])

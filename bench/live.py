@@ -1,0 +1,132 @@
+"""Playing the peers at full speed: answers every published record at once, and notes how long commands took.
+
+The played peers of the demo judge all that they read by the eras' JSON schemas, which costs more CPU than what is
+measured. These answer with the same events and judge nothing.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Producer, TopicPartition
+
+from bench.wire import PHASES, BatchIds, Wire
+from runtime.settings import Settings
+from schemas.topics import PHASE_COMMANDS, Topic
+
+_TAKE = 256
+_POLL_S = 0.002
+_TIMEOUT_S = 15.0
+
+
+class _Registered(msgspec.Struct):
+    essay_ids: list[str]
+
+
+class _RegisteredEnvelope(msgspec.Struct):
+    data: _Registered
+
+
+_registered = msgspec.json.Decoder(_RegisteredEnvelope)
+
+
+@dataclass(slots=True)
+class _Batch:
+    ids: BatchIds
+    essay_ids: list[str] = field(default_factory=list)
+    sent_at: float = 0.0
+    """When the last event was sent that a command answers; 0 where none is awaited."""
+
+
+class Peers:
+    """Registers batches over the request topic and plays their peers, in the thread that calls it."""
+
+    def __init__(self, settings: Settings, *, essays: int, run: str) -> None:
+        topics = settings.topics()
+        self._wire = Wire("seed", essays)
+        self._run = run
+        self._names = {what: topics.name(topic) for what, topic in self._wire.topics.items()}
+        self._phases = {topics.name(PHASE_COMMANDS[phase]): phase for phase in PHASES}
+        self._registered = topics.name(Topic.REGISTERED)
+        self._completed = topics.name(Topic.COMPLETED)
+        self._producer = Producer({**settings.kafka(), "enable.idempotence": True, "linger.ms": 1})
+        self._consumer = Consumer(
+            {
+                **settings.kafka(),
+                "group.id": f"{run}-peers",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        self._assign_ends((self._registered, *self._phases, self._completed))
+        self._batches: dict[bytes, _Batch] = {}
+        self._number = 0
+        self.ended = 0
+        """Batches that were completed."""
+        self.latencies: list[tuple[float, float]] = []
+        """When a command was read, and how many seconds after the event that it answers was sent."""
+
+    @property
+    def open(self) -> int:
+        """Batches that were registered and not completed."""
+        return len(self._batches)
+
+    def register(self) -> None:
+        """Register one batch more."""
+        ids = BatchIds.numbered(self._number, self._run)
+        self._number += 1
+        self._batches[ids.batch_id.encode()] = _Batch(ids)
+        self._send("register", self._wire.registration(ids))
+
+    def play(self, until: float, refill: Callable[[], None]) -> None:
+        """Answer what is published until the monotonic time `until`; `refill` is called all the time."""
+        while time.monotonic() < until:
+            refill()
+            # One at first: consume() alone would wait out its timeout for a full batch.
+            first = self._consumer.poll(_POLL_S)
+            if first is not None:
+                now = time.monotonic()
+                for message in [first, *self._consumer.consume(_TAKE, timeout=0)]:
+                    self._take(message, now)
+            self._producer.poll(0)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._producer.flush(_TIMEOUT_S)
+        self._consumer.close()
+
+    def _assign_ends(self, names: tuple[str, ...]) -> None:
+        known = self._consumer.list_topics(timeout=_TIMEOUT_S).topics
+        self._consumer.assign(
+            [TopicPartition(name, number, OFFSET_END) for name in names for number in known[name].partitions]
+        )
+        for at in self._consumer.assignment():
+            self._consumer.get_watermark_offsets(at, timeout=_TIMEOUT_S)
+
+    def _take(self, message: Message, now: float) -> None:
+        if message.error() is not None:
+            raise KafkaException(message.error())
+        topic, key = message.topic(), message.key()
+        batch = self._batches.get(key)
+        if batch is None:
+            return  # registered by someone else
+        if topic == self._completed:
+            self.ended += 1
+            del self._batches[key]
+            return
+        if batch.sent_at:
+            self.latencies.append((now, now - batch.sent_at))
+        ids = batch.ids
+        phase = self._phases.get(topic)
+        if phase is None:
+            batch.essay_ids = _registered.decode(message.value()).data.essay_ids
+            batch.sent_at = time.monotonic()
+            self._send("ready", self._wire.ready(ids, batch.essay_ids))
+        else:
+            batch.sent_at = time.monotonic()
+            self._send(phase, self._wire.outcome(ids, phase, batch.essay_ids))
+
+    def _send(self, what: str, value: bytes) -> None:
+        self._producer.produce(self._names[what], value)
+        self._producer.poll(0)

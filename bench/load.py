@@ -1,0 +1,114 @@
+"""The load that is laid down before a measurement: whole batches, four events each, as the real pipeline gives them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from confluent_kafka import Producer
+
+from bench.wire import PHASES, BatchIds, Shape, Wire
+from runtime.settings import Settings
+from schemas.ids import slot_id
+from schemas.inbound import normalise
+from schemas.internal import inbox_outgoing
+from schemas.outgoing import Coordinates
+from schemas.topics import Topic
+from topology.routing import registration_policy
+
+WAVE = 256
+"""Batches that are on their way at a time: their events are interleaved, as those of concurrent batches are."""
+_STEPS = ("register", "ready", *PHASES)
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What was laid down."""
+
+    records: int
+    value_bytes: int
+    """Of all values together."""
+
+    @property
+    def mean_bytes(self) -> float:
+        """Mean size of a value."""
+        return self.value_bytes / self.records
+
+
+def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
+    """Fill an empty inbox with what the router would write for `batches` batches of the seed's shape.
+
+    Essay ids follow from the offset of the batch's registration, so each record's offset is reckoned beforehand.
+    """
+    wire, policy, inbox = Wire("seed", essays), registration_policy(settings), settings.topics().name(Topic.INBOX)
+    partitions = settings.topic_partitions
+    ends = [0] * partitions
+    slots: dict[int, list[str]] = {}
+    size = 0
+    with _Sending(settings) as sending:
+        for number, step in _interleaved(batches):
+            ids, partition = BatchIds.numbered(number, "inbox"), number % partitions
+            if step == "register":
+                slots[number] = [slot_id(ids.batch_id, ends[partition], index) for index in range(essays)]
+            value = _event(wire, ids, step, slots[number])
+            at = Coordinates(settings.topics().name(wire.topics[step]), partition, ends[partition])
+            outgoing = inbox_outgoing(normalise(wire.topics[step], at, value, {}, policy))
+            assert outgoing.value is not None
+            sending.send(inbox, outgoing.value, key=outgoing.key, partition=partition)
+            ends[partition] += 1
+            size += len(outgoing.value)
+    return Laid(batches * len(_STEPS), size)
+
+
+def fill_inputs(settings: Settings, shape: Shape, *, batches: int, essays: int) -> Laid:
+    """Fill the router's input topics with the same events in one era's shape, without keys as the seed's peers send."""
+    wire, topics = Wire(shape, essays), settings.topics()
+    size = 0
+    with _Sending(settings) as sending:
+        for number, step in _interleaved(batches):
+            ids = BatchIds.numbered(number, f"inputs {shape}")
+            value = _event(wire, ids, step, [slot_id(ids.batch_id, number, index) for index in range(essays)])
+            sending.send(topics.name(wire.topics[step]), value)
+            size += len(value)
+    return Laid(batches * len(_STEPS), size)
+
+
+def _interleaved(batches: int) -> Iterator[tuple[int, str]]:
+    for start in range(0, batches, WAVE):
+        for step in _STEPS:
+            for number in range(start, min(start + WAVE, batches)):
+                yield number, step
+
+
+def _event(wire: Wire, ids: BatchIds, step: str, essay_ids: list[str]) -> bytes:
+    if step == "register":
+        return wire.registration(ids)
+    if step == "ready":
+        return wire.ready(ids, essay_ids)
+    return wire.outcome(ids, step, essay_ids)
+
+
+class _Sending:
+    """A producer that has sent everything when it is left; a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = Producer(
+            {**settings.kafka(), "enable.idempotence": True, "linger.ms": 5, "batch.size": 262_144}
+        )
+
+    def send(self, topic: str, value: bytes, **where: Any) -> None:
+        """Send one record."""
+        while True:
+            try:
+                self._producer.produce(topic, value, **where)
+            except BufferError:
+                self._producer.poll(0.05)
+            else:
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        unsent = self._producer.flush(60)
+        if unsent:
+            raise TimeoutError(f"{unsent} records could not be sent")

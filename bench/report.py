@@ -1,0 +1,142 @@
+"""The tables at the end of a run: what was measured, beside what was aimed at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from bench.alone import SELF, AloneResult
+from bench.measuring import Cost
+from bench.registering import RegistrationResult
+from bench.whole import PROCESSES, LatencyResult
+
+ORCHESTRATOR_AIM = 0.5
+"""Decisions of the orchestrator for each CPU second, over those of the bare loop; at least."""
+LATENCY_AIM_S = 0.150
+"""From event to command at half load, p99; at most."""
+REGISTRATION_AIM_S = 0.300
+"""A registration at 50/s, p99; at most."""
+REGISTRATION_RATE = 50.0
+ROUTER_AIM = 1.0
+"""CPU of the router for an event, over the orchestrator's for a decision; at most."""
+
+
+@dataclass(slots=True)
+class Results:
+    """What the sections found; None where one was left out."""
+
+    alone: AloneResult | None = None
+    whole: Cost | None = None
+    latency: LatencyResult | None = None
+    registration: RegistrationResult | None = None
+    registration_limit: RegistrationResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Something that was aimed at, and what came of it."""
+
+    what: str
+    aim: str
+    found: str
+    met: bool
+
+
+def aims(results: Results) -> Iterator[Aim]:
+    """Yield each aim that was measured."""
+    if (alone := results.alone) is not None:
+        ratio = alone.bare_loop.cpu_us[SELF] / alone.orchestrator.cpu_us[SELF]
+        yield Aim(
+            "orchestrator, decisions per CPU second, of the bare loop's",
+            f">= {ORCHESTRATOR_AIM}",
+            f"{ratio:.2f}",
+            ratio >= ORCHESTRATOR_AIM,
+        )
+        share = alone.routers["seed"].cpu_us[SELF] / alone.orchestrator.cpu_us[SELF]
+        yield Aim(
+            "router, CPU per event, of the orchestrator's per decision",
+            f"<= {ROUTER_AIM}",
+            f"{share:.2f}",
+            share <= ROUTER_AIM,
+        )
+    if (latency := results.latency) is not None:
+        yield Aim(
+            f"event to command, p99 at {latency.decisions_per_second:.0f} decisions/s",
+            f"<= {LATENCY_AIM_S * 1000:.0f} ms",
+            f"{latency.p99 * 1000:.0f} ms",
+            latency.p99 <= LATENCY_AIM_S,
+        )
+    if (registration := results.registration) is not None:
+        yield Aim(
+            f"registration over HTTP, p99 at {registration.per_second:.0f}/s",
+            f"<= {REGISTRATION_AIM_S * 1000:.0f} ms",
+            f"{registration.p99 * 1000:.0f} ms",
+            registration.p99 <= REGISTRATION_AIM_S and set(registration.statuses) == {202},
+        )
+
+
+def cost_table(results: Results) -> Table:
+    """Return rates and CPU by process."""
+    table = Table(title="What it costs (CPU is user and system time of the process)")
+    for heading in ("what", "per second", "CPU us each", "us in the broker"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    if (alone := results.alone) is not None:
+        _add(table, "orchestrator alone: decisions", alone.orchestrator)
+        _add(table, "bare confluent-kafka loop: decisions", alone.bare_loop)
+        for shape, cost in alone.routers.items():
+            _add(table, f"router alone, {shape} shapes without keys: events", cost)
+    if (whole := results.whole) is not None:
+        us = whole.cpu_us
+        both = us["router"] + us["orchestrator-0"]
+        table.add_row(
+            "whole pipeline: decisions, router + orchestrator", f"{whole.per_second:.0f}", f"{both:.0f}", _broker(whole)
+        )
+        for name in (*PROCESSES, "load generator"):
+            table.add_row(
+                f"  of which {name}" if name in PROCESSES[:2] else f"  beside it {name}", "", f"{us[name]:.0f}"
+            )
+    return table
+
+
+def latency_table(results: Results) -> Table:
+    """Return times."""
+    table = Table(title="How long it takes (ms)")
+    for heading in ("what", "per second", "p50", "p90", "p99"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    if (latency := results.latency) is not None:
+        table.add_row(
+            f"event to command, read committed ({latency.commands} commands)",
+            f"{latency.decisions_per_second:.0f} decisions",
+            *(f"{seconds * 1000:.0f}" for seconds in (latency.p50, latency.p90, latency.p99)),
+        )
+    for what, result in (
+        ("registration over HTTP, steady", results.registration),
+        ("registration over HTTP, as fast as possible", results.registration_limit),
+    ):
+        if result is not None:
+            p50, p99 = f"{result.p50 * 1000:.0f}", f"{result.p99 * 1000:.0f}"
+            table.add_row(f"{what} {_unanswered(result)}", f"{result.per_second:.0f} registrations", p50, "", p99)
+    return table
+
+
+def aim_table(results: Results) -> Table:
+    """Return the aims."""
+    table = Table(title="Aims")
+    for heading in ("what", "aim", "found", ""):
+        table.add_column(heading, justify="right" if heading in ("aim", "found") else "left")
+    for aim in aims(results):
+        table.add_row(aim.what, aim.aim, aim.found, "met" if aim.met else "missed")
+    return table
+
+
+def _add(table: Table, what: str, cost: Cost) -> None:
+    table.add_row(what, f"{cost.per_second:.0f}", f"{cost.cpu_us[SELF]:.0f}", _broker(cost))
+
+
+def _broker(cost: Cost) -> str:
+    return f"{cost.cpu_us['broker']:.0f}" if "broker" in cost.cpu_us else ""
+
+
+def _unanswered(result: RegistrationResult) -> str:
+    others = {status: count for status, count in result.statuses.items() if status != 202}
+    return f"(answers beside 202: {others})" if others else "(all 202)"

@@ -1,0 +1,105 @@
+"""The whole pipeline under load: what it sustains and costs, and how fast commands come at half of that."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+
+from bench.live import Peers
+from bench.measuring import Cost, sample
+from bench.wire import EVENTS_PER_BATCH
+from bench.workplace import ProcessEnded
+from cli.demo.table import percentile
+from cli.stack import Stack
+
+PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
+IN_FLIGHT = 600
+"""Batches on their way while the pipeline is filled: enough that no process waits for the peers."""
+WARM_UP_S = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyResult:
+    """From sending an event to reading the command that it leads to, read committed; seconds."""
+
+    decisions_per_second: float
+    commands: int
+    p50: float
+    p90: float
+    p99: float
+    load_generator: float
+    """CPU of the load generator, in cores."""
+
+
+class Whole:
+    """Measures a running stack."""
+
+    def __init__(self, stack: Stack, broker: Mapping[str, int], run: str, tell: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._broker = dict(broker)
+        self._run = run
+        self._tell = tell
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes whose CPU counts, the load generator's and the broker's apart from the product's."""
+        supervisor = self._stack.supervisor
+        return {name: supervisor.pid(name) for name in PROCESSES} | {"load generator": os.getpid()} | self._broker
+
+    def sustained(self, *, essays: int, seconds: float) -> Cost:
+        """Return the rate and cost of decisions with the pipeline always full."""
+        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-full")) as peers:
+
+            def refill() -> None:
+                for _ in range(IN_FLIGHT - peers.open):
+                    peers.register()
+
+            peers.play(time.monotonic() + WARM_UP_S, refill)
+            pids = self.pids()
+            first = sample(peers.ended * EVENTS_PER_BATCH, pids)
+            peers.play(time.monotonic() + seconds, refill)
+            last = sample(peers.ended * EVENTS_PER_BATCH, pids)
+            peers.play(time.monotonic() + WARM_UP_S, lambda: None)
+            self._check(pids)
+            if last.done == first.done:
+                raise ProcessEnded(f"no batch was completed in {seconds:.0f} s; {peers.open} are open")
+        cost = Cost.between(first, last)
+        self._tell(f"whole pipeline, always full: {cost.per_second:.0f} decisions/s")
+        return cost
+
+    def latency(self, decisions_per_second: float, *, essays: int, seconds: float) -> LatencyResult:
+        """Return how fast commands come at a steady load."""
+        gap = EVENTS_PER_BATCH / decisions_per_second
+        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-half")) as peers:
+            due = time.monotonic()
+
+            def refill() -> None:
+                nonlocal due
+                while due <= time.monotonic():
+                    peers.register()
+                    due += gap
+
+            peers.play(time.monotonic() + WARM_UP_S, refill)
+            pids = self.pids()
+            first, start = sample(peers.ended * EVENTS_PER_BATCH, pids), time.monotonic()
+            peers.play(start + seconds, refill)
+            last = sample(peers.ended * EVENTS_PER_BATCH, pids)
+            peers.play(time.monotonic() + WARM_UP_S, lambda: None)
+            self._check(pids)
+        took = sorted(latency for at, latency in peers.latencies if start <= at <= start + seconds)
+        used = last.cpu["load generator"] - first.cpu["load generator"]
+        return LatencyResult(
+            decisions_per_second=(last.done - first.done) / (last.at - first.at),
+            commands=len(took),
+            p50=percentile(took, 50),
+            p90=percentile(took, 90),
+            p99=percentile(took, 99),
+            load_generator=used / (last.at - first.at),
+        )
+
+    def _check(self, pids: Mapping[str, int]) -> None:
+        """Raise `ProcessEnded` where a process was started again: nothing measured would mean anything."""
+        self._stack.supervisor.check()
+        changed = [name for name, pid in self.pids().items() if pids[name] != pid]
+        if changed:
+            raise ProcessEnded(f"{', '.join(changed)} ended; read the logs in {self._stack.supervisor.log_directory}")

@@ -1,0 +1,146 @@
+"""Where a section works: a prefix of its own for its topics, processes under a keeper, and nothing left behind."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from cli.broker import DevBroker, Kafka
+from cli.kept_process import KeptProcess
+from runtime.settings import ENV_PREFIX, Settings
+from schemas.topics import Topic
+from topology import provisioning
+from topology.cluster import KafkaCluster
+
+_TIMEOUT_S = 15.0
+_GRACE_S = 15.0
+_UNSETTLED = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._WAIT_COORD,  # noqa: SLF001 - public under this name
+}
+
+
+class ProcessEnded(Exception):
+    """A measured process has ended before its work was done."""
+
+
+class Workplace:
+    """Topics under one prefix on one cluster. `close` deletes them."""
+
+    def __init__(self, kafka: Kafka, directory: Path, prefix: str) -> None:
+        self._kafka = kafka
+        self.prefix = prefix
+        """Of all topics here."""
+        self.directory = directory / prefix
+        self.directory.mkdir(parents=True)
+
+    def shared(self, **names: str) -> dict[str, str]:
+        """Return settings by their names, `names` on top of what all processes here share."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
+            "TOPIC_PREFIX": self.prefix,
+            "ROUTER_START": "earliest",
+            **names,
+        }
+
+    def settings(self, **names: str) -> Settings:
+        """Return the settings that a process with `names` has."""
+        return Settings.model_validate({name.lower(): value for name, value in self.shared(**names).items()})
+
+    def provision(self, settings: Settings) -> None:
+        """Create the topics of `settings` that are missing."""
+        provisioning.apply(settings, create_peer_topics=True)
+
+    @contextmanager
+    def process(self, name: str, command: Sequence[str], names: Mapping[str, str]) -> Iterator[KeptProcess]:
+        """Run `python COMMAND` with these settings while the context lasts."""
+        environment = {ENV_PREFIX + key: value for key, value in self.shared(**names).items()}
+        process = KeptProcess(
+            [sys.executable, *command],
+            log_path=self.directory / f"{name}.log",
+            environment={**environment, "PYTHONUNBUFFERED": "1"},
+            grace=_GRACE_S,
+        )
+        try:
+            yield process
+        finally:
+            process.stop()
+
+    def check(self, name: str, process: KeptProcess) -> None:
+        """Raise `ProcessEnded`, with the end of its log, where a process does not run."""
+        if not process.running:
+            log = (self.directory / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            raise ProcessEnded(f"{name} ended with {process.wait(0)}:\n{log[-3000:]}")
+
+    def broker_pids(self) -> dict[str, int]:
+        """Return the broker's process where it is one of our own."""
+        return {"broker": self._kafka.nodes[0].pid} if isinstance(self._kafka, DevBroker) else {}
+
+    def close(self) -> None:
+        """Delete everything under the prefix."""
+        admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap_servers})
+        found = admin.list_topics(timeout=_TIMEOUT_S).topics
+        mine = [name for name in found if self.prefix in name.replace("--", ".").split(".")]
+        for future in admin.delete_topics(mine).values():
+            future.result(_TIMEOUT_S)
+
+
+class CommittedOffsets:
+    """How far a group has come on the inbox: exact, because the inbox holds no control records."""
+
+    def __init__(self, settings: Settings) -> None:
+        inbox = settings.topics().name(Topic.INBOX)
+        self._known = 0
+        self._partitions = [TopicPartition(inbox, number) for number in range(settings.topic_partitions)]
+        self._consumer = Consumer(
+            {
+                **settings.kafka(),
+                "group.id": settings.orchestrator_group,
+                # Otherwise the broker lets the question wait for the end of an open transaction.
+                "isolation.level": "read_uncommitted",
+            }
+        )
+
+    def __call__(self) -> int:
+        """Return the number of records up to the committed offsets, as far as it is known."""
+        try:
+            found = self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)
+        except KafkaException as error:
+            if error.args[0].code() not in _UNSETTLED:
+                raise
+            return self._known  # a new group's coordinator has not settled yet
+        self._known = sum(max(0, at.offset) for at in found)
+        return self._known
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+
+class InboxEnd:
+    """How many records the inbox holds beyond those that it held at first."""
+
+    def __init__(self, settings: Settings) -> None:
+        inbox = settings.topics().name(Topic.INBOX)
+        self._cluster = KafkaCluster(settings.kafka())
+        self._partitions = [(inbox, number) for number in range(settings.topic_partitions)]
+        self._first = 0
+        self._first = self()
+
+    def __call__(self) -> int:
+        """Return the number of new records."""
+        return sum(self._cluster.log_ends(self._partitions, committed=False).values()) - self._first
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def run_name() -> str:
+    """Return a name that no earlier run has, for topics on a cluster that others use too."""
+    return f"bench{int(time.time())}"
