@@ -56,7 +56,10 @@ class KeptProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end; the exit code, or 128 + the signal that ended it. Raises `subprocess.TimeoutExpired`."""
-        return self._keeper.wait(timeout)
+        code = self._keeper.wait(timeout)
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        return code
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process; nothing where it has ended."""
@@ -70,6 +73,6 @@ class KeptProcess:
             if not self._keeper.stdin.closed:
                 self._keeper.stdin.write(b"stop")
                 self._keeper.stdin.close()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):
             pass  # it ended by itself
         return self._keeper.wait(self._grace + 5)
