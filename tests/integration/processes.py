@@ -1,0 +1,196 @@
+"""Processes of the product on a real Kafka, for tests: settings of their own, and reading what they wrote."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from cli.broker import Kafka
+from runtime.settings import ENV_PREFIX, Settings
+from schemas.topics import Topic
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "data" / "samples"
+PATIENCE_S = 30.0
+
+
+def free_port() -> int:
+    """Return a port that is free at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def own_settings(kafka: Kafka, **settings: Any) -> Settings:
+    """Return settings under a topic prefix and groups that no other test has."""
+    name = f"t{uuid4().hex[:10]}"
+    defaults: dict[str, Any] = {
+        "topic_prefix": name,
+        "topic_partitions": 3,
+        "orchestrator_group": f"{name}-orchestrator",
+        "router_group": f"{name}-router",
+        "router_start": "earliest",
+        "metrics_port": free_port(),
+        "topic_check_interval_s": 0.5,
+    }
+    values = {"kafka_bootstrap_servers": kafka.bootstrap_servers, **defaults, **settings}
+    return Settings(_env_file=None, **values)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment that gives a process these settings."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+
+
+class RunningProcess:
+    """`run` of a module of `topology` in a process of its own; a context manager that kills what is left of it."""
+
+    def __init__(self, module: str, settings: Settings) -> None:
+        self.settings = settings
+        program = (
+            f"import sys; from runtime.loading import load_settings; from topology.{module} import run; "
+            "sys.exit(run(load_settings()))"
+        )
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", program],
+            cwd=ROOT,
+            env={**inherited, **environment(settings)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.errors = ""
+        """What it wrote to stderr, once it has ended."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self.wait()
+
+    def terminate(self) -> None:
+        """Ask it to stop, as a supervisor does."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+
+    def wait(self, seconds: float = PATIENCE_S) -> int:
+        """Return its exit code."""
+        _, errors = self._process.communicate(timeout=seconds)
+        self.errors += errors
+        return self._process.returncode
+
+    def report(self, path: str = "/readyz") -> dict[str, Any]:
+        """Return what its metrics port says; an empty report while it is not there."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.settings.metrics_port}{path}", timeout=5) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            with error:
+                return dict(json.load(error))
+        except OSError:
+            return {}
+
+    def await_ready(self) -> None:
+        """Return when it is ready; fails with its last words where it ends before."""
+
+        def ready() -> bool:
+            code = self._process.poll()
+            assert code is None, f"ended with {code}:\n{self._process.communicate()[1]}"
+            return self.report().get("status") == "ok"
+
+        await_that(ready, "the process is ready")
+
+
+def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
+    """Return when `condition` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{seconds:g} s have passed, and it is not so that {what}"
+
+
+class Log:
+    """Reads a topic from its beginning; read committed."""
+
+    def __init__(self, settings: Settings, topic: Topic) -> None:
+        self._name = settings.topics().name(topic)
+        config = {
+            **settings.kafka(),
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 50,
+            "fetch.message.max.bytes": 20_000_000,
+        }
+        self._consumer = Consumer(config)
+        partitions = self._consumer.list_topics(self._name, timeout=10).topics[self._name].partitions
+        self._consumer.assign([TopicPartition(self._name, number, 0) for number in partitions])
+        self.records: list[Message] = []
+        """What has been read so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def read(self, count: int) -> list[Message]:
+        """Return the first `count` records, when they are there."""
+
+        def enough() -> bool:
+            message = self._consumer.poll(0.1)
+            if message is not None:
+                assert message.error() is None, message.error()
+                self.records.append(message)
+            return len(self.records) >= count
+
+        if len(self.records) < count:
+            await_that(enough, f"{self._name} holds {count} records (it held {len(self.records)})")
+        return self.records[:count]
+
+
+def send(settings: Settings, topic: Topic, records: list[dict[str, Any]]) -> None:
+    """Produce records; each is the arguments of `produce`."""
+    producer = Producer({**settings.kafka(), "message.max.bytes": 20_000_000, "linger.ms": 5})
+    failed: list[Any] = []
+    for record in records:
+        producer.produce(
+            settings.topics().name(topic),
+            on_delivery=lambda error, _: failed.append(error) if error is not None else None,
+            **record,
+        )
+    producer.flush(PATIENCE_S)
+    assert not failed, failed
+
+
+def sample(name: str, event: str, **data: Any) -> dict[str, Any]:
+    """Return the envelope of a sample event, with `data` replaced in its payload."""
+    document = json.loads((SAMPLES / f"{name}.json").read_text())
+    envelope = next(dict(one["value"]) for one in document["events"] if one["name"] == event)
+    return {**envelope, "event_id": str(uuid4()), "data": {**envelope["data"], **data}}
+
+
+def header_map(message: Message) -> Mapping[str, bytes]:
+    """Return a record's headers."""
+    return {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
