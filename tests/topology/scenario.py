@@ -1,0 +1,50 @@
+"""A small history with everything in it, and what comes of it undisturbed: the measure for disturbed runs."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from schemas.events import Event
+from schemas.outgoing import Outgoing
+from schemas.topics import Topic
+from state.batch import Batch
+from state.decide import decide
+from state.decision import Decision
+from tests.topology.driver import OUTPUTS, Driver
+from tests.topology.memory_kafka import Record
+from tests.topology.records import record, ready, uuid_of
+
+POISON = uuid_of("poison")
+BATCHES = (uuid_of("first"), uuid_of("second"), POISON)
+
+
+def decide_with_a_fault(batch: Batch | None, event: Event) -> Decision:
+    """The decision core with a defect: it raises for one batch's ready event."""
+    if event.batch_id == POISON and event.origin.event_type == "essays_ready":
+        raise RuntimeError("a rule is wrong")
+    return decide(batch, event)
+
+
+def written(directory: Path, **settings: Any) -> Driver:
+    """A cluster whose inbox holds: two good lives, one with a record that a rule fails on, a record that cannot be
+    read, one for an unknown batch, and a repeat."""
+    driver = Driver(directory, **settings)
+    driver.put_lives(*BATCHES)
+    driver.put(Outgoing(Topic.INBOX, BATCHES[0].encode(), b"unreadable"))
+    driver.put(record(uuid_of("nobody"), ready(uuid_of("nobody"), 0)))
+    driver.put(record(BATCHES[1], ready(BATCHES[1], 0), 99))
+    return driver
+
+
+def outputs(driver: Driver) -> list[Record]:
+    """What those who read committed see."""
+    return driver.kafka.read(*OUTPUTS)
+
+
+def undisturbed(directory: Path, **settings: Any) -> list[Record]:
+    """What comes of it when nothing goes wrong."""
+    driver = written(directory, **settings)
+    driver.run(decide=decide_with_a_fault)
+    found = outputs(driver)
+    assert max(Counter(found).values()) == 1
+    return found

@@ -1,0 +1,239 @@
+"""The orchestrator's stream, record by record, on a cluster in memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from schemas import ids
+from schemas.codec import encode
+from schemas.dead_letters import parse_dead_letter
+from schemas.errors import NewerRecord
+from schemas.events import Event
+from schemas.history import HistoryRecord
+from schemas.internal import decode_history, decode_inbox, decode_status
+from schemas.outgoing import Outgoing
+from schemas.statuses import BatchStatus, Disposition, ReasonCode
+from schemas.topics import Topic
+from state.batch import Batch
+from state.decide import decide
+from state.decision import Decision
+from tests.topology.driver import Driver
+from tests.topology.records import concluded, ready, record, register, uuid_of
+
+BATCH = uuid_of("batch")
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return Driver(tmp_path)
+
+
+def history(driver: Driver) -> list[HistoryRecord]:
+    found = [decode_history(one.value or b"") for one in driver.kafka.read(Topic.HISTORY)]
+    return sorted(found, key=lambda one: (one.partition, one.offset))
+
+
+def dead_letters(driver: Driver) -> list[Any]:
+    letters = driver.kafka.read(Topic.DEAD_LETTERS)
+    return [parse_dead_letter(one.key, dict(one.headers), one.value) for one in letters]
+
+
+def test_a_batch_goes_from_registration_to_completion(driver: Driver) -> None:
+    driver.put_lives(BATCH)
+    driver.run()
+    assert [one.disposition for one in history(driver)] == [Disposition.APPLIED] * 4
+    statuses = [decode_status(one.value or b"") for one in driver.kafka.read(Topic.STATUS)]
+    assert [one.version for one in statuses] == [0, 1, 2, 3]
+    assert statuses[-1].status is BatchStatus.COMPLETED_SUCCESSFULLY
+    for topic in (Topic.REGISTERED, Topic.SPELLCHECK_COMMAND, Topic.CJ_ASSESSMENT_COMMAND, Topic.COMPLETED):
+        assert [one.key for one in driver.kafka.read(topic)] == [BATCH.encode()], topic
+
+
+def test_effects_come_before_the_status_and_the_status_before_the_history(driver: Driver) -> None:
+    driver.put_lives(BATCH)
+    steps = [step.removeprefix("produce huleedu.") for step in driver.run() if step.startswith("produce huleedu.")]
+    assert steps[:6] == [
+        "batch.essays.registered.v1",
+        "batch.status.v1",
+        "batch.history.v1",
+        "els.spellcheck.initiate.command.v1",
+        "batch.status.v1",
+        "batch.history.v1",
+    ]
+
+
+def test_the_time_of_a_decision_is_the_append_time_of_its_record(driver: Driver) -> None:
+    driver.put(record(BATCH, register(BATCH)))
+    driver.run()
+    [entry] = driver.kafka.logs[driver.kafka.table.name(Topic.INBOX), history(driver)[0].partition]
+    assert history(driver)[0].time_ms == entry.time_ms
+
+
+def test_the_version_counts_from_the_generation(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, generation=3)
+    driver.put(record(BATCH, register(BATCH)))
+    driver.run()
+    assert [one.version for one in history(driver)] == [3 * 2**44]
+
+
+def test_a_record_that_changes_nothing_has_history_and_no_status(driver: Driver) -> None:
+    version = driver.put(record(BATCH, register(BATCH)))
+    outcome = record(BATCH, concluded(BATCH, version, "spellcheck"))
+    driver.put(outcome)
+    driver.run()
+    assert [one.disposition for one in history(driver)] == [Disposition.APPLIED, Disposition.STALE]
+    assert len(driver.kafka.read(Topic.STATUS)) == 1
+
+
+def test_state_is_read_back_from_the_changelog(driver: Driver) -> None:
+    version = driver.put(record(BATCH, register(BATCH)))
+    driver.run()
+    driver.lose_state()
+    driver.put(record(BATCH, ready(BATCH, version)))
+    driver.run()
+    assert [one.based_on for one in history(driver)] == [-1, version]
+
+
+def test_an_event_for_an_unknown_batch_is_a_dead_letter_that_can_be_replayed(driver: Driver) -> None:
+    sent = record(BATCH, ready(BATCH, 0), 7)
+    driver.put(sent)
+    driver.run()
+    [letter] = dead_letters(driver)
+    assert (letter.value, letter.wrapped, letter.code) == (sent.value, True, "ORC-UNKNOWN-BATCH")
+    assert (letter.first.topic, letter.first.partition, letter.first.offset) == ("in.essays_ready", 0, 7)
+    [told] = history(driver)
+    assert told.disposition is Disposition.UNKNOWN
+    assert told.dead_letter_id == ids.dead_letter_id("in.essays_ready", 0, 7) == letter.dead_letter_id
+    driver.run()
+    assert not driver.kafka.read(Topic.STATUS)
+
+
+def broken(batch: Batch | None, event: Event) -> Decision:
+    if event.body.__struct_config__.tag == "essays_ready":
+        raise RuntimeError(f"a rule is wrong about {object()}")
+    return decide(batch, event)
+
+
+def test_a_rule_that_raises_quarantines_the_record_and_the_partition_goes_on(driver: Driver) -> None:
+    version = driver.put(record(BATCH, register(BATCH)))
+    driver.put(record(BATCH, ready(BATCH, version)), record(BATCH, concluded(BATCH, version, "spellcheck")))
+    driver.run(decide=broken)
+    assert [one.disposition for one in history(driver)] == [
+        Disposition.APPLIED,
+        Disposition.QUARANTINED,
+        Disposition.STALE,
+    ]
+    [letter] = dead_letters(driver)
+    assert letter.code == "ORC-DECISION-FAILED"
+    assert "RuntimeError: a rule is wrong" in letter.traceback
+    assert "0x" not in letter.traceback + letter.reason
+    assert history(driver)[1].version == version
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b'{"writer":1}', b"\xff", None])
+def test_an_unreadable_record_is_quarantined_under_its_key(driver: Driver, value: bytes | None) -> None:
+    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), value))
+    driver.put(record(BATCH, register(BATCH)))
+    driver.run()
+    [first, second] = history(driver)
+    assert (first.batch_id, first.kind, first.disposition) == (BATCH, "", Disposition.QUARANTINED)
+    assert first.reason.code is ReasonCode.UNREADABLE_RECORD
+    assert second.disposition is Disposition.APPLIED
+    [letter] = dead_letters(driver)
+    assert letter.value == value
+    assert letter.first.topic == driver.kafka.table.name(Topic.INBOX)
+
+
+@pytest.mark.parametrize("key", [b"another", b"", b"\xff\xfe"])
+def test_a_record_under_a_foreign_key_is_quarantined(driver: Driver, key: bytes) -> None:
+    driver.kafka.append((driver.kafka.table.name(Topic.INBOX), 0), key, record(BATCH, register(BATCH)).value)
+    driver.run()
+    [told] = driver.kafka.read(Topic.HISTORY)
+    assert told.key == key
+    assert decode_history(told.value or b"").reason.code is ReasonCode.KEY_MISMATCH
+    assert dict(told.headers)["request_id"].decode() == uuid_of(f"request {BATCH}")
+    assert [letter.code for letter in dead_letters(driver)] == ["ORC-KEY-MISMATCH"]
+
+
+def test_a_record_without_a_key_is_quarantined(driver: Driver) -> None:
+    driver.kafka.append((driver.kafka.table.name(Topic.INBOX), 0), None, record(BATCH, register(BATCH)).value)
+    driver.run()
+    assert [letter.code for letter in dead_letters(driver)] == ["ORC-KEY-MISMATCH"]
+    assert not driver.kafka.read(Topic.REGISTERED)
+
+
+def test_a_record_of_a_newer_version_stops_the_process_and_nothing_is_skipped(driver: Driver) -> None:
+    driver.put(record(BATCH, register(BATCH)))
+    newer = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=9, least_reader=9)
+    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), encode(newer)))
+    with pytest.raises(NewerRecord):
+        driver.run()
+    with pytest.raises(NewerRecord):
+        driver.run(every=1)
+    assert len(history(driver)) == 1
+
+
+def limited(tmp_path: Path, **sizes: int) -> Driver:
+    driver = Driver(tmp_path)
+    for name, size in sizes.items():
+        driver.kafka.sizes[driver.kafka.table.name(Topic[name])] = size
+    return driver
+
+
+def test_a_command_too_large_for_its_topic_ends_the_batch_and_is_a_dead_letter(tmp_path: Path) -> None:
+    driver = limited(tmp_path, SPELLCHECK_COMMAND=10_000)
+    driver.put_lives(BATCH, essays=200)
+    driver.run()
+    told = history(driver)
+    assert [one.disposition for one in told[:3]] == [Disposition.APPLIED, Disposition.APPLIED, Disposition.STALE]
+    assert told[1].reason.code is ReasonCode.OVERSIZED
+    [letter] = dead_letters(driver)
+    assert (letter.code, letter.dead_letter_id) == ("ORC-OVERSIZED", told[1].dead_letter_id)
+    assert not driver.kafka.read(Topic.SPELLCHECK_COMMAND)
+    [completed] = driver.kafka.read(Topic.COMPLETED)
+    assert b"failed_critically" in (completed.value or b"")
+
+
+def test_a_registration_whose_result_is_too_large_is_quarantined(tmp_path: Path) -> None:
+    driver = limited(tmp_path, REGISTERED=5_000)
+    driver.put(record(BATCH, register(BATCH, essays=200)))
+    other = uuid_of("small")
+    driver.put(record(other, register(other)))
+    driver.run()
+    by_batch = {one.batch_id: one for one in history(driver)}
+    assert by_batch[BATCH].disposition is Disposition.QUARANTINED
+    assert by_batch[BATCH].reason.code is ReasonCode.OVERSIZED
+    assert by_batch[other].disposition is Disposition.APPLIED
+    assert [letter.code for letter in dead_letters(driver)] == ["ORC-OVERSIZED"]
+
+
+def test_a_state_too_large_for_the_changelog_ends_the_batch(tmp_path: Path) -> None:
+    driver = Driver(tmp_path)
+    version = driver.put(record(BATCH, register(BATCH, essays=200)))
+    driver.run()
+    driver.kafka.sizes[driver.kafka.table.changelog] = 17_000
+    driver.put(record(BATCH, ready(BATCH, version, essays=200)))
+    driver.run()
+    assert history(driver)[-1].reason.code is ReasonCode.OVERSIZED
+    assert "the stored record" in str(history(driver)[-1].reason.detail)
+
+
+def test_a_value_that_no_dead_letter_can_hold_is_named_and_left_on_the_inbox(driver: Driver) -> None:
+    size = driver.kafka.sizes[driver.kafka.table.name(Topic.DEAD_LETTERS)]
+    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), b"x" * size))
+    driver.run()
+    [letter] = dead_letters(driver)
+    assert letter.value is None
+    assert letter.first.topic == driver.kafka.table.name(Topic.INBOX)
+
+
+def test_every_inbox_record_has_exactly_one_history_record(driver: Driver) -> None:
+    driver.put_lives(BATCH, uuid_of("second"))
+    driver.put(Outgoing(Topic.INBOX, b"nobody", b"nothing"))
+    driver.run(every=1)
+    told = [(one.partition, one.offset) for one in history(driver)]
+    inbox = driver.kafka.table.name(Topic.INBOX)
+    assert told == [(number, offset) for number in range(2) for offset in range(len(driver.kafka.logs[inbox, number]))]
+
