@@ -14,9 +14,11 @@ from schemas.registration import PeerEra, RegistrationPolicy, parse_registration
 from schemas.topics import TopicTable
 from state.pipelines import load_pipelines
 from tests.contract import strategies as some
+from tests.contract.batches import SEED_BODY
 from tests.contract.eras import ERAS, faults, models
 
 TOPICS = TopicTable()
+EVENT_ID = "5cf33cd4-881a-566c-86f3-c85eec47f87f"
 CLAIMS: dict[PeerEra, tuple[str, ...]] = {"any": ERAS, "seed": ("seed",), "head": ("july", "head")}
 """The eras whose models must take what is published, by PEER_ERA."""
 COMMAND_MODELS = {
@@ -105,3 +107,20 @@ def test_under_a_prefix_peers_route_on_the_real_topic(effect: Effect) -> None:
     if not isinstance(effect, PipelineCompleted):
         assert dict(outgoing.headers)["event_type"].decode() == topics.name(outgoing.topic)
         assert topics.name(outgoing.topic).startswith("school.")
+
+
+def test_a_seed_batch_without_a_user_is_anonymous_to_later_peers() -> None:
+    policy = RegistrationPolicy(pipeline=load_pipelines(), peer_era="seed")
+    context = parse_registration(SEED_BODY, policy).context
+    effect = BatchRegistered(
+        event_id=EVENT_ID,
+        batch_id=EVENT_ID,
+        time_ms=0,
+        correlation_id=EVENT_ID,
+        trace_id="ab" * 16,
+        context=context,
+        essay_ids=("e",),
+    )
+    envelope = json.loads(render(effect, TOPICS).value or b"")
+    assert envelope["data"]["user_id"] == "anonymous"
+    assert [faults(era, "BatchEssaysRegistered", envelope) for era in ERAS] == [[], [], []]
