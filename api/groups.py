@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from msgspec import Struct
 
 from api.lag import LagClock
+from runtime.committed_offsets import CommittedOffsets
 from runtime.logs import get_logger
 
 _TIMEOUT_S = 5.0
@@ -52,6 +53,9 @@ class GroupWatch:
     def __init__(self, kafka: dict[str, Any], groups: Sequence[Group], *, interval_s: float) -> None:
         self._admin = AdminClient(kafka)
         self._groups = groups
+        self._committed = {
+            group.name: CommittedOffsets(kafka, group.name, timeout_s=_TIMEOUT_S) for group in groups if group.topics
+        }
         self._interval_s = interval_s
         self._lags: LagClock[tuple[str, int]] = LagClock()
         self._states: Sequence[GroupState] = ()
@@ -106,20 +110,13 @@ class GroupWatch:
     def _behind(self, group: Group) -> float:
         if not group.topics:
             return 0.0
-        committed = self._committed(group.name)
         ends = self._ends(group.topics)
+        committed = self._committed[group.name].read(ends)
         longest = 0.0
         for place, end in ends.items():
             self._lags.saw(place, end)
             longest = max(longest, self._lags.behind(place, committed.get(place, 0)))
         return longest
-
-    def _committed(self, name: str) -> dict[tuple[str, int], int]:
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(name)], request_timeout=_TIMEOUT_S
-        )
-        found = asked[name].result().topic_partitions
-        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def _ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:
         known = self._admin.list_topics(timeout=_TIMEOUT_S).topics

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from runtime.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.errors import BrokerError, ConfigurationError
 
@@ -26,39 +27,36 @@ def claim_start(admin: AdminClient, settings: Settings, inputs: Mapping[str, int
         BrokerError: the cluster does not answer.
     """
     partitions = [TopicPartition(topic, number) for topic, count in inputs.items() for number in range(count)]
-    if _has_begun(admin, settings.router_group, inputs):
-        return None
+    with CommittedOffsets(settings.kafka(), settings.router_group, timeout_s=_REQUEST_TIMEOUT_S) as committed:
+        try:
+            if committed.read((at.topic, at.partition) for at in partitions):
+                return None
+            begin = _begin(admin, settings, partitions)
+            committed.commit(begin)
+        except KafkaException as error:
+            raise _silent(error) from error
+    return settings.router_start or _UNSET
+
+
+def _begin(admin: AdminClient, settings: Settings, partitions: list[TopicPartition]) -> Mapping[tuple[str, int], int]:
     earliest = _offsets(admin, partitions, OffsetSpec.earliest())
     latest = _offsets(admin, partitions, OffsetSpec.latest())
     start = settings.router_start or _UNSET
     if start == _UNSET:
         _refuse_records(settings.router_group, earliest, latest)
-    begin = earliest
     if start == "latest":
-        begin = latest
-    elif start not in {"earliest", _UNSET}:
-        moment = datetime.fromisoformat(start)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        found = _offsets(admin, partitions, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
-        begin = {at: offset if offset >= 0 else latest[at] for at, offset in found.items()}
-    _commit(admin, settings.router_group, begin)
-    return start
-
-
-def _has_begun(admin: AdminClient, group: str, inputs: Mapping[str, int]) -> bool:
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-    found = _answer(asked[group]).topic_partitions
-    return any(at.topic in inputs and at.offset >= 0 for at in found)
+        return latest
+    if start in {"earliest", _UNSET}:
+        return earliest
+    moment = datetime.fromisoformat(start)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    found = _offsets(admin, partitions, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
+    return {at: offset if offset >= 0 else latest[at] for at, offset in found.items()}
 
 
 def _offsets(admin: AdminClient, partitions: list[TopicPartition], spec: Any) -> dict[tuple[str, int], int]:
     asked = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_TIMEOUT_S)
     return {(at.topic, at.partition): int(_answer(future).offset) for at, future in asked.items()}
-
-
-def _commit(admin: AdminClient, group: str, begin: Mapping[tuple[str, int], int]) -> None:
-    offsets = [TopicPartition(topic, number, offset) for (topic, number), offset in begin.items()]
-    _answer(admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, offsets)])[group])
 
 
 def _refuse_records(group: str, earliest: Mapping[tuple[str, int], int], latest: Mapping[tuple[str, int], int]) -> None:
@@ -77,7 +75,11 @@ def _answer(future: Any) -> Any:
     try:
         return future.result(_REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise BrokerError(
-            f"Kafka cannot tell or set the router's offsets: {error.args[0].str()}.",
-            next_step="Look at the cluster's brokers and at this client's rights on its group, then start it again.",
-        ) from error
+        raise _silent(error) from error
+
+
+def _silent(error: KafkaException) -> BrokerError:
+    return BrokerError(
+        f"Kafka cannot tell or set the router's offsets: {error.args[0].str()}.",
+        next_step="Look at the cluster's brokers and at this client's rights on its group, then start it again.",
+    )
