@@ -43,5 +43,8 @@ def demo(
         kill_orchestrator=kill_orchestrator,
         keep=keep,
     )
-    if not run(options, Console(highlight=False)):
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    if not run(options, console):
         raise typer.Exit(1)

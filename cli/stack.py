@@ -122,7 +122,7 @@ class Stack:
         return ProcessSpec(
             name=name,
             command=(sys.executable, "-m", "cli.main", role),
-            environment={**environment, "PYTHONUNBUFFERED": "1"},
+            environment={**environment, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
         )
 
     def _shared(self) -> dict[str, str]:

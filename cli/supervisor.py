@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -68,12 +69,8 @@ class Supervisor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for name in reversed(self._specs):
-            with self._changed:
-                self._leaving.add(name)
-                self._changed.notify_all()
-        for name in reversed(self._specs):
-            self.leave(name)
+        with ThreadPoolExecutor(len(self._specs)) as pool:
+            list(pool.map(self.leave, self._specs))
 
     def add(self, spec: ProcessSpec) -> None:
         """Keep one process more."""

@@ -125,7 +125,7 @@ class _Demo:
         return aborted > 0
 
     async def _register_and_follow(self, planned: Sequence[PlannedBatch]) -> None:
-        with _Bars(self._console, len(planned)) as bars:
+        with _Bars(self._console, planned) as bars:
 
             def show() -> None:
                 bars.show(self._client.batches)
@@ -170,9 +170,10 @@ class _Demo:
 class _Bars:
     """Live progress: bars in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, console: Console, batches: int) -> None:
+    def __init__(self, console: Console, planned: Sequence[PlannedBatch]) -> None:
         self._console = console
-        self._batches = batches
+        batches = self._batches = len(planned)
+        total = {"cj_assessment ended": sum("cj_assessment" in plan.phases for plan in planned)}
         self._progress = Progress(
             TextColumn("{task.description:<28}"),
             BarColumn(),
@@ -182,7 +183,7 @@ class _Bars:
             disable=not console.is_terminal,
         )
         names = ("registered", "ready", "spellcheck ended", "cj_assessment ended", "batches ended")
-        self._tasks = {name: self._progress.add_task(name, total=batches) for name in names}
+        self._tasks = {name: self._progress.add_task(name, total=total.get(name, batches)) for name in names}
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -212,8 +213,9 @@ class _Bars:
 
 
 def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
-    status = batch.status.get("pipeline_state", {}).get(phase, {}).get("status")
-    return status is not None and PhaseStatus(status).terminal
+    if not batch.status or phase not in batch.plan.phases:
+        return False
+    return PhaseStatus(batch.status["pipeline_state"][phase]["status"]).terminal
 
 
 def _keep(product: Stack, console: Console) -> None:
