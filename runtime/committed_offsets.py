@@ -4,13 +4,23 @@ Not through the admin client: librdkafka (issue 5040, open) crashes the process 
 just moving or coming up, which is exactly when a cluster has started.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 Partition = tuple[str, int]
+
+_COORDINATOR_COMES = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public name for a local error
+    KafkaError._TRANSPORT,  # noqa: SLF001
+}
+_RETRY_S = 0.1
 
 
 class CommittedOffsets:
@@ -30,9 +40,18 @@ class CommittedOffsets:
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit offsets for a group that has no members."""
+        """Commit offsets for a group that has no members, waiting for its coordinator to come up."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-        self._consumer.commit(offsets=given, asynchronous=False)
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self._consumer.commit(offsets=given, asynchronous=False)
+            except KafkaException as error:
+                if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_S)
+            else:
+                return
 
     def close(self) -> None:
         """Close the connection."""
