@@ -15,7 +15,7 @@ from tests.topology.memory_kafka import Record
 from tests.topology.records import record, ready, uuid_of
 
 POISON = uuid_of("poison")
-BATCHES = (uuid_of("first"), uuid_of("second"), POISON)
+BATCHES = (uuid_of("first"), POISON)
 
 
 def decide_with_a_fault(batch: Batch | None, event: Event) -> Decision:
@@ -26,13 +26,13 @@ def decide_with_a_fault(batch: Batch | None, event: Event) -> Decision:
 
 
 def written(directory: Path, **settings: Any) -> Driver:
-    """A cluster whose inbox holds: two good lives, one with a record that a rule fails on, a record that cannot be
+    """A cluster whose inbox holds: a good life, one with a record that a rule fails on, a record that cannot be
     read, one for an unknown batch, and a repeat."""
     driver = Driver(directory, **settings)
     driver.put_lives(*BATCHES)
     driver.put(Outgoing(Topic.INBOX, BATCHES[0].encode(), b"unreadable"))
     driver.put(record(uuid_of("nobody"), ready(uuid_of("nobody"), 0)))
-    driver.put(record(BATCHES[1], ready(BATCHES[1], 0), 99))
+    driver.put(record(BATCHES[0], ready(BATCHES[0], 0), 99))
     return driver
 
 

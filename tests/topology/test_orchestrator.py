@@ -26,8 +26,8 @@ BATCH = uuid_of("batch")
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> Driver:
-    return Driver(tmp_path)
+def driver(in_memory: Path) -> Driver:
+    return Driver(in_memory)
 
 
 def history(driver: Driver) -> list[HistoryRecord]:
@@ -71,8 +71,8 @@ def test_the_time_of_a_decision_is_the_append_time_of_its_record(driver: Driver)
     assert history(driver)[0].time_ms == entry.time_ms
 
 
-def test_the_version_counts_from_the_generation(tmp_path: Path) -> None:
-    driver = Driver(tmp_path, generation=3)
+def test_the_version_counts_from_the_generation(in_memory: Path) -> None:
+    driver = Driver(in_memory, generation=3)
     driver.put(record(BATCH, register(BATCH)))
     driver.run()
     assert [one.version for one in history(driver)] == [3 * 2**44]
@@ -175,15 +175,15 @@ def test_a_record_of_a_newer_version_stops_the_process_and_nothing_is_skipped(dr
     assert len(history(driver)) == 1
 
 
-def limited(tmp_path: Path, **sizes: int) -> Driver:
-    driver = Driver(tmp_path)
+def limited(in_memory: Path, **sizes: int) -> Driver:
+    driver = Driver(in_memory)
     for name, size in sizes.items():
         driver.kafka.sizes[driver.kafka.table.name(Topic[name])] = size
     return driver
 
 
-def test_a_command_too_large_for_its_topic_ends_the_batch_and_is_a_dead_letter(tmp_path: Path) -> None:
-    driver = limited(tmp_path, SPELLCHECK_COMMAND=10_000)
+def test_a_command_too_large_for_its_topic_ends_the_batch_and_is_a_dead_letter(in_memory: Path) -> None:
+    driver = limited(in_memory, SPELLCHECK_COMMAND=10_000)
     driver.put_lives(BATCH, essays=200)
     driver.run()
     told = history(driver)
@@ -196,8 +196,8 @@ def test_a_command_too_large_for_its_topic_ends_the_batch_and_is_a_dead_letter(t
     assert b"failed_critically" in (completed.value or b"")
 
 
-def test_a_registration_whose_result_is_too_large_is_quarantined(tmp_path: Path) -> None:
-    driver = limited(tmp_path, REGISTERED=5_000)
+def test_a_registration_whose_result_is_too_large_is_quarantined(in_memory: Path) -> None:
+    driver = limited(in_memory, REGISTERED=5_000)
     driver.put(record(BATCH, register(BATCH, essays=200)))
     other = uuid_of("small")
     driver.put(record(other, register(other)))
@@ -209,8 +209,8 @@ def test_a_registration_whose_result_is_too_large_is_quarantined(tmp_path: Path)
     assert [letter.code for letter in dead_letters(driver)] == ["ORC-OVERSIZED"]
 
 
-def test_a_state_too_large_for_the_changelog_ends_the_batch(tmp_path: Path) -> None:
-    driver = Driver(tmp_path)
+def test_a_state_too_large_for_the_changelog_ends_the_batch(in_memory: Path) -> None:
+    driver = Driver(in_memory)
     version = driver.put(record(BATCH, register(BATCH, essays=200)))
     driver.run()
     driver.kafka.sizes[driver.kafka.table.changelog] = 17_000
