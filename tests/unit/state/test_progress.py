@@ -51,6 +51,15 @@ def test_a_join_waits_for_all_it_comes_after_and_runs_on_the_union_of_survivors(
     assert texts(story.commands("d")[0]) == [f"c:{a}", f"b:{b}", f"c:{c}"]
 
 
+def test_a_join_works_on_survivors_alone() -> None:
+    story = started(DIAMOND)
+    a, b, c = story.slots
+    story.outcome("a")
+    story.outcome("b", failed=[a])
+    story.outcome("c", failed=[a])
+    assert essay_ids(story.commands("d")[0]) == [b, c]
+
+
 def test_a_join_is_skipped_as_soon_as_one_that_it_comes_after_has_failed() -> None:
     story = started(DIAMOND)
     story.outcome("a")
