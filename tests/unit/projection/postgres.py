@@ -50,7 +50,13 @@ def postgres_server() -> Iterator[PostgresServer]:
         initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=directory, **account)
         # Nobody needs this data after a crash.
-        options = {"listen_addresses": "", "unix_socket_directories": directory, "fsync": "off", "max_connections": 40}
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": directory,
+            "fsync": "off",
+            "log_min_messages": "log",
+            "max_connections": 40,
+        }
         command = [
             str(binaries / "postgres"),
             "-D",
@@ -62,7 +68,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             _await_ready(server)
             yield PostgresServer(directory)
         finally:
-            server.send_signal(signal.SIGINT)  # ends what is connected too
+            server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
             server.communicate(timeout=30)
     finally:
         shutil.rmtree(directory)

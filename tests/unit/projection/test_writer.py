@@ -1,5 +1,6 @@
 """What the writer makes of a log."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -239,3 +240,43 @@ def test_what_the_topics_no_longer_hold_is_pruned(log: Log, writer: Writer, read
 def test_a_topic_that_is_not_projected_is_a_defect(writer: Writer) -> None:
     with pytest.raises(ValueError, match="not projected"):
         writer.apply([LogRecord(Topic.INBOX, 0, 0, 0, b"", b"")])
+
+
+def test_offsets_never_go_back(log: Log, writer: Writer, reader: Reader) -> None:
+    older, newer = log.write_all(status(1, 5), status(1, 9))
+    writer.apply([older, newer])
+    writer.apply([older])
+    assert reader.offsets()[newer.topic, newer.partition] == newer.offset + 1
+
+
+def test_two_writers_of_a_database_lose_no_count(engine: Engine, writer: Writer, reader: Reader) -> None:
+    logs = [Log(), Log()]
+    shares = [
+        [logs[share].write(status(number, number)) for number in range(200) if sum(str(number).encode()) % 2 == share]
+        for share in (0, 1)
+    ]
+    # Each writer has partitions of its own, as the members of a group do.
+    shares = [[record._replace(partition=share) for record in records] for share, records in enumerate(shares)]
+
+    def work(records: list[LogRecord]) -> None:
+        other = Writer(engine)
+        other.prepare(Identity("cluster", "inbox"))
+        for start in range(0, len(records), 10):
+            other.apply(records[start : start + 10])
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work, records) for records in shares]:
+            done.result()
+    assert reader.counts().batches == {"processing_pipelines": 200}
+    assert reader.counts().phases["spellcheck"] == {"dispatch_initiated": 200}
+
+
+def test_a_paused_writer_that_comes_back_late_does_no_harm(engine: Engine, log: Log, writer: Writer) -> None:
+    late = Writer(engine)
+    late.prepare(Identity("cluster", "inbox"))
+    before, after = log.write_all(status(1, 5), status(1, 9, BatchStatus.CANCELLED))
+    writer.apply([before, after])
+    late.apply([before])
+    reader = Reader(engine)
+    assert reader.counts().batches == {"cancelled": 1}
+    assert reader.offsets()[after.topic, after.partition] == after.offset + 1
