@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from httpx import ASGITransport, AsyncClient
@@ -230,6 +230,22 @@ class MemoryGroups:
         return self.seen, self.error
 
 
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return when `condition` holds; it fails after ten seconds. For what has no event: the far side of HTTP."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def answers(client: AsyncClient, path: str, status: int) -> None:
+    """Return when a GET of `path` is answered with `status`."""
+
+    async def answered() -> bool:
+        return (await client.get(path)).status_code == status
+
+    await until(answered)
+
+
 class World:
     """An api in front of a cluster in memory."""
 
@@ -239,7 +255,7 @@ class World:
         self.projection = projection
         self.groups = MemoryGroups()
         self.failures: list[Exception] = []
-        self.app = None
+        """What the tail told when it could not go on."""
 
 
 @asynccontextmanager
@@ -275,7 +291,5 @@ async def world(
         found = World(cluster, client, projection)
         found.groups, found.failures = groups, failures
         if wait_ready:
-            async with asyncio.timeout(5):
-                while (await client.get("/readyz")).status_code != 200:
-                    await asyncio.sleep(0.005)
+            await answers(client, "/readyz", 200)
         yield found

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.unit.api.bodies import head_body, seed_body
-from tests.unit.api.memory import MemoryCluster, world
+from tests.unit.api.memory import MemoryCluster, until, world
 
 pytestmark = pytest.mark.anyio
 REGISTER = "/v1/batches/register"
@@ -71,11 +71,13 @@ async def test_the_request_is_written_once_under_the_batch_id() -> None:
 async def test_defect_24_no_202_before_the_registration_is_decided_and_committed() -> None:
     cluster = MemoryCluster()
     cluster.deciding = False
+
+    async def written() -> bool:
+        return bool(cluster.requests)
+
     async with world(cluster) as api:
         asking = asyncio.create_task(api.client.post(REGISTER, json=seed_body()))
-        async with asyncio.timeout(5):
-            while not cluster.requests:
-                await asyncio.sleep(0)
+        await until(written)
         done, _ = await asyncio.wait([asking], timeout=0.1)
         assert not done, "it was answered before anything was decided"
         cluster.decide_all()

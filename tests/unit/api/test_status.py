@@ -14,7 +14,7 @@ from schemas.status import Counts, FailedEssay, PhaseView, StatusRecord
 from schemas.statuses import BatchStatus, PhaseStatus
 from schemas.topics import Topic
 from tests.unit.api.bodies import head_body, seed_body
-from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, world
+from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, world
 
 pytestmark = pytest.mark.anyio
 REGISTER = "/v1/batches/register"
@@ -187,9 +187,7 @@ async def test_a_purged_batch_is_not_found_and_an_older_row_does_not_bring_it_ba
         batch_id = await registered(api)
         api.projection.rows[batch_id] = snapshot(api, batch_id)
         api.cluster.purge(batch_id, snapshot(api, batch_id).version + 1)
-        async with asyncio.timeout(5):
-            while (await api.client.get(path(batch_id))).status_code != 404:
-                await asyncio.sleep(0.005)
+        await answers(api.client, path(batch_id), 404)
 
 
 async def test_waiting_ends_with_the_next_version() -> None:
@@ -275,9 +273,7 @@ async def test_a_view_that_had_to_drop_batches_does_not_deny_them() -> None:
         dropped = await api.client.get(path("large-0"))
         assert dropped.status_code == 503
         projection.project()
-        async with asyncio.timeout(5):
-            while (await api.client.get(path("nope"))).status_code != 404:
-                await asyncio.sleep(0.05)
+        await answers(api.client, path("nope"), 404)
         assert (await api.client.get(path("large-0"))).status_code == 200
 
 

@@ -1,0 +1,274 @@
+"""The api on a real Kafka, behind the real router, orchestrator and projector."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from cli.broker import Kafka
+from cli.stack import Stack, StackOptions, free_port
+from runtime import exit_codes
+from runtime.settings import ENV_PREFIX
+from tests.unit.api.bodies import head_body, seed_body
+
+REGISTER = "/v1/batches/register"
+WAIT_S = 90.0
+STORM = 60
+SPACING_S = 0.05
+"""Longer in all than the answer to the first one takes, so that the kill comes in the middle."""
+
+
+@pytest.fixture(scope="module")
+def stack(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every process of the product, with two replicas of the api."""
+    prefix = f"api-{uuid.uuid4().hex[:8]}"
+    options = StackOptions(
+        bootstrap_servers=kafka.bootstrap_servers,
+        directory=tmp_path_factory.mktemp("stack"),
+        apis=2,
+        settings={
+            "TOPIC_PREFIX": prefix,
+            "ORCHESTRATOR_GROUP": prefix,
+            "ROUTER_GROUP": f"{prefix}-router",
+            "PROJECTOR_GROUP": f"{prefix}-projector",
+            "RESPONSE_TIMEOUT_S": "30",
+        },
+    )
+    with Stack(options) as running:
+        yield running
+
+
+@pytest.fixture
+def replicas(stack: Stack) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    one, two = [httpx.Client(base_url=url, timeout=WAIT_S) for url in stack.api_urls]
+    with one, two:
+        yield one, two
+
+
+def status_path(batch_id: str) -> str:
+    return f"/v1/batches/{batch_id}/status"
+
+
+def test_a_batch_is_there_on_every_replica_right_after_the_202(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    one, two = replicas
+    for number in range(20):
+        body = seed_body(enable_cj_assessment=bool(number % 2)) if number % 3 else head_body()
+        answer = one.post(REGISTER, json=body)
+        assert answer.status_code == 202, answer.text
+        shown = [client.get(status_path(answer.json()["batch_id"])) for client in (two, one)]
+        assert [response.status_code for response in shown] == [200, 200]
+        assert shown[0].json() == shown[1].json()
+        assert shown[0].json()["correlation_id"] == answer.json()["correlation_id"]
+
+
+def test_a_repeat_gets_the_first_answer_from_any_replica(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    one, two = replicas
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first = one.post(REGISTER, json=seed_body(), headers=headers)
+    assert first.status_code == 202
+    assert two.post(REGISTER, json=seed_body(), headers=headers).json() == first.json()
+    other = two.post(REGISTER, json=seed_body(teacher_name="Ms Ek"), headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "ORC-KEY-REUSED")
+
+
+def test_an_unknown_batch_is_not_found_in_no_time(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    # Every status partition ends with the control record of a transaction, which no reader is ever given.
+    one, _ = replicas
+    answers = [one.get(status_path(str(uuid.uuid4()))) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {404}
+
+
+def test_bad_input_is_the_clients_fault(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    one, _ = replicas
+    json_type = {"Content-Type": "application/json"}
+    answers = [
+        one.post(REGISTER, content=b"{", headers=json_type),
+        one.post(REGISTER, content=b"[1]", headers=json_type),
+        one.post(REGISTER, content=b"\xff", headers=json_type),
+        one.post(REGISTER, content=b'{"a":' + b"[" * 50_000, headers=json_type),
+        one.post(REGISTER, content=b"{}", headers={"Content-Type": "text/plain"}),
+        one.post(REGISTER, json=seed_body(expected_essay_count=5_001)),
+        one.post(REGISTER, json=seed_body(), headers={"Idempotency-Key": "k" * 300}),
+    ]
+    assert [answer.status_code for answer in answers] == [400] * len(answers)
+    assert "5000" in answers[5].json()["detail"]
+    huge = one.post(REGISTER, content=b" " * 5_000_000, headers=json_type)
+    assert huge.status_code == 413
+
+
+def test_the_largest_batch_is_taken(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    one, _ = replicas
+    ids = [str(uuid.uuid4()) for _ in range(5_000)]
+    answer = one.post(REGISTER, json=seed_body(expected_essay_count=5_000, essay_ids=ids))
+    assert answer.status_code == 202, answer.text
+    assert one.get(status_path(answer.json()["batch_id"])).json()["counts"]["expected"] == 5_000
+
+
+def test_no_202_is_lost_when_an_api_is_killed_in_a_storm(stack: Stack) -> None:
+    keys = [str(uuid.uuid4()) for _ in range(STORM)]
+
+    async def register(client: httpx.AsyncClient, number: int, key: str) -> dict[str, Any] | None:
+        await asyncio.sleep(number * SPACING_S)
+        try:
+            answer = await client.post(REGISTER, json=seed_body(), headers={"Idempotency-Key": key})
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.status_code == 202 else None
+
+    async def storm() -> dict[str, dict[str, Any] | None]:
+        async with httpx.AsyncClient(base_url=stack.api_urls[0], timeout=WAIT_S) as client:
+            calls = [asyncio.create_task(register(client, number, key)) for number, key in enumerate(keys)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            stack.supervisor.kill("api-0")
+            return dict(zip(keys, await asyncio.gather(*calls), strict=True))
+
+    answers = asyncio.run(storm())
+    given = {key: answer for key, answer in answers.items() if answer is not None}
+    assert 0 < len(given) < STORM, "the kill came before the first answer or after the last"
+    with httpx.Client(base_url=stack.api_urls[1], timeout=WAIT_S) as other:
+        for answer in given.values():
+            assert other.get(status_path(answer["batch_id"])).status_code == 200
+        repeats = {key: other.post(REGISTER, json=seed_body(), headers={"Idempotency-Key": key}) for key in keys}
+    assert {repeat.status_code for repeat in repeats.values()} == {202}
+    assert {key: repeats[key].json() for key in given} == given
+    stack.await_ready(WAIT_S)
+
+
+def test_defect_41_health_tells_which_process_is_missing(stack: Stack) -> None:
+    # Members of the router and the projector leave their groups when they stop in order.
+    for process in ("router", "projector"):
+        stack.supervisor.leave(process)
+        await_reason(stack.api_urls[1], f"{process}: no process is running.")
+        stack.supervisor.start(process)
+    stack.await_ready(WAIT_S)
+
+
+def await_reason(url: str, reason: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        answer = httpx.get(f"{url}/healthz", timeout=WAIT_S)
+        if answer.status_code == 503 and reason in answer.json()["reasons"]:
+            return
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
+
+
+def test_defect_44_the_metrics_of_the_log_move(replicas: tuple[httpx.Client, httpx.Client]) -> None:
+    _, two = replicas
+    before = sample(two, "batch_orchestrator_dispositions_total", disposition="applied")
+    assert two.post(REGISTER, json=seed_body()).status_code == 202
+    assert sample(two, "batch_orchestrator_dispositions_total", disposition="applied") > before
+    assert sample(two, "batch_orchestrator_batches_registered_total") > 0
+    assert sample(two, "batch_orchestrator_process_members", process="orchestrator") == 1
+
+
+def sample(client: httpx.Client, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    found = [s.value for f in families for s in f.samples if s.name == name and labels.items() <= s.labels.items()]
+    return sum(found)
+
+
+# -------------------------------------------------------------------------------------------- a process of its own
+
+
+@contextmanager
+def api_process(stack: Stack, directory: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """Another api beside the stack; its process, its address and its log."""
+    port = free_port()
+    shared = {f"{ENV_PREFIX}{name}": value for name, value in stack._shared().items()}
+    own = {f"{ENV_PREFIX}PORT": str(port)} | {f"{ENV_PREFIX}{name}": value for name, value in settings.items()}
+    log = directory / "api.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "api"],
+            env={**os.environ, **shared, **own},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process, f"http://127.0.0.1:{port}", log
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(20)
+
+
+def await_ready(url: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=WAIT_S).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, "it did not get ready"
+        time.sleep(0.1)
+
+
+def test_workers_answer_alike_and_their_metrics_add_up(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path, WEB_CONCURRENCY="2") as (process, url, log):
+        await_ready(url)
+        workers: set[str] = set()
+        for _ in range(12):  # each on a connection of its own, so that both workers are met
+            answer = httpx.post(f"{url}{REGISTER}", json=seed_body(), timeout=WAIT_S)
+            assert answer.status_code in (202, 503), answer.text
+            if answer.status_code == 202:
+                shown = httpx.get(url + status_path(answer.json()["batch_id"]), timeout=WAIT_S)
+                assert shown.status_code == 200
+                workers.add(answer.json()["batch_id"])
+        with httpx.Client(base_url=url, timeout=WAIT_S) as client:
+            counted = sample(client, "http_requests_total", endpoint=REGISTER, status_code="202")
+            assert counted == len(workers) > 0
+            accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+            assert client.get("/metrics", headers=accept).text.endswith("# EOF\n")
+        stop(process, log)
+
+
+def test_sigterm_ends_it_in_order(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path) as (process, url, log):
+        await_ready(url)
+        stop(process, log)
+
+
+def stop(process: subprocess.Popen[bytes], log: Path) -> None:
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == exit_codes.OK, log.read_text()
+    assert time.monotonic() - started < 10
+
+
+def test_a_taken_port_is_told(stack: Stack, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with api_process(stack, tmp_path, PORT=port) as (process, _, log):
+            assert process.wait(WAIT_S) == exit_codes.CONFIGURATION
+            assert "ORC-PORT" in log.read_text()
+
+
+def test_missing_topics_are_told(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path, TOPIC_PREFIX=f"none-{uuid.uuid4().hex[:8]}") as (process, _, log):
+        assert process.wait(WAIT_S) == exit_codes.TOPIC
+        assert "bos topics apply" in log.read_text()
+
+
+def test_a_cluster_that_does_not_answer_is_told(stack: Stack, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with api_process(stack, tmp_path, KAFKA_BOOTSTRAP_SERVERS=address) as (process, _, log):
+        assert process.wait(WAIT_S) == exit_codes.BROKER
+        assert "ORC-BROKER" in log.read_text()
