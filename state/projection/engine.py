@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from schemas.errors import ConfigurationError
 
 BUSY_TIMEOUT_S = 5.0
 """How long a SQLite connection waits for another one's lock before it reports the database as locked."""
 _BEGIN = "sqlite_begin"
+_FILE = "file"
 
 
 def open_engine(url: str) -> Engine:
@@ -42,6 +44,14 @@ def database_file(engine: Engine) -> Path | None:
     return Path(name) if engine.dialect.name == "sqlite" and name and name != ":memory:" else None
 
 
+def file_number(file: Path | None) -> int | None:
+    """Return what tells a file from another one of the same name; None where there is none."""
+    try:
+        return None if file is None else file.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def for_writing(engine: Engine) -> Engine:
     """Return a view of `engine` whose transactions take SQLite's write lock at once, so that none fails half-way."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
@@ -50,13 +60,22 @@ def for_writing(engine: Engine) -> Engine:
 def _sqlite(url: str) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
+    file = database_file(engine)
+
     @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         # Transactions are begun below, by name; the driver's own guesses about them are off.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         # A power cut can cost the last transactions, never the file. Their offsets go with them: Kafka has the rest.
         connection.execute("PRAGMA synchronous=NORMAL")
+        record.info[_FILE] = file_number(file)
+
+    @event.listens_for(engine, "checkout")
+    def check(_connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if record.info[_FILE] != file_number(file):
+            # The file was removed or replaced: this connection still reads the old one. The pool makes another.
+            raise DisconnectionError
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -1,7 +1,6 @@
 """The writer: records of the log into the database, each batch of them in one transaction with its offsets."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, select
@@ -10,7 +9,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from schemas.errors import ProjectionError, UnreadableRecord
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
-from state.projection.engine import database_file, for_writing
+from state.projection.engine import database_file, file_number, for_writing
 from state.projection.histories import Account, apply_accounts, read_account
 from state.projection.letters import Letter, apply_letters, read_letter
 from state.projection.records import Applied, Identity, LogRecord, Unreadable
@@ -51,7 +50,7 @@ class Writer:
         Raises `ProjectionError` where it holds the events of another cluster or inbox, or a newer version's schema.
         """
         migrate(self._engine)
-        self._file_number = _number(self._file)
+        self._file_number = file_number(self._file)
         with self._engine.begin() as connection:
             row: Row = {"id": 1, "cluster_id": identity.cluster_id, "inbox_topic_id": identity.inbox_topic_id}
             insert_new(connection, tables.identity, [row])
@@ -78,7 +77,7 @@ class Writer:
         A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version, and
         `ProjectionError` where the file of the database has gone.
         """
-        if _number(self._file) != self._file_number:
+        if file_number(self._file) != self._file_number:
             # SQLite would write on into a file that has no name any more.
             raise ProjectionError(
                 f"The projection database {self._file} was removed or replaced while it was in use.",
@@ -162,13 +161,6 @@ def _unreadable_row(found: Unreadable) -> Row:
         "time_ms": found.time_ms,
         "reason": text(found.reason),
     }
-
-
-def _number(file: Path | None) -> int | None:
-    try:
-        return None if file is None else file.stat().st_ino
-    except FileNotFoundError:
-        return None
 
 
 def _sum(first: Applied, second: Applied) -> Applied:

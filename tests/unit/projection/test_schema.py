@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from schemas.errors import ConfigurationError, ProjectionError
 from state.projection import Identity, Reader, Writer, open_engine, tables
 from state.projection.schema import current_revision, head_revision, migrate
-from tests.unit.projection.log import Log, status
+from tests.unit.projection.log import Log, batch_id, status
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine, writer: Writer) -> None:
@@ -58,6 +58,22 @@ def test_a_file_that_vanished_is_not_written_on(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ProjectionError, match="ORC-PROJECTION-REPLACED"):
         writer.apply([log.write(status(2, 6))])
+    engine.dispose()
+
+
+def test_a_reader_sees_the_database_that_replaced_the_one_it_knew(tmp_path: Path) -> None:
+    file = tmp_path / "projection.db"
+    engine = open_engine(f"sqlite:///{file}")
+    reader, log = Reader(engine), Log()
+    for number in (1, 2):
+        projector = open_engine(f"sqlite:///{file}")
+        writer = Writer(projector)
+        writer.prepare(Identity("cluster", "inbox"))
+        writer.apply([log.write(status(number, number))])
+        assert [batch.batch_id for batch in reader.list().batches] == [batch_id(number)]
+        projector.dispose()
+        for each in tmp_path.iterdir():
+            each.unlink()
     engine.dispose()
 
 
