@@ -6,17 +6,11 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.log import Partition
-from schemas.errors import OrchestratorError, StateError
+from schemas.errors import ProjectionError
 from schemas.status import StatusRecord
 from state.projection import Identity, Reader, open_engine
 
 Answer = TypeVar("Answer")
-
-
-class ProjectionUnavailable(OrchestratorError):
-    """The projection database cannot be read, or no projector has made it yet."""
-
-    code = "ORC-PROJECTION"
 
 
 class DatabaseProjection:
@@ -59,12 +53,12 @@ class DatabaseProjection:
         if held is None:
             raise _unavailable("No projector has begun to fill the projection database yet.")
         if held != self._expected():
-            raise StateError(
+            raise ProjectionError(
                 "The projection database holds the events of another cluster or inbox.",
                 next_step="Point PROJECTION_URL at this cluster's projection, or let the projector make a new one.",
             )
         self._usable = True
 
 
-def _unavailable(what: str) -> ProjectionUnavailable:
-    return ProjectionUnavailable(what, next_step="Start the projector, and check PROJECTION_URL of both processes.")
+def _unavailable(what: str) -> ProjectionError:
+    return ProjectionError(what, next_step="Start the projector, and check PROJECTION_URL of both processes.")

@@ -105,7 +105,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     else:
         problem = Problem(
             error.status_code,
-            "ORC-HTTP",
+            "ORC-BAD-REQUEST",
             str(error.detail),
             next_step="Correct the request, then send it again.",
             error=str(error.detail),
