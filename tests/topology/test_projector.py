@@ -1,0 +1,150 @@
+"""The projector's stream on a cluster in memory: killed at every step, it ends with the same projection."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from quixstreams.internal_consumer import InternalConsumer
+from sqlalchemy import select
+
+from runtime.health import Health
+from runtime.metrics import Metrics
+from runtime.settings import Settings
+from schemas.history import NO_VERSION
+from schemas.internal import history_outgoing, status_outgoing, status_tombstone
+from schemas.statuses import BatchStatus
+from state.projection import Applied, Identity, LogRecord, Writer, open_engine, tables
+from tests.topology.driver import MemoryApplication
+from tests.topology.memory_clients import Died, Fate, MemoryConsumer
+from tests.topology.memory_kafka import MemoryKafka
+from tests.unit.projection.log import batch_id, history, letter, status
+from topology.projection_sink import ProjectionSink, StartFromProjection
+from topology.projector import INPUTS, build, observer, projector_options
+
+
+class AssignedConsumer(MemoryConsumer):
+    """Starts where the assignment says, as Kafka's consumer does."""
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        super().assign(partitions)
+        for each in partitions:
+            if each.offset >= 0 or each.offset == OFFSET_BEGINNING:
+                self.seek(each)
+
+
+class ProjectorApplication(MemoryApplication):
+    def _get_internal_consumer(self, on_error: Any = None, extra_config_overrides: Any = None) -> InternalConsumer:
+        consumer = super()._get_internal_consumer(on_error, extra_config_overrides)
+        client = AssignedConsumer(self._kafka, self._fate, self._config.consumer_group, self.stop)
+        consumer._inner_consumer = client
+        return consumer
+
+
+class DyingWriter(Writer):
+    """A writer whose process can be killed before a transaction, and between it and what follows."""
+
+    fate: Fate
+
+    def apply(self, records: Sequence[LogRecord]) -> Applied:
+        self.fate.step("apply")
+        applied = super().apply(records)
+        self.fate.step("applied")
+        return applied
+
+    def prune(self, now_ms: int) -> None:
+        """Keep these records, which are old."""
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.settings = Settings(_env_file=None, topic_partitions=2, state_dir=directory / "state")
+        self.kafka = MemoryKafka(self.settings.topics())
+        self.metrics = Metrics()
+        self.fate = Fate()
+
+    def run(self, database: str, *, dies_at: int | None = None, every: int = 3) -> None:
+        """A process from its start until it has read everything, or dies before its step `dies_at`."""
+        self.fate = Fate(dies_at)
+        engine = open_engine(f"sqlite:///{self.directory}/{database}.db")
+        try:
+            writer = DyingWriter(engine)
+            writer.fate = self.fate
+            writer.prepare(Identity("memory", "inbox"))
+            topics = {self.settings.topics().name(topic): topic for topic in INPUTS}
+            sink = ProjectionSink(writer, topics, stopping=Event(), observe=observer(self.metrics))
+            options = projector_options(self.settings, Health("projector"))
+            guards = [StartFromProjection(sink, topics, self.kafka)]
+            application = ProjectorApplication(kafka=self.kafka, fate=self.fate, guards=guards, **options)
+            application._processing_context.commit_every = every
+            build(application, topics, sink, self.metrics, Health("projector"))
+            application.run()
+        finally:
+            engine.dispose()
+
+    def contents(self, database: str) -> dict[str, list[Any]]:
+        engine = open_engine(f"sqlite:///{self.directory}/{database}.db")
+        with engine.connect() as connection:
+            found = {
+                table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+                for table in tables.metadata.sorted_tables
+                if table not in (tables.batch_counts, tables.phase_counts)
+            }
+            for table in (tables.batch_counts, tables.phase_counts):
+                query = select(table).where(table.c.batches != 0).order_by(*table.primary_key)
+                found[table.name] = [tuple(row) for row in connection.execute(query)]
+        engine.dispose()
+        return found
+
+    def fill(self) -> None:
+        for number in range(1, 5):
+            self.kafka.send(status_outgoing(status(number, number)))
+            self.kafka.send(history_outgoing(history(number, number, number, NO_VERSION)))
+        self.kafka.send(letter(1))
+        self.kafka.send(status_outgoing(status(1, 10, BatchStatus.CANCELLED)))
+        self.kafka.send(history_outgoing(history(1, 10, 10, 1)))
+        self.kafka.send(status_tombstone(batch_id(2), 11))
+        self.kafka.send(history_outgoing(history(2, 11, NO_VERSION, 2)))
+
+
+@pytest.fixture
+def world(in_memory: Path) -> World:
+    world = World(in_memory)
+    world.fill()
+    world.run("whole")
+    return world
+
+
+def test_a_projector_killed_at_any_step_ends_with_the_same_projection(world: World) -> None:
+    expected, steps = world.contents("whole"), len(world.fate.steps)
+    assert {"apply", "applied", "commit offsets"} <= set(world.fate.steps)
+    for dies_at in range(steps):
+        world.kafka.offsets.clear()
+        with pytest.raises(Died):
+            world.run(f"killed-{dies_at}", dies_at=dies_at)
+        world.run(f"killed-{dies_at}")
+        assert world.contents(f"killed-{dies_at}") == expected, f"killed before step {dies_at}"
+
+
+def test_committed_offsets_ahead_of_a_new_database_skip_nothing(world: World) -> None:
+    assert world.kafka.offsets
+    world.run("new")
+    assert world.contents("new") == world.contents("whole")
+
+
+def test_a_database_that_is_up_to_date_is_not_written_again(world: World) -> None:
+    world.kafka.offsets.clear()
+    world.run("whole")
+    assert "apply" not in world.fate.steps
+
+
+def test_what_should_not_be_is_counted(world: World) -> None:
+    world.kafka.send(history_outgoing(history(3, 20, 20, 2)))
+    world.kafka.append((world.settings.topics().name(INPUTS[0]), 0), b"key", b"not JSON")
+    world.run("whole")
+    exposition = world.metrics.exposition()[0].decode()
+    assert "batch_orchestrator_chain_breaks_total 1.0" in exposition
+    assert 'batch_orchestrator_unreadable_records_total{topic="huleedu.batch.status.v1"} 1.0' in exposition
