@@ -1,0 +1,186 @@
+"""Orchestrator processes on a real Kafka, under a prefix of their own for each test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from cli.broker import Kafka
+from runtime.loading import variable
+from runtime.settings import Settings
+from schemas.outgoing import Outgoing
+from schemas.topics import Topic
+from topology import provisioning
+
+PATIENCE_S = 60.0
+PROGRAM = """
+import sys
+from runtime.loading import load_settings
+from topology.orchestrator import run
+
+sys.exit(run(load_settings(){changes}))
+"""
+
+
+def await_true(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_S) -> Any:
+    """Return the first true value of `condition`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)  # a process or a broker has no event to wait for
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+class Site:
+    """Topics of a prefix of their own on a cluster, and the orchestrators that work on them; a context manager."""
+
+    def __init__(self, kafka: Kafka, directory: Path, **settings: Any) -> None:
+        self._directory = directory
+        self._given = {
+            "kafka_bootstrap_servers": kafka.bootstrap_servers,
+            "topic_prefix": f"t{uuid.uuid4().hex[:8]}",
+            "topic_partitions": 2,
+            "commit_interval_s": 0.05,
+            **settings,
+        }
+        self._given["orchestrator_group"] = f"{self._given['topic_prefix']}-orchestrator"
+        self.settings = self.settings_of("0")
+        self.table = self.settings.topics()
+        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        self.producer = Producer(
+            {"bootstrap.servers": kafka.bootstrap_servers, "partitioner": "murmur2", "linger.ms": 0}
+        )
+        self.running: list[Orchestrator] = []
+
+    def settings_of(self, instance: str) -> Settings:
+        return Settings(_env_file=None, instance=instance, state_dir=self._directory / instance, **self._given)
+
+    def __enter__(self) -> Self:
+        provisioning.apply(self.settings, create_peer_topics=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self.running:
+            process.kill()
+            if error is not None:
+                sys.stderr.write(f"--- orchestrator {process.instance}:\n{process.log()}\n")
+
+    def start(self, instance: str = "0", *, unchecked: str = "", **changes: Any) -> "Orchestrator":
+        """Start a process; `unchecked` is code that changes its settings beyond what they allow."""
+        process = Orchestrator(self, instance, self._directory, {**self._given, **changes}, unchecked)
+        self.running.append(process)
+        return process
+
+    def put(self, *records: Outgoing) -> list[tuple[int, int]]:
+        """Write inbox records; returns partition and offset of each."""
+        places: list[tuple[int, int]] = []
+
+        def delivered(error: object, message: Message) -> None:
+            assert error is None, error
+            places.append((message.partition() or 0, message.offset() or 0))
+
+        for record in records:
+            name = self.table.name(record.topic)
+            self.producer.produce(name, record.value, record.key, on_delivery=delivered)
+        assert self.producer.flush(30) == 0
+        return places
+
+    def read(self, *topics: Topic, isolation: str = "read_committed") -> list[Message]:
+        """Return every record that is there now."""
+        return read_topics(self._given["kafka_bootstrap_servers"], [self.table.name(t) for t in topics], isolation)
+
+    def committed(self) -> dict[int, int]:
+        """Return the group's committed offsets on the inbox."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._given["kafka_bootstrap_servers"],
+                "group.id": self._given["orchestrator_group"],
+            }
+        )
+        inbox = self.table.name(Topic.INBOX)
+        found = consumer.committed([TopicPartition(inbox, n) for n in range(self.table.partitions)], timeout=30)
+        consumer.close()
+        return {at.partition: at.offset for at in found}
+
+
+class Orchestrator:
+    """One process of the orchestrator."""
+
+    def __init__(self, site: Site, instance: str, directory: Path, given: dict[str, Any], unchecked: str) -> None:
+        self.instance = instance
+        self._log = directory / f"{instance}-{len(site.running)}.log"
+        values = {**given, "instance": instance, "state_dir": given.get("state_dir", directory / instance)}
+        environment = {**os.environ, **{variable(name): str(value) for name, value in values.items()}}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", PROGRAM.format(changes=unchecked)],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(10)
+
+    def ended(self, seconds: float = PATIENCE_S) -> int:
+        """Wait for its end; returns the exit code."""
+        return self._process.wait(seconds)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+
+def read_topics(servers: str, names: Sequence[str], isolation: str) -> list[Message]:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": f"reader-{uuid.uuid4().hex}",
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    known = consumer.list_topics(timeout=30).topics
+    left = {(name, number) for name in names for number in known[name].partitions}
+    consumer.assign([TopicPartition(name, number, 0) for name, number in left])
+    found: list[Message] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while left:
+        assert time.monotonic() < deadline, f"no end of {left}"
+        message = consumer.poll(1)
+        if message is None:
+            continue
+        if message.error():
+            left.discard((message.topic(), message.partition()))
+        else:
+            found.append(message)
+    consumer.close()
+    return found

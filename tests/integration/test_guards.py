@@ -1,0 +1,121 @@
+"""The guards on a real Kafka, where it can be brought to show what they are for."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+
+from cli.broker import Kafka
+from runtime import exit_codes
+from schemas.internal import decode_history
+from schemas.topics import Topic
+from tests.integration.orchestrating import Site, await_true
+from tests.topology.records import life, record, register, uuid_of
+from topology.application import SESSION_TIMEOUT_MS
+
+BATCH = uuid_of("batch")
+
+
+@pytest.fixture
+def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
+    with Site(kafka, tmp_path) as made:
+        yield made
+
+
+def put_life(site: Site, batch_id: str) -> None:
+    [(_, version)] = site.put(record(batch_id, register(batch_id)))
+    site.put(*life(batch_id, version)[1:])
+
+
+def decided(site: Site) -> int:
+    return len(site.read(Topic.HISTORY))
+
+
+def stopped_after_a_life(site: Site) -> None:
+    put_life(site, BATCH)
+    process = site.start()
+    await_true(lambda: decided(site) == 4, "everything decided")
+    process.signal(signal.SIGTERM)
+    assert process.ended(10) == exit_codes.OK
+
+
+def set_offsets(site: Site, offsets: dict[int, int]) -> None:
+    """Set the group's offsets by partition, as the command line tools do."""
+    inbox, group = site.table.name(Topic.INBOX), site.settings.orchestrator_group
+    wanted = [TopicPartition(inbox, number, offset) for number, offset in offsets.items()]
+
+    def done() -> bool:
+        # A static member stays in the group until its session times out, and holds the offsets that long.
+        asked = site.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])[group]
+        return asked.exception() is None and all(at.error is None for at in asked.result().topic_partitions)
+
+    await_true(done, "offsets set")
+    assert offsets.items() <= site.committed().items()
+
+
+def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing(site: Site) -> None:
+    # The commit is due long after the pause: without the guard it would come under the new generation.
+    slow = ".model_copy(update={'commit_interval_s': 25})"
+    process = site.start(unchecked=slow)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    put_life(site, BATCH)
+    await_true(
+        lambda: len(site.read(Topic.HISTORY, isolation="read_uncommitted")) == 4, "everything in an open transaction"
+    )
+    process.signal(signal.SIGSTOP)
+    time.sleep(SESSION_TIMEOUT_MS / 1000 + 1.5)  # the pause itself is what is tested
+    process.signal(signal.SIGCONT)
+    assert process.ended(20) == exit_codes.LOST
+    assert "ORC-PARTITIONS-LOST" in process.log()
+    assert decided(site) == 0
+    site.start()
+    await_true(lambda: decided(site) == 4, "everything decided after the restart")
+    assert len(site.read(Topic.SPELLCHECK_COMMAND)) == 1
+
+
+def test_h3_forgotten_offsets_are_refused_with_what_to_do(site: Site) -> None:
+    stopped_after_a_life(site)
+    await_true(
+        lambda: site.admin.delete_consumer_groups([site.settings.orchestrator_group])[
+            site.settings.orchestrator_group
+        ].exception()
+        is None,
+        "the group's offsets gone",
+    )
+    process = site.start("other")
+    assert process.ended() == exit_codes.STATE
+    assert "ORC-STATE-OFFSETS-LOST" in process.log()
+    assert "Next step:" in process.log()
+    assert decided(site) == 4
+
+
+def test_h3_what_it_says_to_do_brings_the_group_back(site: Site) -> None:
+    stopped_after_a_life(site)
+    set_offsets(site, dict.fromkeys(range(site.table.partitions), 0))
+    process = site.start()
+    assert process.ended() == exit_codes.STATE
+    assert "ORC-STATE-AHEAD" in process.log()
+    assert decided(site) == 4
+    told = [decode_history(message.value()) for message in site.read(Topic.HISTORY)]
+    set_offsets(site, {one.partition: one.offset + 1 for one in told})
+    site.start()
+    put_life(site, uuid_of("next"))
+    await_true(lambda: decided(site) == 8, "the next batch decided")
+
+
+def test_at_least_once_is_a_setting(site: Site) -> None:
+    process = site.start(processing_guarantee="at-least-once")
+    put_life(site, BATCH)
+    await_true(lambda: decided(site) == 4, "everything decided")
+    process.kill()
+    again = site.start(processing_guarantee="at-least-once")
+    put_life(site, uuid_of("next"))
+    await_true(lambda: len(site.read(Topic.COMPLETED)) >= 2, "the next batch too")
+    found = Counter((message.key(), message.value()) for message in site.read(Topic.COMPLETED))
+    assert len(found) == 2
+    again.signal(signal.SIGTERM)
+    assert again.ended(10) == exit_codes.OK

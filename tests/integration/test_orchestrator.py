@@ -1,0 +1,124 @@
+"""The orchestrator's process on a real Kafka."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import NewPartitions
+
+from cli.broker import Kafka
+from runtime import exit_codes
+from schemas.internal import decode_history
+from schemas.statuses import Disposition
+from schemas.topics import PEER_OUTPUTS, Topic
+from tests.integration.orchestrating import Site, await_true
+from tests.topology.records import life, record, register, uuid_of
+
+BATCH = uuid_of("batch")
+
+
+@pytest.fixture
+def site(kafka: Kafka, tmp_path: Path) -> Iterator[Site]:
+    with Site(kafka, tmp_path) as made:
+        yield made
+
+
+def told(site: Site) -> list[Disposition]:
+    return [decode_history(message.value()).disposition for message in site.read(Topic.HISTORY)]
+
+
+def put_life(site: Site, batch_id: str) -> None:
+    [(_, version)] = site.put(record(batch_id, register(batch_id)))
+    site.put(*life(batch_id, version)[1:])
+
+
+def test_a_batch_is_decided_from_registration_to_completion(site: Site) -> None:
+    put_life(site, BATCH)
+    process = site.start()
+    await_true(lambda: len(told(site)) == 4, "four history records")
+    assert told(site) == [Disposition.APPLIED] * 4
+    completed = site.read(Topic.COMPLETED)
+    assert [message.key() for message in completed] == [BATCH.encode()]
+    headers = dict(completed[0].headers() or [])
+    assert set(headers) == {"event_id", "event_type", "correlation_id", "traceparent"}
+    process.signal(signal.SIGTERM)
+    assert process.ended(10) == exit_codes.OK
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_commits_what_is_in_flight_and_ends_with_0(site: Site, number: signal.Signals) -> None:
+    process = site.start(commit_interval_s=5)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    put_life(site, BATCH)
+    await_true(lambda: len(site.read(Topic.HISTORY, isolation="read_uncommitted")) == 4, "everything decided")
+    asked = time.monotonic()
+    process.signal(number)
+    assert process.ended(10) == exit_codes.OK
+    assert time.monotonic() - asked < 10
+    assert len(told(site)) == 4
+
+
+def test_a_stop_during_the_start_is_not_lost(site: Site) -> None:
+    process = site.start()
+    await_true(lambda: "starting" in process.log(), "its first words")
+    process.signal(signal.SIGTERM)
+    assert process.ended(10) == exit_codes.OK
+
+
+def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> None:
+    process = site.start(commit_interval_s=5)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    put_life(site, BATCH)
+    uncommitted = await_true(
+        lambda: site.read(Topic.SPELLCHECK_COMMAND, isolation="read_uncommitted"), "a command in an open transaction"
+    )
+    assert not site.read(Topic.SPELLCHECK_COMMAND)
+    process.kill()
+    site.start()
+    await_true(lambda: len(told(site)) == 4, "four history records after the restart")
+    [command] = site.read(Topic.SPELLCHECK_COMMAND)
+    assert command.value() == uncommitted[0].value(), "peers that read uncommitted saw another command"
+    assert command.headers() == uncommitted[0].headers()
+    assert command.offset() > uncommitted[0].offset()
+    assert Counter(told(site)) == {Disposition.APPLIED: 4}
+
+
+def test_two_instances_share_the_partitions(site: Site) -> None:
+    site.start("a")
+    site.start("b")
+    batch_ids = [uuid_of(f"shared {number}") for number in range(20)]
+
+    for batch_id in batch_ids:
+        put_life(site, batch_id)
+    await_true(lambda: len(told(site)) == 4 * len(batch_ids), "all decided")
+    assert Counter(told(site)) == {Disposition.APPLIED: 4 * len(batch_ids)}
+    groups = site.admin.describe_consumer_groups([site.settings.orchestrator_group])
+    members = groups[site.settings.orchestrator_group].result().members
+    inbox = site.table.name(Topic.INBOX)
+    shares = {
+        member.group_instance_id: [at.partition for at in member.assignment.topic_partitions if at.topic == inbox]
+        for member in members
+    }
+    assert sorted(len(share) for share in shares.values()) == [1, 1], shares
+    commands = site.read(*PEER_OUTPUTS)
+    assert max(Counter((message.topic(), message.key()) for message in commands).values()) == 1
+
+
+def test_added_partitions_end_the_process(site: Site) -> None:
+    process = site.start(topic_check_interval_s=0.5)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    inbox = site.table.name(Topic.INBOX)
+    site.admin.create_partitions([NewPartitions(inbox, 3)])[inbox].result(30)
+    assert process.ended() == exit_codes.RESTART
+    assert site.start().ended() == exit_codes.TOPIC
+
+
+def test_a_second_process_on_the_same_directory_is_refused(site: Site) -> None:
+    site.start()
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    second = site.start("1", state_dir=site.settings.state_dir)
+    assert second.ended() == exit_codes.STATE
+    assert "ORC-STATE-LOCKED" in second.log()
