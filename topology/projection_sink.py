@@ -4,6 +4,7 @@ The library calls `flush` before it commits offsets to Kafka. Those are for lag 
 own offsets say where to go on (`StartFromProjection`), because they are written together with the rows.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Lock
@@ -25,6 +26,7 @@ PATIENCE_S = 60.0
 """How long a database that cannot be reached or stays locked is tried again before the process ends."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "SQLITE_IOERR")
 PRUNE_INTERVAL_S = 3_600.0
 
 log = get_logger(__name__)
@@ -148,6 +150,10 @@ def patiently(work: Callable[[], Result], *, stopping: Event, patience_s: float 
 
 
 def _passing(error: SQLAlchemyError) -> bool:
+    """Tell whether waiting may help: not where a file cannot be opened, is no database, or lacks a table."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        # An error without a name is not SQLite's but of its driver.
+        return getattr(error.orig, "sqlite_errorname", "").startswith(_PASSING)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, OperationalError | PoolTimeout)

@@ -1,6 +1,7 @@
 """The writer: records of the log into the database, each batch of them in one transaction with its offsets."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, select
@@ -45,10 +46,11 @@ class Writer:
         self._file_number: int | None = None
 
     def prepare(self, identity: Identity) -> None:
-        """Bring the schema up to date and bind the database to `identity`.
+        """Bring the schema up to date, in a file's directory where that has to be made, and bind it to `identity`.
 
         Raises `ProjectionError` where it holds the events of another cluster or inbox, or a newer version's schema.
         """
+        _make_directory(self._file)
         migrate(self._engine)
         self._file_number = file_number(self._file)
         with self._engine.begin() as connection:
@@ -161,6 +163,17 @@ def _unreadable_row(found: Unreadable) -> Row:
         "time_ms": found.time_ms,
         "reason": text(found.reason),
     }
+
+
+def _make_directory(file: Path | None) -> None:
+    try:
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProjectionError(
+            f"The directory of the projection database {file} cannot be made: {error.strerror}.",
+            next_step="Point PROJECTION_URL into a directory that this user may write.",
+        ) from error
 
 
 def _sum(first: Applied, second: Applied) -> Applied:

@@ -1,6 +1,9 @@
 """The projector's sink: one transaction for each checkpoint, patience with a database, and where to start."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -9,9 +12,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
-from state.projection import Applied, LogRecord
+from state.projection import Applied, Identity, LogRecord, Writer, open_engine
 from topology.cluster import Partition
-from topology.projection_sink import ProjectionSink, StartFromProjection
+from topology.projection_sink import ProjectionSink, StartFromProjection, patiently
 
 STATUS, HISTORY = Topic.STATUS.value, Topic.HISTORY.value
 TOPICS = {STATUS: Topic.STATUS, HISTORY: Topic.HISTORY}
@@ -123,6 +126,42 @@ def test_what_waiting_does_not_cure_is_not_waited_for() -> None:
     with pytest.raises(ProjectionError, match="no such table"):
         sink.flush()
     assert projection.transactions == []
+
+
+@pytest.mark.parametrize("made", ["a directory", "no database"])
+def test_a_file_that_is_no_database_is_not_waited_for(made: str, tmp_path: Path) -> None:
+    file = tmp_path / "projection.db"
+    if made == "a directory":
+        file.mkdir()
+    else:
+        file.write_bytes(b"not a database" * 100)
+    engine = open_engine(f"sqlite:///{file}")
+    with pytest.raises(ProjectionError, match=r"ORC-PROJECTION:"):
+        patiently(lambda: Writer(engine).prepare(Identity("cluster", "inbox")), stopping=Event(), patience_s=300)
+    engine.dispose()
+
+
+def test_a_database_locked_by_another_process_is_written_once_it_is_free(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/new/projection.db")
+    writer = Writer(engine)
+    writer.prepare(Identity("cluster", "inbox"))
+    other = sqlite3.connect(tmp_path / "new" / "projection.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    failures = 0
+
+    def work() -> Applied:
+        nonlocal failures
+        try:
+            return writer.apply([LogRecord(Topic.STATUS, 0, 1, 7, b"key", b"{}")])
+        except OperationalError:
+            failures += 1
+            other.execute("ROLLBACK")
+            raise
+
+    with closing(other):
+        applied = patiently(work, stopping=Event())
+    assert (failures, applied.records, writer.offsets()) == (1, 1, {(Topic.STATUS, 0): 2})
+    engine.dispose()
 
 
 def test_old_rows_are_pruned_once_an_hour() -> None:

@@ -13,10 +13,23 @@ from state.projection import Identity, Reader, Writer, open_engine, tables
 from state.projection.schema import current_revision, head_revision, migrate
 from tests.unit.projection.log import Log, batch_id, status
 
+GOLDEN = Path(__file__).parent
+
 
 def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine, writer: Writer) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+def test_the_released_schema_is_frozen(tmp_path: Path) -> None:
+    """What is released does not change: a change is a migration of its own, with a golden file of its own."""
+    engine = open_engine(f"sqlite:///{tmp_path}/projection.db")
+    migrate(engine)
+    with engine.connect() as connection:
+        made = connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name")).scalars()
+        schema = "".join(f"{' '.join(statement.split())};\n" for statement in made)
+    engine.dispose()
+    assert schema == (GOLDEN / f"schema-{head_revision()}.sql").read_text()
 
 
 def test_migrating_again_changes_nothing(engine: Engine, writer: Writer, reader: Reader) -> None:
