@@ -10,7 +10,7 @@ from api.partitions import partition_of
 from api.problems import Problem
 from api.projection import Projection
 from api.tail import Tail, within
-from schemas.errors import OrchestratorError
+from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.internal import decode_status
 from schemas.status import StatusRecord
 from schemas.topics import Topic
@@ -39,8 +39,8 @@ class Batches:
             return found
         partition = await self._read_to_end(batch_id)
         found, gone = await self._known(batch_id)
-        if found is None and not gone and not self._tail.view.complete(partition.number):
-            raise _cannot_tell("the projection is far behind the log")
+        if found is None and not gone:
+            await self._be_certain(partition)
         return found
 
     async def find_when(
@@ -70,7 +70,22 @@ class Batches:
             return row, False
         if held.value is None:
             return None, True
-        return decode_status(held.value), False
+        try:
+            return decode_status(held.value), False
+        except NewerRecord as error:
+            self._tail.give_up(error)
+            raise _cannot_tell(error.message) from error
+        except UnreadableRecord:
+            return row, False  # not written by the product; the projector passes it over too
+
+    async def _be_certain(self, partition: Partition) -> None:
+        """Raise `Problem` where a batch may be one that the projection does not hold yet, or does not hold any more."""
+        try:
+            self._tail.reflect(await asyncio.to_thread(self._projection.offsets))
+        except OrchestratorError as error:
+            raise _cannot_tell(error.message) from error
+        if not self._tail.view.complete(partition.number):
+            raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
 
     async def _read_to_end(self, batch_id: str) -> Partition:
         if not self._tail.ready:

@@ -23,6 +23,7 @@ class DatabaseProjection:
         self._engine = open_engine(url)
         self._reader = Reader(self._engine)
         self._expected = expected
+        self._mine: Identity | None = None
         self._usable = False
 
     def get(self, batch_id: str) -> StatusRecord | None:
@@ -31,6 +32,7 @@ class DatabaseProjection:
 
     def offsets(self) -> Mapping[Partition, int]:
         """Return the offsets it reflects."""
+        self._usable = False  # the database can have been replaced: look whose it is, every time
         found = self._asked(self._reader.offsets)
         return {Partition(topic, number): offset for (topic, number), offset in found.items()}
 
@@ -44,6 +46,7 @@ class DatabaseProjection:
                 self._check()
             return question()
         except SQLAlchemyError as error:
+            self._usable = False
             raise _unavailable(f"The projection database cannot be read ({type(error).__name__}).") from error
 
     def _check(self) -> None:
@@ -52,7 +55,9 @@ class DatabaseProjection:
         held = self._reader.identity()
         if held is None:
             raise _unavailable("No projector has begun to fill the projection database yet.")
-        if held != self._expected():
+        if self._mine is None:
+            self._mine = self._expected()
+        if held != self._mine:
             raise ProjectionError(
                 "The projection database holds the events of another cluster or inbox.",
                 next_step="Point PROJECTION_URL at this cluster's projection, or let the projector make a new one.",

@@ -9,11 +9,14 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from msgspec import Struct
 
+from api.gaps import Gaps
 from api.lag import LagClock
 from runtime.committed_offsets import CommittedOffsets
 from runtime.logs import get_logger
 
 _TIMEOUT_S = 5.0
+_SUSPICIOUS_S = 5.0
+"""From here on it is worth looking whether there is anything to read at all."""
 _log = get_logger("api.groups")
 
 
@@ -58,6 +61,7 @@ class GroupWatch:
         }
         self._interval_s = interval_s
         self._lags: LagClock[tuple[str, int]] = LagClock()
+        self._gaps = Gaps(kafka)
         self._states: Sequence[GroupState] = ()
         self._error: str | None = "The consumer groups have not been looked at yet."
         self._asked_at = time.monotonic()
@@ -92,6 +96,7 @@ class GroupWatch:
             with self._lock:
                 self._states, self._error, self._asked_at = states, error, time.monotonic()
             self._stopping.wait(self._interval_s)
+        self._gaps.close()
 
     def _look(self) -> Sequence[GroupState]:
         asked = self._admin.describe_consumer_groups([group.name for group in self._groups], request_timeout=_TIMEOUT_S)
@@ -115,7 +120,11 @@ class GroupWatch:
         longest = 0.0
         for place, end in ends.items():
             self._lags.saw(place, end)
-            longest = max(longest, self._lags.behind(place, committed.get(place, 0)))
+            offset = committed.get(place, 0)
+            behind = self._lags.behind(place, offset)
+            if behind > _SUSPICIOUS_S and not self._gaps.readable(place, offset, end):
+                behind = 0.0
+            longest = max(longest, behind)
         return longest
 
     def _ends(self, topics: Sequence[str]) -> dict[tuple[str, int], int]:

@@ -13,7 +13,7 @@ from api.log import LogRecord
 from api.problems import Problem
 from api.requests_log import RecordTooLarge, RequestLog
 from api.tail import Tail, within
-from schemas.errors import BrokerError, EraGap, InvalidRequest
+from schemas.errors import BrokerError, EraGap, InvalidRequest, NewerRecord
 from schemas.events import Principal
 from schemas.history import Answer
 from schemas.ids import keyed_batch_id
@@ -63,7 +63,11 @@ class Registering(NamedTuple):
             record = await self._answer(answered, batch_id, until, keyed=key is not None)
         finally:
             answered.cancel()
-        answer = answer_of(record)
+        try:
+            answer = answer_of(record)
+        except NewerRecord as error:
+            self.tail.give_up(error)
+            raise _not_ready(self.tail) from error
         await self._see(answer, until)
         return answer
 
@@ -156,7 +160,7 @@ def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
 
 
 def _not_ready(tail: Tail) -> Problem:
-    why = tail.waiting_for or "the log is still being read up to its end"
+    why = tail.error or tail.waiting_for or "the log is still being read up to its end"
     return Problem(
         503,
         "ORC-NOT-READY",

@@ -148,6 +148,20 @@ class Tail:
         self._reached.append((partition, offset, future))
         return await within(future, timeout_s)
 
+    def reflect(self, projection: Mapping[Partition, int]) -> None:
+        """Take in the offsets that the projection reflects now."""
+        self.projection = dict(projection)
+        self.view.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
+
+    def give_up(self, error: Exception) -> None:
+        """Follow the log no more, and say why: going on would answer wrongly."""
+        if self.error is not None:
+            return
+        self.error = error
+        self._stopping.set()
+        _log.error("tail_failed", error=str(error))
+        self._failed(error)
+
     # ------------------------------------------------------------------------------------------- on the event loop
 
     def _take(
@@ -155,11 +169,13 @@ class Tail:
     ) -> None:
         try:
             if projection is not None:
-                self.projection = dict(projection)
-                status = {p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS}
-                self.view.projected(status)
+                self.reflect(projection)
             for record in records:
-                self._fold(record)
+                try:
+                    self._fold(record)
+                except ValueError:
+                    where = f"{record.partition.topic.value}[{record.partition.number}]@{record.offset}"
+                    _log.warning("foreign_record_passed_over", record=where)
             self.positions = positions
             self._wake_reached()
         finally:
@@ -192,12 +208,7 @@ class Tail:
 
     def _begin(self, ends: dict[Partition, int], projection: Mapping[Partition, int]) -> None:
         self._ends = ends
-        self.projection = dict(projection)
-
-    def _give_up(self, error: Exception) -> None:
-        self.error = error
-        _log.error("tail_failed", error=str(error))
-        self._failed(error)
+        self.reflect(projection)
 
     # ---------------------------------------------------------------------------------------------- in the thread
 
@@ -213,7 +224,7 @@ class Tail:
                 log.close()
         except Exception as error:  # noqa: BLE001 - whatever ends the tail must be seen by health, not by a thread
             if not self._stopping.is_set():
-                self._loop.call_soon_threadsafe(self._give_up, error)
+                self._loop.call_soon_threadsafe(self.give_up, error)
 
     def _started_log(self) -> Log | None:
         """Start, and go on trying while the cluster or its topics are not there yet."""

@@ -26,7 +26,7 @@ class View:
         self._snapshots: dict[str, Snapshot] = {}
         self._order: dict[int, deque[tuple[int, str]]] = {}
         self._projected: dict[int, int] = {}
-        self._dropped: dict[int, int] = {}
+        self._held_from: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -38,7 +38,7 @@ class View:
 
     def fold(self, batch_id: str, snapshot: Snapshot) -> None:
         """Take in the next record of a status partition."""
-        if snapshot.offset < self._projected.get(snapshot.partition, 0):
+        if snapshot.offset < self._held_from.get(snapshot.partition, 0):
             return
         before = self._snapshots.get(batch_id)
         if before is not None:
@@ -57,21 +57,25 @@ class View:
 
     def projected(self, offsets: Mapping[int, int]) -> None:
         """Let go of what the projection has passed; `offsets` are the next it will read, by partition."""
+        self._projected = dict(offsets)
         for partition, offset in offsets.items():
-            self._projected[partition] = max(offset, self._projected.get(partition, 0))
+            self._held_from[partition] = max(offset, self._held_from.get(partition, 0))
             order = self._order.get(partition)
             while order and order[0][0] < offset:
                 self._forget(partition, *order.popleft())
 
     def complete(self, partition: int) -> bool:
-        """Whether view and projection together know every batch of a partition; not so after a drop for memory."""
-        return self._dropped.get(partition, -1) < self._projected.get(partition, 0)
+        """Whether view and projection together know every batch of a partition.
+
+        Not so after a drop for memory, or while a lost projection is being rebuilt: until it is where it was.
+        """
+        return self._held_from.get(partition, 0) <= self._projected.get(partition, 0)
 
     def _drop_oldest(self) -> None:
         partition = max(self._order, key=lambda number: len(self._order[number]))
         offset, batch_id = self._order[partition].popleft()
         if self._forget(partition, offset, batch_id):
-            self._dropped[partition] = offset
+            self._held_from[partition] = max(offset + 1, self._held_from.get(partition, 0))
 
     def _forget(self, partition: int, offset: int, batch_id: str) -> bool:
         snapshot = self._snapshots.get(batch_id)

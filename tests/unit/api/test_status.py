@@ -4,17 +4,19 @@ import asyncio
 from typing import Any
 
 import pytest
+from httpx import Response
 from msgspec.structs import replace
 
 from api.log import Partition
 from api.partitions import partition_of
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, NewerRecord
 from schemas.internal import decode_status
+from schemas.outgoing import Outgoing
 from schemas.status import Counts, FailedEssay, PhaseView, StatusRecord
 from schemas.statuses import BatchStatus, PhaseStatus
 from schemas.topics import Topic
 from tests.unit.api.bodies import head_body, seed_body
-from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, world
+from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, until, world
 
 pytestmark = pytest.mark.anyio
 REGISTER = "/v1/batches/register"
@@ -280,3 +282,47 @@ async def test_a_view_that_had_to_drop_batches_does_not_deny_them() -> None:
 def snapshot_of_one(api: World, batch_id: str) -> StatusRecord:
     log = api.cluster.logs[Partition(Topic.STATUS, 0)]
     return decode_status(next(r.value or b"" for r in log if r.key.decode() == batch_id))
+
+
+async def test_a_projection_that_was_lost_does_not_make_batches_unknown() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        api.projection.project()
+        await answers(api.client, "/healthz", 200)
+        assert api.cluster.end(status_partition(batch_id)) > 0
+
+        async def let_go() -> bool:
+            return value_of(await api.client.get("/metrics"), "batch_orchestrator_api_held_batches") == 0
+
+        await until(let_go)
+        assert (await api.client.get(path(batch_id))).status_code == 200
+        api.projection.rows.clear()
+        api.projection.reflected.clear()
+        assert (await api.client.get(path(batch_id))).status_code == 503
+        api.projection.project()
+        assert (await api.client.get(path(batch_id))).status_code == 200
+
+
+def value_of(response: Response, name: str) -> float:
+    return float(next(line for line in response.text.splitlines() if line.startswith(f"{name} ")).split()[1])
+
+
+async def test_a_record_that_is_no_snapshot_is_passed_over() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        api.projection.project()
+        key = batch_id.encode()
+        api.cluster.append(Outgoing(Topic.STATUS, key, b"no snapshot", (("version", b"no number"),)))
+        api.cluster.append(Outgoing(Topic.STATUS, key, b"no snapshot", (("version", b"99999"),)))
+        assert (await registered(api)) != batch_id
+        assert (await api.client.get(path(batch_id))).status_code == 200
+
+
+async def test_a_snapshot_of_a_newer_version_of_the_product_stops_this_one_loudly() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        record = snapshot(api, batch_id)
+        api.cluster.publish(replace(record, version=record.version + 1, writer=99, least_reader=99))
+        await answers(api.client, path(batch_id), 503)
+        assert (await api.client.get("/livez")).status_code == 503
+        assert isinstance(api.failures[0], NewerRecord)

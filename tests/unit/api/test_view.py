@@ -70,3 +70,16 @@ def test_a_batch_that_changes_often_takes_its_memory_once() -> None:
         view.fold("b", snapshot(number, number, LARGE))
     assert view.get("b") == snapshot(99, 99, LARGE)
     assert view.complete(0)
+
+
+def test_a_projection_that_was_lost_is_incomplete_until_it_is_where_it_was() -> None:
+    view = View(50_000)
+    view.fold("b", snapshot(7, 1))
+    view.projected({0: 8})
+    assert view.complete(0)
+    view.projected({})
+    assert not view.complete(0)
+    view.projected({0: 7})
+    assert not view.complete(0)
+    view.projected({0: 8})
+    assert view.complete(0)

@@ -1,0 +1,197 @@
+"""How the api reads a real Kafka: committed records alone, and never held up by what nobody can read."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from api.database import DatabaseProjection
+from api.ends import KafkaEnds
+from api.gaps import Gaps
+from api.log import KafkaLog, LogRecord, Partition
+from api.partitions import partition_of
+from api.requests_log import KafkaRequestLog, RecordTooLarge
+from cli.broker import Kafka
+from runtime.settings import Settings
+from schemas.errors import BrokerError, ProjectionError, TopicError
+from schemas.topics import Topic
+from state.projection import Identity, Writer, open_engine
+from topology import provisioning
+
+WAIT_S = 60.0
+KEYS = [f"batch-{number}".encode() for number in range(40)]
+
+
+class World:
+    """Topics of a test's own, and a transactional producer such as the orchestrator's."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.settings = Settings(
+            _env_file=None,
+            kafka_bootstrap_servers=kafka.bootstrap_servers,
+            topic_prefix=f"apilog-{uuid.uuid4().hex[:8]}",
+            topic_partitions=2,
+        )
+        provisioning.apply(self.settings, create_peer_topics=True)
+        self.topics = self.settings.topics()
+        self.producer = Producer(
+            {**self.settings.kafka(), "transactional.id": self.settings.topic_prefix, "partitioner": "murmur2"}
+        )
+        self.producer.init_transactions(30)
+
+    def write(self, topic: Topic, keys: list[bytes], *, commit: bool = True) -> None:
+        self.producer.begin_transaction()
+        self.produce(topic, keys)
+        if commit:
+            self.producer.commit_transaction(30)
+        else:
+            self.producer.abort_transaction(30)
+
+    def produce(self, topic: Topic, keys: list[bytes]) -> None:
+        for key in keys:
+            self.producer.produce(self.topics.name(topic), key=key, value=key, headers=[("version", b"1")])
+        self.producer.flush(30)
+
+    def log(self) -> KafkaLog:
+        return KafkaLog(self.settings.kafka(), self.topics, 8_388_608)
+
+    async def ends(self) -> dict[Partition, int]:
+        ends = KafkaEnds(AdminClient(self.settings.kafka()), self.topics)
+        return {p: await ends.end(p, WAIT_S) for p in (Partition(Topic.STATUS, 0), Partition(Topic.STATUS, 1))}
+
+
+@pytest.fixture
+def world(kafka: Kafka) -> World:
+    return World(kafka)
+
+
+def read_until(log: KafkaLog, done: Callable[[list[LogRecord]], bool]) -> list[LogRecord]:
+    found: list[LogRecord] = []
+    deadline = time.monotonic() + WAIT_S
+    while not done(found):
+        assert time.monotonic() < deadline, f"read {len(found)} records, positions {log.positions()}"
+        found += log.read(0.2)
+    return found
+
+
+def test_positions_pass_control_records_and_aborted_transactions(world: World) -> None:
+    world.write(Topic.STATUS, KEYS)
+    world.write(Topic.STATUS, [b"aborted", *KEYS], commit=False)
+    ends = asyncio.run(world.ends())
+    log = world.log()
+    try:
+        log.start({})
+        found = read_until(log, lambda _: all(log.positions()[p] >= end for p, end in ends.items()))
+    finally:
+        log.close()
+    assert sorted(record.key for record in found) == sorted(KEYS), "committed records, each once"
+    assert all(record.partition.number == partition_of(record.key, 2) for record in found), "where they are sought"
+    assert found[0].headers == {"version": b"1"}
+
+
+def test_the_end_counts_what_an_open_transaction_has_written(world: World) -> None:
+    world.write(Topic.STATUS, KEYS)
+    before = asyncio.run(world.ends())
+    world.producer.begin_transaction()
+    world.produce(Topic.STATUS, KEYS)
+    during = asyncio.run(world.ends())
+    assert all(during[p] > before[p] for p in before)
+    log = world.log()
+    try:
+        log.start({})
+        read_until(log, lambda found: len(found) >= len(KEYS))
+        log.read(0.5)
+        assert all(log.positions()[p] < end for p, end in during.items()), "an open transaction is not passed"
+        world.producer.commit_transaction(30)
+        read_until(log, lambda _: all(log.positions()[p] >= end for p, end in during.items()))
+    finally:
+        log.close()
+
+
+def test_it_starts_where_the_projection_is_and_answers_at_the_end(world: World) -> None:
+    world.write(Topic.STATUS, KEYS)
+    world.write(Topic.HISTORY, KEYS)
+    first = [key for key in KEYS if partition_of(key, 2) == 0]
+    log = world.log()
+    try:
+        log.start({Partition(Topic.STATUS, 0): 3, Partition(Topic.STATUS, 1): 10**9})
+        wanted = len(first) - 3
+        found = read_until(log, lambda found: len(found) >= wanted)
+    finally:
+        log.close()
+    assert [record.key for record in found] == first[3:], "old history and what is projected are left out"
+
+
+def test_a_missing_topic_and_a_missing_cluster_are_told(world: World) -> None:
+    missing = KafkaLog(world.settings.kafka(), Settings(topic_prefix="none-at-all").topics(), 1_000)
+    with pytest.raises(TopicError, match="bos topics apply"):
+        missing.reach()
+    missing.close()
+
+
+def test_requests_are_durable_when_append_returns(world: World) -> None:
+    async def append() -> None:
+        requests = KafkaRequestLog(
+            world.settings.kafka(), world.topics.name(Topic.REQUESTS), timeout_s=WAIT_S, largest_bytes=10_000_000
+        )
+        try:
+            await asyncio.gather(*(requests.append(key, key) for key in KEYS))
+            with pytest.raises(RecordTooLarge):
+                await requests.append(b"k", b"x" * 9_000_000)
+        finally:
+            await requests.close()
+
+    asyncio.run(append())
+    reader = Gaps(world.settings.kafka())
+    for partition in (0, 1):
+        assert reader.readable((world.topics.name(Topic.REQUESTS), partition), 0, 1)
+    reader.close()
+
+
+def test_a_cluster_that_does_not_acknowledge_is_told() -> None:
+    async def append() -> None:
+        requests = KafkaRequestLog({"bootstrap.servers": "127.0.0.1:1"}, "t", timeout_s=0.5, largest_bytes=1_000)
+        try:
+            with pytest.raises(BrokerError, match="not acknowledged"):
+                await requests.append(b"k", b"v")
+        finally:
+            await requests.close()
+
+    asyncio.run(append())
+
+
+def test_a_gap_without_records_is_no_lag(world: World) -> None:
+    world.write(Topic.STATUS, KEYS)
+    place = (world.topics.name(Topic.STATUS), 0)
+    records = sum(partition_of(key, 2) == 0 for key in KEYS)
+    gaps = Gaps(world.settings.kafka())
+    try:
+        assert gaps.readable(place, records - 1, records + 1), "a record waits"
+        assert not gaps.readable(place, records, records + 1), "the control record of the transaction alone"
+        world.write(Topic.STATUS, KEYS, commit=False)
+        end = asyncio.run(world.ends())[Partition(Topic.STATUS, 0)]
+        assert not gaps.readable(place, records, end), "an aborted transaction"
+        world.write(Topic.STATUS, KEYS)
+        assert gaps.readable(place, records, asyncio.run(world.ends())[Partition(Topic.STATUS, 0)])
+    finally:
+        gaps.close()
+
+
+def test_a_projection_of_another_cluster_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/projection.db"
+    mine, other = Identity("cluster", "inbox"), Identity("cluster", "another inbox")
+    projection = DatabaseProjection(url, lambda: mine)
+    with pytest.raises(ProjectionError, match="No projector"):
+        projection.offsets()
+    engine = open_engine(url)
+    Writer(engine).prepare(other)
+    with pytest.raises(ProjectionError, match="another cluster or inbox"):
+        projection.offsets()
+    assert DatabaseProjection(url, lambda: other).offsets() == {}
+    engine.dispose()
+    projection.close()
