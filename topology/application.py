@@ -8,12 +8,14 @@ from confluent_kafka import TopicPartition
 from quixstreams import Application
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
 from quixstreams.kafka import ConnectionConfig
+from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime import exit_codes
 from runtime.health import STATISTICS_INTERVAL_MS, Health
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
+from topology.guards import unusable_state
 from topology.leaving import leave, lost_partitions, unknown_commit
 
 Guarantee = Literal["exactly-once", "at-least-once"]
@@ -58,7 +60,10 @@ class StreamApplication(Application):
         if topic_partitions:
             for guard in self._guards:
                 guard(self._consumer, topic_partitions)
-        super()._on_assign(consumer, topic_partitions)
+        try:
+            super()._on_assign(consumer, topic_partitions)
+        except (StateRecoveryOffsetOutOfRange, InvalidStoreChangelogOffset) as error:
+            raise unusable_state(error) from error
 
     def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         """H1: the library would keep the open checkpoint and commit it after rejoining."""

@@ -25,6 +25,7 @@ from typing import Protocol
 
 import structlog
 from confluent_kafka import OFFSET_INVALID, TopicPartition
+from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from schemas.errors import StateError
 from topology.cluster import Cluster, Partition
@@ -133,3 +134,19 @@ def require_newer(batch_id: str, batch_version: int, version: int) -> None:
             next_step="If the group's offsets were reset, set them back. If the inbox was created anew, start a new "
             "generation (BATCH_ORCHESTRATOR_SERVICE_GENERATION).",
         )
+
+
+def unusable_state(error: StateRecoveryOffsetOutOfRange | InvalidStoreChangelogOffset) -> StateError:
+    """Return what is said when the library cannot go on from what it finds; its own advice would delete state."""
+    if isinstance(error, StateRecoveryOffsetOutOfRange):
+        return StateError(
+            f"Retention has removed inbox records that were never processed. {error}",
+            code="ORC-STATE-INPUT-LOST",
+            next_step="Read docs/errors/ORC-STATE-INPUT-LOST.md: the events that are gone must be sent again.",
+        )
+    return StateError(
+        "The store is ahead of its changelog: the changelog was created anew, or is not read to its end yet.",
+        code="ORC-STATE-CHANGELOG",
+        next_step="Start the process again. If it repeats, and the changelog was created anew on purpose, remove the "
+        "state directory.",
+    )

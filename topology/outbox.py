@@ -56,6 +56,7 @@ class Outbox:
         self, topics: TopicTable, limits: Mapping[Topic, int], state_bytes: int, render: Render = render
     ) -> None:
         self._topics = topics
+        self._names = {topic: topics.name(topic) for topic in DESTINATIONS}
         self._limits = {topic: limit - RECORD_OVERHEAD_BYTES for topic, limit in limits.items()}
         self._state_limit = state_bytes - RECORD_OVERHEAD_BYTES
         self._render = render
@@ -87,19 +88,19 @@ class Outbox:
 
     def oversize_of(self, records: Sequence[Outgoing]) -> Oversize | None:
         """Return the first of the records that does not fit its topic, or None."""
-        limits = self._limits
         for record in records:
-            if record.size > limits[record.topic]:
-                return Oversize(f"the record for {self._topics.name(record.topic)}", record.size, limits[record.topic])
+            limit = self._limits[record.topic]
+            value = record.value
+            if value is not None and len(value) < limit // 2 and record.topic is not Topic.DEAD_LETTERS:
+                continue  # all headers but a dead letter's are short: no need to add them up
+            if record.size > limit:
+                return Oversize(f"the record for {self._names[record.topic]}", record.size, limit)
         return None
 
     def _note(self, effect: Effect, record: Outgoing) -> EffectNote:
-        kind = str(effect.__struct_config__.tag)
-        name = self._topics.name(record.topic)
-        match effect:
-            case CommandPhase():
-                return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))
-            case CommandStudentMatching():
-                return EffectNote(kind, effect.event_id, name, essays=len(effect.essays))
-            case _:
-                return EffectNote(kind, effect.event_id, name)
+        kind, name = str(effect.__struct_config__.tag), self._names[record.topic]
+        if isinstance(effect, CommandPhase):
+            return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))
+        if isinstance(effect, CommandStudentMatching):
+            return EffectNote(kind, effect.event_id, name, essays=len(effect.essays))
+        return EffectNote(kind, effect.event_id, name)

@@ -80,10 +80,12 @@ def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing
 def test_h3_forgotten_offsets_are_refused_with_what_to_do(site: Site) -> None:
     stopped_after_a_life(site)
     await_true(
-        lambda: site.admin.delete_consumer_groups([site.settings.orchestrator_group])[
-            site.settings.orchestrator_group
-        ].exception()
-        is None,
+        lambda: (
+            site.admin.delete_consumer_groups([site.settings.orchestrator_group])[
+                site.settings.orchestrator_group
+            ].exception()
+            is None
+        ),
         "the group's offsets gone",
     )
     process = site.start("other")

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002, FBT001  (signatures are the library's)
 """Runs the real orchestrator, on the real stream library and store, over a cluster in memory.
 
 The library has no driver for tests of a topology. This one puts clients in memory under it, so that a run is exact,
@@ -16,12 +17,11 @@ from runtime.settings import Settings
 from schemas.errors import OrchestratorError
 from schemas.outgoing import Outgoing
 from schemas.topics import Topic
-from state.decide import decide
-from topology.application import StreamApplication
-from topology.orchestrator import build
 from tests.topology.memory_clients import Died, Fate, MemoryAdmin, MemoryConsumer, MemoryProducer
 from tests.topology.memory_kafka import MemoryKafka
 from tests.topology.records import life, record, register
+from topology.application import StreamApplication
+from topology.orchestrator import build
 
 OUTPUTS = (
     Topic.REGISTERED,
@@ -117,7 +117,9 @@ class Driver:
         self.kafka = kafka or MemoryKafka(self.settings.topics())
         self.fate = Fate()
 
-    def application(self, *, dies_at: int | None = None, every: int = 0, guarded: bool = True, **build_with: Any) -> Any:
+    def application(
+        self, *, dies_at: int | None = None, every: int = 0, guarded: bool = True, **build_with: Any
+    ) -> Any:
         """Return the application of a process that dies before its step `dies_at`, committing after `every` records."""
         self.fate = Fate(dies_at)
 
@@ -146,11 +148,11 @@ class Driver:
         self._stores += 1
         self.settings = self.settings.model_copy(update={"state_dir": self._directory / f"state-{self._stores}"})
 
-    def put(self, *records: Outgoing, key: bytes | None = None) -> int:
+    def put(self, *written: Outgoing, key: bytes | None = None) -> int:
         """Write inbox records; returns the version that the last one stands for."""
         at = ("", 0)
-        for record in records:
-            at = self.kafka.send(record, key=key)
+        for one in written:
+            at = self.kafka.send(one, key=key)
         return len(self.kafka.logs[at]) - 1
 
     def put_lives(self, *batch_ids: str, essays: int = 3) -> None:
@@ -159,6 +161,3 @@ class Driver:
         lives = [life(batch_id, version, essays=essays)[1:] for batch_id, version in versions.items()]
         for events in zip(*lives, strict=True):
             self.put(*events)
-
-
-__all__ = ["OUTPUTS", "Died", "Driver", "Fate", "Left", "MemoryKafka", "decide"]

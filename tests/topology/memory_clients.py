@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002  (signatures are the library's)
 """The confluent-kafka clients over a cluster in memory, as far as the stream library uses them.
 
 Every step that a client takes can be the process's last: `Fate` counts them and ends the process at one.

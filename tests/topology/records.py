@@ -41,7 +41,9 @@ def refs(batch_id: str, version: int, count: int, stage: str = "original") -> tu
     return tuple(EssayRef(ids.slot_id(batch_id, version, n), f"{stage}-{n}") for n in range(count))
 
 
-def register(batch_id: str, *, essays: int = 3, phases: Sequence[str] = ("spellcheck", "cj_assessment")) -> RegisterBatch:
+def register(
+    batch_id: str, *, essays: int = 3, phases: Sequence[str] = ("spellcheck", "cj_assessment")
+) -> RegisterBatch:
     return RegisterBatch(
         request_id=uuid_of(f"request {batch_id}"),
         principal=Principal(),
@@ -73,9 +75,7 @@ def record(batch_id: str, body: Body, number: int = 0) -> Outgoing:
         event_id=uuid_of(f"{batch_id} {kind} {number}"), event_type=kind, topic=f"in.{kind}", partition=0, offset=number
     )
     return inbox_outgoing(
-        InboxRecord(
-            writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=batch_id, origin=origin, body=body
-        )
+        InboxRecord(writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=batch_id, origin=origin, body=body)
     )
 
 

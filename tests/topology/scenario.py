@@ -12,7 +12,7 @@ from state.decide import decide
 from state.decision import Decision
 from tests.topology.driver import OUTPUTS, Driver
 from tests.topology.memory_kafka import Record
-from tests.topology.records import record, ready, uuid_of
+from tests.topology.records import ready, record, uuid_of
 
 POISON = uuid_of("poison")
 BATCHES = (uuid_of("first"), POISON)

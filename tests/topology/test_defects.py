@@ -102,7 +102,7 @@ def test_defect_15_a_poison_record_does_not_come_again_after_a_restart(in_memory
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["state kept", "state lost"])
-def test_defect_18_what_was_done_is_known_after_any_restart(in_memory: Path, lost: bool) -> None:
+def test_defect_18_what_was_done_is_known_after_any_restart(in_memory: Path, *, lost: bool) -> None:
     driver = is_ready(in_memory)
     driver.run()
     if lost:

@@ -236,4 +236,3 @@ def test_every_inbox_record_has_exactly_one_history_record(driver: Driver) -> No
     told = [(one.partition, one.offset) for one in history(driver)]
     inbox = driver.kafka.table.name(Topic.INBOX)
     assert told == [(number, offset) for number in range(2) for offset in range(len(driver.kafka.logs[inbox, number]))]
-
