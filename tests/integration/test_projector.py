@@ -24,6 +24,7 @@ from schemas.statuses import BatchStatus
 from schemas.topics import Topic
 from state.projection import Identity, Reader, StatusCounts, Writer, open_engine
 from tests.unit.projection.log import batch_id, history, letter, status
+from tests.unit.projection.postgres import postgres_server
 from topology import provisioning
 from topology.cluster import KafkaCluster
 
@@ -40,7 +41,7 @@ PROCESS = (
 class World:
     """Topics of a test's own, a producer of the orchestrator's kind, and the projection in a file."""
 
-    def __init__(self, kafka: Kafka, directory: Path) -> None:
+    def __init__(self, kafka: Kafka, directory: Path, url: str = "") -> None:
         self.directory = directory
         self.prefix = f"projector-{uuid.uuid4().hex[:8]}"
         self.settings = Settings(
@@ -49,7 +50,7 @@ class World:
             topic_prefix=self.prefix,
             topic_partitions=2,
             projector_group=self.prefix,
-            projection_url=f"sqlite:///{directory}/{DATABASE}",
+            projection_url=url or f"sqlite:///{directory}/{DATABASE}",
         )
         provisioning.apply(self.settings, create_peer_topics=True)
         self.table = self.settings.topics()
@@ -207,6 +208,23 @@ def test_a_killed_projector_goes_on_where_its_database_ends(world: World) -> Non
     with world.reader() as reader:
         assert all(len(reader.history(batch_id(number)).records) == 2 for number in (1, 150, 300))
         assert reader.chain_breaks() == ()
+
+
+def test_postgresql_serves_a_projector_that_is_killed(kafka: Kafka, tmp_path: Path) -> None:
+    with postgres_server() as server:
+        world = World(kafka, tmp_path, server.new_database())
+        world.write(*world.step(range(1, 101), 1_000), letter(3))
+        process = world.start()
+        world.await_counts({"processing_pipelines": 100})
+        process.kill()
+        process.communicate()
+        world.write(*world.step(range(1, 51), 2_000, based_on=1_000, batch_status=BatchStatus.CANCELLED))
+        with world.projector():
+            world.await_counts({"processing_pipelines": 50, "cancelled": 50})
+        with world.reader() as reader:
+            assert len(reader.history(batch_id(1)).records) == 2
+            assert len(reader.dead_letters().letters) == 1
+            assert reader.chain_breaks() == ()
 
 
 def test_another_clusters_projection_is_refused_at_the_start(world: World) -> None:
