@@ -17,8 +17,10 @@ class Outgoing(Struct, frozen=True):
     @property
     def size(self) -> int:
         """Bytes of key, value and headers, as the broker's limit counts them (without the batch's overhead)."""
-        headers = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.key) + len(self.value or b"") + headers
+        size = len(self.key) + len(self.value or b"")
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        return size
 
 
 class Coordinates(Struct, frozen=True):

@@ -13,7 +13,11 @@ _encode = msgspec.json.encode
 
 def unique(refs: Iterable[EssayRef]) -> dict[str, EssayRef]:
     """Return refs by essay id, the first of each, in their order."""
-    found: dict[str, EssayRef] = {}
+    refs = tuple(refs)
+    found = {ref.essay_id: ref for ref in refs}
+    if len(found) == len(refs):
+        return found
+    found = {}
     for ref in refs:
         found.setdefault(ref.essay_id, ref)
     return found

@@ -32,7 +32,7 @@ def phase_concluded(batch: Batch, event: Event, body: PhaseConcluded) -> Decisio
         return _stale(batch, body, ReasonCode.OTHER_ATTEMPT, attempt=echoed)
     inputs = commanded(batch, body.phase)
     named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
-    foreign = len(named.difference(ref.essay_id for ref in inputs))
+    foreign = len(named.difference([ref.essay_id for ref in inputs]))
     if named and foreign == len(named):
         return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
     concluded = _conclude(batch, run, event, body, inputs)
@@ -63,10 +63,10 @@ def _conclude(
         essay_id = ref.essay_id
         if essay_id in failed:
             lost.append(FailedEssay(essay_id, body.phase, "failed"))
-        elif essay_id in succeeded:
-            survivors.append(_newest(ref, succeeded[essay_id]))
-        else:
+        elif (reported := succeeded.get(essay_id)) is None:
             lost.append(FailedEssay(essay_id, body.phase, unnamed))
+        else:
+            survivors.append(reported if ref.spellcheck_metrics is None else _newest(ref, reported))
     status = _status_of(batch, body.phase, len(survivors), len(lost))
     return replace(
         run,

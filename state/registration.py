@@ -18,7 +18,7 @@ REMEMBERED_REQUESTS = 32
 
 def register(event: Event, body: RegisterBatch) -> Decision:
     """Begin the life of a batch: hand out its slots, tell the peers, and wait for its essays."""
-    slots = tuple(ids.slot_id(event.batch_id, event.version, index) for index in range(body.expected_essay_count))
+    slots = ids.slot_ids(event.batch_id, event.version, body.expected_essay_count)
     trace = event.origin.traceparent
     batch = Batch(
         writer=FORMAT_VERSION,
