@@ -1,6 +1,6 @@
 """The load that is laid down before a measurement: whole batches, four events each, as the real pipeline gives them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from bench.wire import PHASES, BatchIds, Shape, Wire
 from runtime.settings import Settings
-from schemas.ids import slot_id
+from schemas.ids import slot_ids
 from schemas.inbound import normalise
 from schemas.internal import inbox_outgoing
 from schemas.outgoing import Coordinates
@@ -42,13 +42,13 @@ def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
     wire, policy, inbox = Wire("seed", essays), registration_policy(settings), settings.topics().name(Topic.INBOX)
     partitions = settings.topic_partitions
     ends = [0] * partitions
-    slots: dict[int, list[str]] = {}
+    slots: dict[int, Sequence[str]] = {}
     size = 0
     with _Sending(settings) as sending:
         for number, step in _interleaved(batches):
             ids, partition = BatchIds.numbered(number, "inbox"), number % partitions
             if step == "register":
-                slots[number] = [slot_id(ids.batch_id, ends[partition], index) for index in range(essays)]
+                slots[number] = slot_ids(ids.batch_id, ends[partition], essays)
             value = _event(wire, ids, step, slots[number])
             at = Coordinates(settings.topics().name(wire.topics[step]), partition, ends[partition])
             outgoing = inbox_outgoing(normalise(wire.topics[step], at, value, {}, policy))
@@ -66,7 +66,7 @@ def fill_inputs(settings: Settings, shape: Shape, *, batches: int, essays: int) 
     with _Sending(settings) as sending:
         for number, step in _interleaved(batches):
             ids = BatchIds.numbered(number, f"inputs {shape}")
-            value = _event(wire, ids, step, [slot_id(ids.batch_id, number, index) for index in range(essays)])
+            value = _event(wire, ids, step, slot_ids(ids.batch_id, number, essays))
             sending.send(topics.name(wire.topics[step]), value)
             size += len(value)
     return Laid(batches * len(_STEPS), size)
@@ -79,7 +79,7 @@ def _interleaved(batches: int) -> Iterator[tuple[int, str]]:
                 yield number, step
 
 
-def _event(wire: Wire, ids: BatchIds, step: str, essay_ids: list[str]) -> bytes:
+def _event(wire: Wire, ids: BatchIds, step: str, essay_ids: Sequence[str]) -> bytes:
     if step == "register":
         return wire.registration(ids)
     if step == "ready":
