@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cli.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from runtime.settings import ENV_PREFIX, Settings
@@ -63,8 +63,8 @@ class Stack:
     @property
     def settings(self) -> Settings:
         """The settings that the processes share."""
-        names = {name.lower(): value for name, value in self._shared().items()}
-        return Settings.model_validate(names)
+        names: dict[str, Any] = {name.lower(): value for name, value in self._shared().items()}
+        return Settings(**names)
 
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -50,9 +50,10 @@ class DemoOptions:
     kill_orchestrator: bool = False
     keep: bool = False
 
-    def peers(self) -> PeerOptions:
+    def peers(self, topic_prefix: str) -> PeerOptions:
         """Return how the played peers are to behave."""
         return PeerOptions(
+            topic_prefix=topic_prefix,
             era=self.era,
             seed=self.seed,
             latency=(0.05, 0.5),
@@ -77,7 +78,7 @@ def run(options: DemoOptions, console: Console) -> bool:
             bootstrap_servers=kafka.bootstrap_servers, directory=directory, orchestrators=options.orchestrators
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
-        peers = stack.enter_context(Peers(options.peers(), kafka.bootstrap_servers))
+        peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))
         console.print(
             f"Healthy at {product.api_url}. Registering {options.batches} batches of {options.essays} essays."
         )

@@ -1,0 +1,45 @@
+"""HTTP as a client of the product speaks it."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+BODY = {
+    "expected_essay_count": 5,
+    "course_code": "ENG5",
+    "class_designation": "9A",
+    "teacher_name": "Ms Berg",
+    "essay_instructions": "Argue.",
+    "enable_cj_assessment": True,
+}
+
+
+def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Return status and body. Raises `OSError` where no answer comes."""
+    data = None if body is None else json.dumps(body).encode()
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data=data, method=method, headers=sent)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def register(url: str, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Register a batch, repeating the call with its key while the product is busy; the 202's body."""
+    for _ in range(20):
+        status, answer = call("POST", f"{url}/v1/batches/register", body or BODY, {"Idempotency-Key": key})
+        if status != 503:
+            break
+    assert status == 202, answer
+    return answer
+
+
+def status_of(url: str, batch_id: str) -> dict[str, Any]:
+    """Return the status body of a batch."""
+    status, answer = call("GET", f"{url}/v1/batches/{batch_id}/status")
+    assert status == 200, answer
+    return answer

@@ -1,0 +1,42 @@
+"""`bos demo` as a newcomer runs it, with hostile traffic in each era, and with a crash in the middle."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+HOSTILE = ("--failed", "0.05", "--repeats", "0.2", "--reorder", "--keyless", "--unaccounted", "0.01")
+
+
+def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli.main", "demo", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.mark.parametrize("era", ["seed", "july", "head"])
+def test_every_batch_ends_as_scripted_under_hostile_traffic(era: str, demo_environment: dict[str, str]) -> None:
+    result = demo(demo_environment, "--era", era, "--batches", "40", *HOSTILE)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "All 40 batches ended as scripted; the log is whole." in result.stdout
+    dispositions = re.search(r"history records (\{.*?\})", " ".join(result.stdout.split()))
+    assert dispositions is not None
+    assert "'duplicate'" in dispositions[1], "no repeat reached the inbox, so the traffic was not hostile"
+
+
+def test_whole_phases_may_fail(demo_environment: dict[str, str]) -> None:
+    result = demo(demo_environment, "--batches", "30", "--critical", "0.3")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "failed_critically" in result.stdout
+
+
+def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environment: dict[str, str]) -> None:
+    result = demo(demo_environment, "--batches", "60", "--kill-orchestrator", "--repeats", "0.2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    hit = re.search(
+        r"SIGKILL of the orchestrator: (\d+); commands in the transaction that it left open: (\d+)",
+        " ".join(result.stdout.split()),
+    )
+    assert hit is not None
+    assert int(hit[1]) == 1
+    assert int(hit[2]) >= 1
