@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -14,18 +14,30 @@ from schemas.errors import ConfigurationError
 _NEXT_STEP = "Correct it in the environment or in .env; docs/configuration.md lists every setting."
 
 
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Return the settings of this process, `overrides` before all other sources.
+
+    Raises:
+        ConfigurationError: as `load`.
+    """
+    return load(Settings, **overrides)
+
+
+def load(kind: type[SettingsType], **overrides: Any) -> SettingsType:
+    """Return settings of a `kind` that adds to the shared ones.
 
     Raises:
         ConfigurationError: a setting is wrong (all wrong ones are named), or the sizes are out of order.
     """
     try:
-        settings = Settings(**overrides)
+        settings = kind(**overrides)
     except ValidationError as error:
         raise ConfigurationError(_all_wrong(error), next_step=_NEXT_STEP) from None
     except SettingsError as error:
-        raise ConfigurationError(_undecodable(error), next_step=_NEXT_STEP) from None
+        raise ConfigurationError(_undecodable(kind, error), next_step=_NEXT_STEP) from None
     settings.limits().check()
     return settings
 
@@ -60,6 +72,6 @@ def _all_wrong(error: ValidationError) -> str:
     return "; ".join(parts) + "."
 
 
-def _undecodable(error: SettingsError) -> str:
-    field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+def _undecodable(kind: type[Settings], error: SettingsError) -> str:
+    field = next((name for name in kind.model_fields if f'"{name}"' in str(error)), "")
     return f"{variable(field) if field else 'A setting'}: is not valid JSON."

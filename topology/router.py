@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zlib import crc32
 
 from quixstreams import message_context
 from quixstreams.models import Serializer
@@ -61,14 +62,20 @@ def _work(process: Process) -> None:
         on_change=process.restart,
     )
     with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
-        application = StreamApplication(**router_options(settings, process.health), state_dir=Path(unused))
+        options = router_options(settings, inputs, process.health)
+        application = StreamApplication(**options, state_dir=Path(unused))
         build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
         process.stopping.runs(application.stop)
         application.run()
 
 
-def router_options(settings: Settings, health: Health) -> dict[str, Any]:
-    """Return the stream library's arguments for the router, all but its directory, which stays empty."""
+def router_options(settings: Settings, inputs: Mapping[str, int], health: Health) -> dict[str, Any]:
+    """Return the stream library's arguments for the router, all but its directory, which stays empty.
+
+    The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
+    session gets the assignment that it had, whatever it subscribes to: a topic that has appeared since would not be
+    read, and nothing would tell.
+    """
     limits = settings.limits()
     options = application_options(
         settings,
@@ -80,6 +87,8 @@ def router_options(settings: Settings, health: Health) -> dict[str, Any]:
         health=health,
     )
     del options["state_dir"]
+    subscription = crc32(repr(sorted(inputs.items())).encode())
+    options["consumer_extra_config"]["group.instance.id"] += f"-{subscription:08x}"
     return options
 
 

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from cli.broker import Kafka
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
+from topology import provisioning
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples"
@@ -51,6 +52,7 @@ def own_settings(kafka: Kafka, **settings: Any) -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment that gives a process these settings."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    given = {name: value for name, value in given.items() if value is not None}
     return {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
 
 
@@ -60,12 +62,12 @@ class RunningProcess:
     def __init__(self, module: str, settings: Settings) -> None:
         self.settings = settings
         program = (
-            f"import sys; from runtime.loading import load_settings; from topology.{module} import run; "
-            "sys.exit(run(load_settings()))"
+            f"import sys; from runtime.settings import Settings; from topology.{module} import run; "
+            "sys.exit(run(Settings()))"
         )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", program],
+            [sys.executable, "-X", "faulthandler", "-W", "ignore", "-c", program],
             cwd=ROOT,
             env={**inherited, **environment(settings)},
             stdout=subprocess.DEVNULL,
@@ -81,9 +83,11 @@ class RunningProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
+        if self._process.returncode is None:
             self._process.kill()
             self.wait()
+        if error is not None:
+            sys.stderr.write(self.errors)  # the test runner shows it with the failure
 
     def terminate(self) -> None:
         """Ask it to stop, as a supervisor does."""
@@ -155,14 +159,17 @@ class Log:
     ) -> None:
         self._consumer.close()
 
+    def look(self) -> None:
+        """Read what has come since; waits a moment where there is nothing."""
+        for message in self._consumer.consume(500, 0.1):
+            assert message.error() is None, message.error()
+            self.records.append(message)
+
     def read(self, count: int) -> list[Message]:
         """Return the first `count` records, when they are there."""
 
         def enough() -> bool:
-            message = self._consumer.poll(0.1)
-            if message is not None:
-                assert message.error() is None, message.error()
-                self.records.append(message)
+            self.look()
             return len(self.records) >= count
 
         if len(self.records) < count:
@@ -194,3 +201,15 @@ def sample(name: str, event: str, **data: Any) -> dict[str, Any]:
 def header_map(message: Message) -> Mapping[str, bytes]:
     """Return a record's headers."""
     return {name: value for name, value in message.headers() or [] if isinstance(value, bytes)}
+
+
+def ready_event(batch_id: str) -> bytes:
+    """Return a ready event of the seed era with three essays."""
+    return json.dumps(sample("batch_essays_ready", "three_ready", batch_id=batch_id)).encode()
+
+
+def provisioned(kafka: Kafka, **settings: Any) -> Settings:
+    """Return settings of their own, with all topics created."""
+    made = own_settings(kafka, **settings)
+    provisioning.apply(made, create_peer_topics=True)
+    return made
