@@ -1,5 +1,6 @@
 """The common way to build a stream application, with the settings that were found to work."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
@@ -25,6 +26,9 @@ HEARTBEAT_INTERVAL_MS = 2_000
 TRANSACTION_TIMEOUT_MS = 10_000
 POLL_TIMEOUT_S = 0.02
 """Patience with an empty input: a longer one holds the last event's commit back."""
+FETCH_WAIT_MS = 100
+"""How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
+two questions for each partition."""
 LINGER_MS = 5
 BATCH_BYTES = 262_144
 """Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
@@ -44,13 +48,24 @@ class AssignmentGuard(Protocol):
 class StreamApplication(Application):
     """The library's application, with guards where it would go on with wrong state (see `topology.guards`).
 
-    `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot.
+    `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot; `on_commit` is
+    told how many seconds each commit of a transaction took.
     """
 
-    def __init__(self, *, guards: Sequence[AssignmentGuard] = (), leave: Leave = leave, **library: Any) -> None:
-        super().__init__(**library)
+    def __init__(
+        self,
+        *,
+        guards: Sequence[AssignmentGuard] = (),
+        leave: Leave = leave,
+        on_commit: Callable[[float], None] | None = None,
+        **library: Any,
+    ) -> None:
         self._guards = tuple(guards)
         self._leave = leave
+        super().__init__(**library)
+        if on_commit is not None:
+            commit = self._producer.commit_transaction
+            self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
 
     def restored(self) -> bool:
         """Return whether the state of every assigned partition has been read back."""
@@ -76,6 +91,15 @@ class StreamApplication(Application):
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
+
+
+def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
+    def timed(*args: Any, **kwargs: Any) -> None:
+        started = time.perf_counter()
+        commit(*args, **kwargs)
+        on_commit(time.perf_counter() - started)
+
+    return timed
 
 
 def application_options(
@@ -144,6 +168,7 @@ def _consumer(member: str, health: Health | None) -> dict[str, Any]:
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
         "queued.min.messages": 1_000,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
     }
     if health is not None:
         config["stats_cb"] = health.on_statistics

@@ -98,7 +98,7 @@ class Deciding:
         except UnreadableRecord as error:
             letter = unreadable_letter(at, key, value, error)
             return self._set_aside(at, key, letter, Reason(code=ReasonCode.UNREADABLE_RECORD, detail=error.message))
-        if key is None or key.decode(errors="replace") != record.batch_id:
+        if key != record.batch_id.encode():
             # On this partition is not the batch's state, so nothing can be decided.
             reason = Reason(code=ReasonCode.KEY_MISMATCH, detail=f"The record is about batch {record.batch_id}.")
             return self._set_aside(

@@ -1,6 +1,6 @@
 """The orchestrator: one stateful stream from the inbox to everything that a decision leads to, exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -43,7 +43,8 @@ def _work(process: Process) -> None:
     )
     with StateDirectory(settings.state_dir, identity):
         observe = Observing(process.metrics, process.health, inbox)
-        application = build(settings, cluster, health=process.health, observe=observe)
+        on_commit = process.metrics.commit_seconds.observe
+        application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
         process.health.watch_restored(application.restored)
         process.stopping.runs(application.stop)
         watch = TopicWatch(
@@ -63,6 +64,7 @@ def build(
     *,
     health: Health | None = None,
     observe: Observe | None = None,
+    on_commit: Callable[[float], None] | None = None,
     decide: Decide = decide,
     application: Any = StreamApplication,
 ) -> StreamApplication:
@@ -89,7 +91,8 @@ def build(
         commit_interval_s=settings.commit_interval_s,
         health=health,
     )
-    app: StreamApplication = application(guards=[state_guard(cluster, inbox, topics.changelog)], **options)
+    guards = [state_guard(cluster, inbox, topics.changelog)]
+    app: StreamApplication = application(guards=guards, on_commit=on_commit, **options)
     outbox = Outbox(topics, limits, sizes[topics.changelog])
     deciding = Deciding(outbox, generation=settings.generation, decide=decide, observe=observe)
     _wire(app, inbox, names, deciding)
