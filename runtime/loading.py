@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from runtime.settings import ENV_PREFIX, Settings
-from runtime.sources import RENAMED
+from runtime.sources import OBSOLETE
 from schemas.errors import ConfigurationError
 
 _NEXT_STEP = "Correct it in the environment or in .env; docs/configuration.md lists every setting."
@@ -48,15 +48,12 @@ def variable(field: str) -> str:
 
 
 def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str]:
-    """Return variables that look like settings and change nothing, each with what to do about it."""
+    """Return variables that somebody set for the service before this one, in vain; each with what to do about it."""
     names = {name.upper() for name in (os.environ if environment is None else environment)}
-    fields = Settings.model_fields
-    known = {variable(field) for field in fields} | {variable(old) for old in RENAMED}
-    known |= {f"{name}_FILE" for name in known}
     ignored = {
-        name: "It is no setting of this version; unset it or correct its name."
-        for name in names
-        if name.startswith(ENV_PREFIX) and name not in known
+        variable(old): "It belongs to the service before this one and means nothing here; unset it."
+        for old in OBSOLETE
+        if variable(old) in names
     }
     for field in ("kafka_bootstrap_servers", "log_level"):
         if field.upper() in names and not {variable(field), variable(field) + "_FILE"} & names:

@@ -29,17 +29,6 @@ class Settings(BaseSettings):
     environment: Literal["development", "staging", "production", "testing"] = "development"
     """Where this runs; stands in every log line."""
 
-    host: str = "127.0.0.1"
-    """Address that the api binds."""
-    port: int = Field(default=5000, ge=0, le=65535)
-    """Port of the api; 0 for a free one."""
-    web_concurrency: int = Field(default=1, ge=1)
-    """Worker processes of the api."""
-    graceful_timeout: int = Field(default=8, ge=1)
-    """Seconds that open HTTP requests get to end after SIGTERM."""
-    keep_alive_timeout: int = Field(default=5, ge=1)
-    """Seconds that an idle HTTP connection is kept open."""
-
     kafka_bootstrap_servers: str = "localhost:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: str | None = None

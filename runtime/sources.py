@@ -9,8 +9,33 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from schemas.errors import ConfigurationError
 
-RENAMED = {"kafka_consumer_group_id": "orchestrator_group"}
-"""Settings of the service before this one that still mean something, and what they are called now."""
+RENAMED = {
+    "kafka_consumer_group_id": "orchestrator_group",
+    "graceful_timeout": "graceful_timeout_s",
+    "keep_alive_timeout": "keep_alive_timeout_s",
+}
+"""Settings of the service before this one that still mean something under another name, and that name."""
+
+OBSOLETE = frozenset(
+    {
+        "content_service_url",
+        "content_service_timeout_seconds",
+        "kafka_topic_cj_initiate_command",
+        "kafka_topic_batch_phase_concluded",
+        "db_pool_size",
+        "db_max_overflow",
+        "use_mock_repository",
+        "redis_url",
+        "bcs_base_url",
+        "bcs_pipeline_endpoint",
+        "bcs_request_timeout",
+        "circuit_breaker_enabled",
+        "kafka_fallback_queue_size",
+        "entitlements_base_url",
+        "entitlements_http_timeout_seconds",
+    }
+)
+"""Settings of the service before this one that mean nothing any more."""
 
 
 class FileSource(PydanticBaseSettingsSource):

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.loading import ignored_variables, load_settings, variable
+from api.settings import ApiSettings
+from runtime.loading import ignored_variables, load, load_settings, variable
 from runtime.settings import ENV_PREFIX
 from schemas.errors import ConfigurationError
 
@@ -25,10 +26,10 @@ def test_the_names_of_the_service_before_still_work(monkeypatch: pytest.MonkeyPa
         "KAFKA_CONSUMER_GROUP_ID": "batch-orchestrator-consumers",
     }.items():
         set_variable(monkeypatch, name, value)
-    settings = load_settings()
+    settings = load(ApiSettings)
     assert settings.kafka()["bootstrap.servers"] == "kafka:9092"
     assert (settings.log_level, settings.port, settings.host) == ("DEBUG", 5001, "127.0.0.2")
-    assert (settings.web_concurrency, settings.graceful_timeout, settings.keep_alive_timeout) == (2, 7, 3)
+    assert (settings.web_concurrency, settings.graceful_timeout_s, settings.keep_alive_timeout_s) == (2, 7, 3)
     assert (settings.service_name, settings.environment) == ("batches", "production")
     assert settings.orchestrator_group == "batch-orchestrator-consumers"
 
@@ -40,8 +41,8 @@ def test_the_new_name_wins_over_the_old_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_settings_come_from_an_env_file(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"{ENV_PREFIX}PORT=5005\n{ENV_PREFIX}KAFKA_CONSUMER_GROUP_ID=from-file\n")
-    assert load_settings().port == 5005
+    (tmp_path / ".env").write_text(f"{ENV_PREFIX}METRICS_PORT=5005\n{ENV_PREFIX}KAFKA_CONSUMER_GROUP_ID=from-file\n")
+    assert load_settings().metrics_port == 5005
     assert load_settings().orchestrator_group == "from-file"
 
 
@@ -58,11 +59,11 @@ def test_any_setting_can_come_from_a_file_named_in_the_env_file(tmp_path: Path) 
     (tmp_path / "extra").write_text('{"client.rack": "a"}')
     (tmp_path / "port").write_text("5007\n")
     (tmp_path / ".env").write_text(
-        f"{ENV_PREFIX}KAFKA_EXTRA_FILE={tmp_path / 'extra'}\n{ENV_PREFIX}PORT_FILE={tmp_path / 'port'}\n"
+        f"{ENV_PREFIX}KAFKA_EXTRA_FILE={tmp_path / 'extra'}\n{ENV_PREFIX}METRICS_PORT_FILE={tmp_path / 'port'}\n"
     )
     settings = load_settings()
     assert settings.kafka()["client.rack"] == "a"
-    assert settings.port == 5007
+    assert settings.metrics_port == 5007
 
 
 def test_a_setting_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_a_file_that_is_not_there_is_named_by_its_setting(monkeypatch: pytest.Mo
 
 def test_all_wrong_settings_are_named_and_no_value_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
-        "PORT": "secret1",
+        "METRICS_PORT": "secret1",
         "LOG_LEVEL": "secret2",
         "MAX_ESSAYS": "0",
         "ROUTER_START": "secret3",
@@ -91,7 +92,7 @@ def test_all_wrong_settings_are_named_and_no_value_is_shown(monkeypatch: pytest.
         load_settings()
     message = str(caught.value)
     assert message.startswith("ORC-CONFIG: ")
-    assert all(ENV_PREFIX + name in message for name in ("PORT", "LOG_LEVEL", "MAX_ESSAYS", "ROUTER_START"))
+    assert all(ENV_PREFIX + name in message for name in ("METRICS_PORT", "LOG_LEVEL", "MAX_ESSAYS", "ROUTER_START"))
     assert "secret" not in message
     assert "Next step:" in message
 
