@@ -1,6 +1,7 @@
 """`python -m bench`: all sections, one after the other, and a table at the end."""
 
 import argparse
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, closing
@@ -108,7 +109,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
     parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
     arguments = parser.parse_args()
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     plan = QUICK if arguments.quick else Plan()
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)

@@ -16,9 +16,10 @@ class Connection:
         """Connect to an address."""
         return cls(host, *await asyncio.open_connection(host, port))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connection."""
         self._writer.close()
+        await self._writer.wait_closed()
 
     async def post(self, path: str, body: bytes, key: str) -> int:
         """Send a JSON body with an Idempotency-Key; return the status after the whole answer was read."""

@@ -66,7 +66,7 @@ class _Load:
                 due = start + number / per_second
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 tasks.create_task(self._register(due))
-        return self._result(time.monotonic() - start)
+        return await self._result(time.monotonic() - start)
 
     async def closed(self, callers: int, seconds: float) -> RegistrationResult:
         await self._prepare(callers)
@@ -79,7 +79,7 @@ class _Load:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(callers):
                 tasks.create_task(call())
-        return self._result(time.monotonic() - start)
+        return await self._result(time.monotonic() - start)
 
     async def _prepare(self, connections: int) -> None:
         for _ in range(connections):
@@ -98,9 +98,9 @@ class _Load:
         self._took.append(time.monotonic() - due)
         self._statuses[status] += 1
 
-    def _result(self, seconds: float) -> RegistrationResult:
+    async def _result(self, seconds: float) -> RegistrationResult:
         while not self._idle.empty():
-            self._idle.get_nowait().close()
+            await self._idle.get_nowait().close()
         took = sorted(self._took)
         return RegistrationResult(
             per_second=self._statuses[202] / seconds,
