@@ -8,7 +8,7 @@ import structlog
 
 from runtime import exit_codes
 from runtime.health import Health
-from runtime.loading import ignored_variables, variable
+from runtime.loading import ignored_variables
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
 from runtime.server import MetricsServer
@@ -46,10 +46,8 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None]) 
     `ORC-INTERNAL`, with its traceback in the log.
     """
     configure_logging(settings, name)
-    own = {variable(field) for field in type(settings).model_fields}
-    for ignored, advice in ignored_variables().items():
-        if ignored.removesuffix("_FILE") not in own:
-            get_logger(name).warning("setting_ignored", variable=ignored, advice=advice)
+    for variable, advice in ignored_variables().items():
+        get_logger(name).warning("setting_ignored", variable=variable, advice=advice)
     try:
         with ExitStack() as stack:
             settings.limits().check()

@@ -13,6 +13,7 @@ from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topic_differences import ActualTopic, Difference, differences
 
 _KAFKA_LOG = logging.getLogger("librdkafka")
+_clients: dict[str, AdminClient] = {}
 _REQUEST_TIMEOUT_S = 15.0
 _VISIBLE_S = 15.0
 
@@ -65,12 +66,19 @@ def check(settings: Settings, *, outputs: bool = True) -> list[str]:
 
 
 def connect(settings: Settings) -> AdminClient:
-    """Return a client of a cluster that answers.
+    """Return a client of a cluster that answers; one for each cluster, for the life of the process.
+
+    It is never collected: where Python's collector runs in a callback of librdkafka's own thread, a client that goes
+    there ends the process (confluent-kafka-python, pull request 2129).
 
     Raises:
         BrokerError: nothing answered within the start's timeout; names the address.
     """
-    admin = AdminClient({**settings.kafka(), "client.id": "batch-orchestrator-topics"}, logger=_KAFKA_LOG)
+    config = {**settings.kafka(), "client.id": "batch-orchestrator-topics"}
+    cluster = repr(sorted(config.items()))
+    if cluster not in _clients:
+        _clients[cluster] = AdminClient(config, logger=_KAFKA_LOG)
+    admin = _clients[cluster]
     try:
         admin.list_topics(timeout=settings.startup_timeout_s)
     except KafkaException as error:
