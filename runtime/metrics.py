@@ -1,8 +1,10 @@
 """The metrics of a process, as objects. `metric_names` has their names; each process wires in what it has."""
 
 import platform
+from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import choose_encoder
@@ -13,11 +15,32 @@ from runtime.health import Health, HealthReport
 _PACKAGES = {"quixstreams": "quixstreams", "confluent_kafka": "confluent-kafka", "version": "batch-orchestrator"}
 
 
+class Tally:
+    """Counts in a plain dictionary what happens at every record; its counter is told at each scrape.
+
+    One thread counts, another scrapes: totals only grow, so nothing is lost between the two.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self.totals: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        """By the counter's labels, in their order. To be added to."""
+        self._told: dict[tuple[str, ...], int] = {}
+
+    def tell(self) -> None:
+        """Add what is new to the counter."""
+        for labels, total in list(self.totals.items()):
+            self._counter.labels(*labels).inc(total - self._told.get(labels, 0))
+            self._told[labels] = total
+
+
 class Metrics:
     """Counters and gauges in a registry of their own, so that two processes' worth can live in one test."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._tallies: list[Tally] = []
+        self._telling = Lock()
         self.records_read = self._counter(names.RECORDS_READ)
         """Label: topic, by its name under the default prefix."""
         self.records_written = self._counter(names.RECORDS_WRITTEN)
@@ -54,8 +77,16 @@ class Metrics:
         for gauge, read in gauges:
             gauge.set_function(_reading(health, read))
 
+    def tally(self, counter: Counter) -> Tally:
+        """Return a tally of one of these counters, for what is counted too often to lock each time."""
+        self._tallies.append(Tally(counter))
+        return self._tallies[-1]
+
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Return the body and its content type: OpenMetrics where `accept` asks for it."""
+        with self._telling:
+            for tally in self._tallies:
+                tally.tell()
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 

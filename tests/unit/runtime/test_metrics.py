@@ -56,6 +56,14 @@ def test_what_is_counted_is_exposed(url: str, metrics: Metrics) -> None:
     assert "batch_orchestrator_build_info{" in body
 
 
+def test_a_tally_is_told_at_each_scrape(url: str, metrics: Metrics) -> None:
+    tally = metrics.tally(metrics.decisions)
+    for expected in (2, 4):
+        tally.totals["register", "applied"] += 2
+        _, _, body = get(f"{url}/metrics")
+        assert f'batch_orchestrator_decisions_total{{disposition="applied",kind="register"}} {expected}.0' in body
+
+
 def test_open_metrics_is_given_to_who_asks_for_it(url: str) -> None:
     status, content_type, body = get(f"{url}/metrics", OPEN_METRICS)
     assert status == 200
