@@ -36,10 +36,10 @@ def run(
     orchestrators: Annotated[int, typer.Option(min=1, help="Orchestrator processes.")] = 1,
 ) -> None:
     """Run every process against the Kafka of the settings, until Ctrl-C. Topics are checked, not created."""
-    from runtime.settings import Settings
+    from runtime.loading import load_settings
 
     with ExitStack() as stack:
-        address = Settings().kafka_bootstrap_servers
+        address = load_settings().kafka_bootstrap_servers
         _run_stack(stack, address, directory, port=port, orchestrators=orchestrators, development=False)
 
 

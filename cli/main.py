@@ -14,7 +14,8 @@ from cli.dev_commands import dev, run
 from cli.process_commands import api, orchestrator, projector, router
 from cli.simulate_command import simulate
 from cli.topics_commands import topics
-from schemas.errors import OrchestratorError
+from runtime.exit_codes import CONFIGURATION
+from schemas.errors import ConfigurationError, OrchestratorError
 
 app = typer.Typer(
     name="bos",
@@ -34,9 +35,16 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit code 1 and the error's code and next step where the product cannot go on."""
+    """Run the command line.
+
+    An error is told by its code, what is wrong and the next step. The exit code is 78 for a wrong setting, which a
+    supervisor need not try again, and 1 for anything else.
+    """
     try:
         app()
+    except ConfigurationError as error:
+        sys.stderr.write(f"bos: {error}\n")
+        sys.exit(CONFIGURATION)
     except OrchestratorError as error:
         sys.exit(f"bos: {error}")
 

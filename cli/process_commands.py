@@ -2,28 +2,28 @@
 
 import typer
 
-from runtime.settings import Settings
+from runtime.loading import load, load_settings
 
 
 def router() -> None:
     """Run the router: every input topic to the inbox."""
     from topology.router import run
 
-    raise typer.Exit(run(Settings()))
+    raise typer.Exit(run(load_settings()))
 
 
 def orchestrator() -> None:
     """Run an orchestrator: the inbox to commands, status and history, exactly once."""
     from topology.orchestrator import run
 
-    raise typer.Exit(run(Settings()))
+    raise typer.Exit(run(load_settings()))
 
 
 def projector() -> None:
     """Run the projector: status, history and dead letters to the projection database."""
     from topology.projector import run
 
-    raise typer.Exit(run(Settings()))
+    raise typer.Exit(run(load_settings()))
 
 
 def api() -> None:
@@ -31,4 +31,4 @@ def api() -> None:
     from api.app import serve
     from api.settings import ApiSettings
 
-    raise typer.Exit(serve(ApiSettings()))
+    raise typer.Exit(serve(load(ApiSettings)))

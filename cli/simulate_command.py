@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from runtime.settings import Settings
+from runtime.loading import load_settings
 
 _LOOK_SECONDS = 0.5
 
@@ -34,7 +34,7 @@ def simulate(
     from peers.options import PeerOptions
     from peers.playing import Peers
 
-    settings = Settings()
+    settings = load_settings()
     kafka = {name: str(value) for name, value in settings.kafka().items() if name != "bootstrap.servers"}
     options = PeerOptions(
         era=era,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.settings import Settings
+from runtime.loading import load_settings
 
 topics = typer.Typer(help="The topics that the product needs.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def plan(*, peer_topics: PeerTopics = False) -> None:
     """Show what `apply` would create, and what differs; changes nothing."""
     from topology import provisioning
 
-    for line in provisioning.plan(Settings(), create_peer_topics=peer_topics):
+    for line in provisioning.plan(load_settings(), create_peer_topics=peer_topics):
         typer.echo(line)
 
 
@@ -27,7 +27,7 @@ def apply(*, peer_topics: PeerTopics = False) -> None:
     """Create the topics that are missing. Never changes one that is there."""
     from topology import provisioning
 
-    for line in provisioning.apply(Settings(), create_peer_topics=peer_topics):
+    for line in provisioning.apply(load_settings(), create_peer_topics=peer_topics):
         typer.echo(line)
 
 
@@ -36,6 +36,6 @@ def check() -> None:
     """Hold every topic against the table; exit code 1 where one is missing or differs."""
     from topology import provisioning
 
-    for line in provisioning.check(Settings()):
+    for line in provisioning.check(load_settings()):
         typer.echo(line)
     typer.echo("All topics are as they must be.")
