@@ -86,25 +86,36 @@ def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> 
     assert Counter(told(site)) == {Disposition.APPLIED: 4}
 
 
-def test_two_instances_share_the_partitions(site: Site) -> None:
+def shares(site: Site) -> list[int]:
+    """Return how many inbox partitions each member of the group has."""
+    group = site.settings.orchestrator_group
+    members = site.admin.describe_consumer_groups([group])[group].result().members
+    inbox = site.table.name(Topic.INBOX)
+    return [sum(at.topic == inbox for at in member.assignment.topic_partitions) for member in members]
+
+
+def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_load(site: Site) -> None:
     site.start("a")
     site.start("b")
-    batch_ids = [uuid_of(f"shared {number}") for number in range(20)]
-
-    for batch_id in batch_ids:
+    await_true(lambda: shares(site) == [1, 1], "one partition each")
+    batch_ids = [uuid_of(f"shared {number}") for number in range(40)]
+    for batch_id in batch_ids[:20]:
         put_life(site, batch_id)
-    await_true(lambda: len(told(site)) == 4 * len(batch_ids), "all decided")
+    third = site.start("c")
+    await_true(lambda: sorted(shares(site)) == [0, 1, 1], "a third member")
+    for batch_id in batch_ids[20:30]:
+        put_life(site, batch_id)
+    third.signal(signal.SIGTERM)
+    assert third.ended(10) == exit_codes.OK
+    for batch_id in batch_ids[30:]:
+        put_life(site, batch_id)
+    await_true(lambda: len(told(site)) >= 4 * len(batch_ids), "all decided")
+    history = site.read(Topic.HISTORY)
+    assert {message.partition() for message in history} == {0, 1}
     assert Counter(told(site)) == {Disposition.APPLIED: 4 * len(batch_ids)}
-    groups = site.admin.describe_consumer_groups([site.settings.orchestrator_group])
-    members = groups[site.settings.orchestrator_group].result().members
-    inbox = site.table.name(Topic.INBOX)
-    shares = {
-        member.group_instance_id: [at.partition for at in member.assignment.topic_partitions if at.topic == inbox]
-        for member in members
-    }
-    assert sorted(len(share) for share in shares.values()) == [1, 1], shares
-    commands = site.read(*PEER_OUTPUTS)
-    assert max(Counter((message.topic(), message.key()) for message in commands).values()) == 1
+    published = Counter((message.topic(), message.key()) for message in site.read(*PEER_OUTPUTS))
+    assert set(published.values()) == {1}
+    assert len(published) == 4 * len(batch_ids)
 
 
 def test_added_partitions_end_the_process(site: Site) -> None:
