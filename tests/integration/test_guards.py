@@ -77,7 +77,7 @@ def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing
     assert len(site.read(Topic.SPELLCHECK_COMMAND)) == 1
 
 
-def test_h3_forgotten_offsets_are_refused_with_what_to_do(site: Site) -> None:
+def test_h3_forgotten_offsets_are_refused_and_what_is_said_to_do_helps(site: Site) -> None:
     stopped_after_a_life(site)
     await_true(
         lambda: (
@@ -93,9 +93,14 @@ def test_h3_forgotten_offsets_are_refused_with_what_to_do(site: Site) -> None:
     assert "ORC-STATE-OFFSETS-LOST" in process.log()
     assert "Next step:" in process.log()
     assert decided(site) == 4
+    told = [decode_history(message.value()) for message in site.read(Topic.HISTORY)]
+    set_offsets(site, {one.partition: one.offset + 1 for one in told})
+    site.start("other")
+    put_life(site, uuid_of("next"))
+    await_true(lambda: decided(site) == 8, "the next batch decided")
 
 
-def test_h3_what_it_says_to_do_brings_the_group_back(site: Site) -> None:
+def test_h3_offsets_behind_the_state_are_refused_and_what_is_said_to_do_helps(site: Site) -> None:
     stopped_after_a_life(site)
     set_offsets(site, dict.fromkeys(range(site.table.partitions), 0))
     process = site.start()

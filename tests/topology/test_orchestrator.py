@@ -229,6 +229,33 @@ def test_a_value_that_no_dead_letter_can_hold_is_named_and_left_on_the_inbox(dri
     assert letter.first.topic == driver.kafka.table.name(Topic.INBOX)
 
 
+def test_a_batch_of_5000_essays_fits_every_topic(driver: Driver) -> None:
+    driver.put_lives(BATCH, essays=5_000)
+    driver.run()
+    assert [one.disposition for one in history(driver)] == [Disposition.APPLIED] * 4
+    assert [one.key for one in driver.kafka.read(Topic.COMPLETED)] == [BATCH.encode()]
+
+
+def test_a_stored_record_that_cannot_be_read_sets_aside_the_events_of_its_batch_alone(driver: Driver) -> None:
+    other = uuid_of("other")
+    version = driver.put(record(BATCH, register(BATCH)))
+    driver.run()
+    changelog = driver.kafka.table.changelog
+    for (topic, _), log in driver.kafka.logs.items():
+        for entry in log:
+            if topic == changelog and entry.state == "committed":
+                entry.value = b"{"
+    driver.lose_state()
+    driver.put(record(BATCH, ready(BATCH, version)), record(other, register(other)))
+    driver.run()
+    by_kind = {(one.batch_id, one.kind): one.disposition for one in history(driver)}
+    assert by_kind[BATCH, "essays_ready"] is Disposition.QUARANTINED
+    assert by_kind[other, "register"] is Disposition.APPLIED
+    assert [letter.code for letter in dead_letters(driver)] == ["ORC-DECISION-FAILED"]
+    driver.run(every=1)
+    assert len(dead_letters(driver)) == 1
+
+
 def test_every_inbox_record_has_exactly_one_history_record(driver: Driver) -> None:
     driver.put_lives(BATCH, uuid_of("second"))
     driver.put(Outgoing(Topic.INBOX, b"nobody", b"nothing"))
