@@ -1,4 +1,7 @@
-"""Pipelines as data: which phases a batch runs, in which order, with which patience."""
+"""Pipelines as data: which phases a batch runs, in which order, with which patience.
+
+Every field is written out wherever a definition travels, so that a later default changes no batch that runs.
+"""
 
 from typing import Literal
 
@@ -7,7 +10,7 @@ from msgspec import Struct
 DAY_S = 86_400
 
 
-class PhaseDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PhaseDefinition(Struct, frozen=True, kw_only=True):
     """One phase of a pipeline. A phase starts when everything it comes after has ended with survivors."""
 
     name: str
@@ -30,7 +33,7 @@ class PhaseDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`continue`: dependants run on the survivors. `fail`: one failed essay fails the phase."""
 
 
-class PipelineDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PipelineDefinition(Struct, frozen=True, kw_only=True):
     """A named, versioned set of phases. Stamped into a batch at registration, and never changed there."""
 
     name: str

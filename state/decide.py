@@ -13,6 +13,7 @@ from schemas.events import (
     PauseBatch,
     PhaseConcluded,
     RegisterBatch,
+    Request,
     ResumeBatch,
     RetryPhase,
     ValidationFailed,
@@ -23,7 +24,7 @@ from state.batch import Batch
 from state.decision import Decision
 from state.outcomes import phase_concluded
 from state.readiness import content_provisioned, essays_ready, validation_failed
-from state.registration import answered_before, refuse, register, register_again
+from state.registration import answered_before, foreign, refuse, register, register_again
 
 
 def decide(batch: Batch | None, event: Event) -> Decision:
@@ -36,12 +37,7 @@ def decide(batch: Batch | None, event: Event) -> Decision:
         return _decide_without_batch(event)
     match body:
         case RegisterBatch() | CancelBatch() | PauseBatch() | ResumeBatch() | RetryPhase():
-            answered = answered_before(batch, body)
-            if answered is not None:
-                return answered
-            if isinstance(body, RegisterBatch):
-                return register_again(batch, event, body)
-            return refuse(batch, body, Reason(code=ReasonCode.UNSUPPORTED))
+            return _decide_request(batch, body)
         case EssaysReady():
             return essays_ready(batch, event, body)
         case ContentProvisioned():
@@ -52,6 +48,15 @@ def decide(batch: Batch | None, event: Event) -> Decision:
             return phase_concluded(batch, event, body)
         case DeadlineReached():
             return Decision(batch, (), Disposition.STALE, Reason(code=ReasonCode.UNSUPPORTED))
+
+
+def _decide_request(batch: Batch, body: Request) -> Decision:
+    settled = foreign(batch, body) or answered_before(batch, body)
+    if settled is not None:
+        return settled
+    if isinstance(body, RegisterBatch):
+        return register_again(batch, body)
+    return refuse(batch, body, Reason(code=ReasonCode.UNSUPPORTED))
 
 
 def _decide_without_batch(event: Event) -> Decision:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from schemas.events import EssayRef, Event, PhaseConcluded
+from schemas.events import EssayRef, Event, OutcomeStatus, PhaseConcluded
 from schemas.history import Reason
 from schemas.status import FailedEssay
 from schemas.statuses import Disposition, PhaseStatus, ReasonCode
@@ -74,8 +74,15 @@ def _conclude(
         survivors=tuple(survivors),
         failed=tuple(lost),
         completed_ms=event.time_ms,
-        reason=body.status.value if status is PhaseStatus.FAILED else None,
+        reason=_failure(body.status) if status is PhaseStatus.FAILED else None,
     )
+
+
+def _failure(told: OutcomeStatus) -> str:
+    """Return why a phase failed: the peer's own word, unless it said that the phase succeeded."""
+    if told in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED):
+        return told.value
+    return ReasonCode.PHASE_FAILED.value
 
 
 def _newest(commanded_ref: EssayRef, reported: EssayRef) -> EssayRef:

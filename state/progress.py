@@ -33,7 +33,9 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
                 batch = _with_phase(batch, definition.name, skipped(run))
                 settled = False
     if all(batch.phases[name].status.terminal for name in batch.requested_phases):
-        batch, completed = end(batch, event, _final_status(batch))
+        status = _final_status(batch)
+        reason = ReasonCode.PHASE_FAILED if status is BatchStatus.FAILED_CRITICALLY else None
+        batch, completed = end(batch, event, status, reason=reason)
         effects.append(completed)
     return batch, tuple(effects)
 

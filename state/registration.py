@@ -77,11 +77,18 @@ def answered_before(batch: Batch, body: Request) -> Decision | None:
     return None
 
 
-def register_again(batch: Batch, event: Event, body: RegisterBatch) -> Decision:
+def foreign(batch: Batch, body: Request) -> Decision | None:
+    """Return the refusal of a request by somebody else than the owner, or None. It is told nothing of the batch.
+
+    Not remembered: strangers must not push the owner's requests out of memory.
+    """
+    if (body.principal.organisation, body.principal.subject) == (batch.owner.organisation, batch.owner.subject):
+        return None
+    return Decision(batch, (), Disposition.REFUSED, Reason(code=ReasonCode.FOREIGN_BATCH_ID))
+
+
+def register_again(batch: Batch, body: RegisterBatch) -> Decision:
     """Decide on a registration of a batch that exists: its repeat, or a conflict."""
-    del event
-    if (body.principal.organisation, body.principal.subject) != (batch.owner.organisation, batch.owner.subject):
-        return refuse(batch, body, Reason(code=ReasonCode.FOREIGN_BATCH_ID))
     if body.fingerprint == batch.fingerprint:
         return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.SAME_REGISTRATION))
     return refuse(batch, body, Reason(code=ReasonCode.KEY_REUSED, detail="batch id or Idempotency-Key"))

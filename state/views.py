@@ -4,6 +4,7 @@ from schemas.codec import FORMAT_VERSION, LEAST_READER
 from schemas.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
 from schemas.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.status import Counts, FailedEssay, PhaseView, StatusRecord
+from schemas.statuses import ReasonCode
 from state.batch import Batch, PhaseRun
 from state.decision import Decision
 from state.essays import lost_essay_ids
@@ -81,6 +82,7 @@ def history_record(
     body = event.body
     failed = _newly_failed(before, after)
     request = body if isinstance(body, _REQUESTS) else None
+    told = decision.reason.code is not ReasonCode.FOREIGN_BATCH_ID
     return HistoryRecord(
         writer=FORMAT_VERSION,
         least_reader=LEAST_READER,
@@ -102,7 +104,7 @@ def history_record(
         failed_essays=failed,
         effects=effects,
         dead_letter_id=dead_letter_id,
-        answer=answer(after) if request is not None and after is not None else None,
+        answer=answer(after) if request is not None and after is not None and told else None,
     )
 
 

@@ -98,18 +98,16 @@ class Model:
             self.exists = True
             self.answers[body.request_id] = (body.fingerprint, ("applied", "registered"))
             return ("applied", "registered")
+        if body.principal != self.registration.principal:
+            return ("refused", "foreign_batch_id")
         if body.request_id in self.answers:
             same = self.answers[body.request_id][0] == body.fingerprint
             return ("duplicate", "request_already_decided") if same else ("refused", "key_reused")
         verdict = ("refused", "unsupported")
         if isinstance(body, RegisterBatch):
-            first = self.registration
-            if body.principal != first.principal:
-                verdict = ("refused", "foreign_batch_id")
-            elif body.fingerprint == first.fingerprint:
+            if body.fingerprint == self.registration.fingerprint:
                 return ("duplicate", "same_registration")
-            else:
-                verdict = ("refused", "key_reused")
+            verdict = ("refused", "key_reused")
         self.answers[body.request_id] = (body.fingerprint, verdict)
         return verdict
 

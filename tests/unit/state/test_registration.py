@@ -132,6 +132,14 @@ def test_a_stranger_who_registers_the_same_batch_is_refused(principal: Principal
     assert story.batch.owner == OWNER
 
 
+def test_a_stranger_learns_nothing_by_repeating_the_owners_request() -> None:
+    story = registered()
+    decision = story.tell(replace(story.registration, principal=STRANGER))
+    assert (decision.disposition, decision.reason.code) == (Disposition.REFUSED, ReasonCode.FOREIGN_BATCH_ID)
+    assert story.told[-1].history.answer is None
+    assert len(story.batch.decided) == 1
+
+
 @pytest.mark.parametrize("request_body", REQUESTS, ids=lambda body: type(body).__name__)
 def test_other_requests_are_refused_as_unsupported_and_remembered(request_body: Request) -> None:
     story = registered()
