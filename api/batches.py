@@ -9,7 +9,8 @@ from api.log import Partition
 from api.partitions import partition_of
 from api.problems import Problem
 from api.projection import Projection
-from api.tail import Tail, within
+from api.tail import Tail
+from api.waiting import within
 from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.internal import decode_status
 from schemas.status import StatusRecord

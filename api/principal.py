@@ -14,7 +14,6 @@ ANY_OWNER = "batches:any-owner"
 """Reaches batches of other owners too."""
 ALL_SCOPES = (READ, WRITE, ANY_OWNER)
 _CLAIMED_SCOPES = (READ, WRITE)
-_ANONYMOUS = Principal().subject
 USER_HEADER = "x-user-id"
 ORGANISATION_HEADER = "x-org-id"
 _LONGEST_NAME = 255
@@ -32,11 +31,6 @@ def principal_of(headers: Mapping[str, str], anonymous_scopes: tuple[str, ...]) 
     return Principal(subject=subject, organisation=organisation, scopes=_CLAIMED_SCOPES)
 
 
-def is_anonymous(principal: Principal) -> bool:
-    """Whether the caller named nobody."""
-    return not principal.verified and principal.subject == _ANONYMOUS
-
-
 def may(principal: Principal, scope: str) -> bool:
     """Whether the principal has `scope`."""
     return scope in principal.scopes
@@ -47,13 +41,6 @@ def may_reach(principal: Principal, owner_organisation: str, owner_subject: str)
     if ANY_OWNER in principal.scopes:
         return True
     return (principal.organisation, principal.subject) == (owner_organisation, owner_subject)
-
-
-def key_scope(principal: Principal, user_id: str | None) -> tuple[str, str]:
-    """Return (organisation, subject) within which an Idempotency-Key is unique; anonymous: the body's user."""
-    if is_anonymous(principal):
-        return principal.organisation, user_id or principal.subject
-    return principal.organisation, principal.subject
 
 
 def _name(headers: Mapping[str, str], header: str) -> str:

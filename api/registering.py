@@ -1,5 +1,6 @@
 """Registering a batch: write the request, wait for what was decided on it, and tell the client."""
 
+import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from api.body import too_large
 from api.log import LogRecord
 from api.problems import Problem
 from api.requests_log import RecordTooLarge, RequestLog
-from api.tail import Tail, within
+from api.tail import Tail
+from api.waiting import within
 from schemas.errors import BrokerError, EraGap, InvalidRequest, NewerRecord
 from schemas.events import Principal
 from schemas.history import Answer
 from schemas.ids import keyed_batch_id
 from schemas.pipeline import PipelineDefinition
-from schemas.registration import RegistrationPolicy, fingerprint, idempotency_scope, parse_registration
+from schemas.registration import PeerEra, RegistrationPolicy, fingerprint, idempotency_scope, parse_registration
 from schemas.requests import RequestKind, request_record
 from schemas.topics import Topic, TopicTable
 
@@ -99,15 +101,14 @@ class Registering(NamedTuple):
             ) from error
 
     @staticmethod
-    async def _answer(answered: Any, batch_id: str, until: float, *, keyed: bool) -> LogRecord:
+    async def _answer(answered: "asyncio.Future[LogRecord]", batch_id: str, until: float, *, keyed: bool) -> LogRecord:
         if await within(answered, until - time.monotonic()):
-            record: LogRecord = answered.result()
-            return record
-        again = "repeating it with the same Idempotency-Key is safe"
+            return answered.result()
         raise Problem(
             503,
             "ORC-NO-ANSWER",
-            f"The request is durable in Kafka, but no decision came in time; {again}.",
+            "The request is durable in Kafka, but no decision came in time; "
+            "repeating it with the same Idempotency-Key is safe.",
             next_step="Send it again with the same Idempotency-Key, or look at the Location until the batch is there."
             if keyed
             else "Look at the Location until the batch is there. Without an Idempotency-Key a repeat is another batch.",
@@ -117,7 +118,7 @@ class Registering(NamedTuple):
         )
 
 
-def policy_of(topics: TopicTable, peer_era: Any) -> RegistrationPolicy:
+def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
     """Return what the api holds registrations against."""
     return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import BoundedSemaphore, Event, Thread
-from typing import Generic, TypeVar
 
 from api.log import Log, LogRecord, Partition
 from api.view import Snapshot, View
+from api.waiting import Waiting, within
 from runtime.logs import get_logger
 from schemas.errors import OrchestratorError
 from schemas.internal import REQUEST_ID, VERSION
@@ -24,42 +24,7 @@ _CHECK_EVERY_S = 30.0
 _RETRY_START_S = 2.0
 _BATCHES_UNDER_WAY = 4
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 _log = get_logger("api.tail")
-
-
-class Waiting(Generic[Key, Value]):
-    """Futures by what they wait for. For the event loop alone."""
-
-    def __init__(self) -> None:
-        self._futures: dict[Key, list[asyncio.Future[Value]]] = {}
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._futures
-
-    def __len__(self) -> int:
-        return len(self._futures)
-
-    def expect(self, key: Key) -> asyncio.Future[Value]:
-        """Return a future for `key`; it leaves by itself when it is done or cancelled."""
-        future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
-        self._futures.setdefault(key, []).append(future)
-        future.add_done_callback(lambda done: self._leave(key, done))
-        return future
-
-    def wake(self, key: Key, value: Value) -> None:
-        """Give `value` to whoever waits for `key`."""
-        for future in self._futures.get(key, ()):
-            if not future.done():
-                future.set_result(value)
-
-    def _leave(self, key: Key, future: asyncio.Future[Value]) -> None:
-        futures = self._futures.get(key)
-        if futures is not None:
-            futures.remove(future)
-            if not futures:
-                del self._futures[key]
 
 
 class Tail:
@@ -277,12 +242,3 @@ class Tail:
             return None
         self.projection_error = None
         return projection
-
-
-async def within(future: "asyncio.Future[Value]", timeout_s: float) -> bool:
-    """Wait for a future up to `timeout_s`; False, and the future cancelled, where it isn't done by then."""
-    try:
-        await asyncio.wait_for(future, max(timeout_s, 0))
-    except TimeoutError:
-        return False
-    return True

@@ -111,6 +111,7 @@ async def test_without_a_decision_in_time_it_says_where_to_look() -> None:
         assert response.status_code == 503
         assert problem["code"] == "ORC-NO-ANSWER"
         assert "durable" in problem["detail"]
+        assert "Idempotency-Key" in problem["next_step"]
         assert "repeating it with the same Idempotency-Key is safe" in problem["detail"]
         assert response.headers["Location"] == f"/v1/batches/{problem['batch_id']}/status"
         assert int(response.headers["Retry-After"]) > 0
@@ -120,6 +121,15 @@ async def test_without_a_decision_in_time_it_says_where_to_look() -> None:
         assert again.status_code == 202
         assert again.json()["batch_id"] == problem["batch_id"]
         assert (await api.client.get(response.headers["Location"])).status_code == 200
+
+
+async def test_without_a_key_it_says_that_a_repeat_is_another_batch() -> None:
+    cluster = MemoryCluster()
+    cluster.deciding = False
+    async with world(cluster, response_timeout_s=0.1) as api:
+        problem = (await api.client.post(REGISTER, json=seed_body())).json()
+    assert problem["code"] == "ORC-NO-ANSWER"
+    assert "a repeat is another batch" in problem["next_step"]
 
 
 async def test_a_repeat_with_its_key_gets_the_first_answer() -> None:
