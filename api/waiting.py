@@ -13,12 +13,6 @@ class Waiting(Generic[Key, Value]):
     def __init__(self) -> None:
         self._futures: dict[Key, list[asyncio.Future[Value]]] = {}
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._futures
-
-    def __len__(self) -> int:
-        return len(self._futures)
-
     def expect(self, key: Key) -> asyncio.Future[Value]:
         """Return a future for `key`; it leaves by itself when it is done or cancelled."""
         future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
