@@ -26,6 +26,12 @@ def test_only_what_is_committed_is_read() -> None:
     assert options()["consumer_extra_config"]["isolation.level"] == "read_committed"
 
 
+def test_a_short_queue_is_filled_again_before_it_runs_dry() -> None:
+    consumer = options()["consumer_extra_config"]
+    fastest = 10_000  # records/s of one partition
+    assert consumer["fetch.queue.backoff.ms"] / 1000 * fastest < consumer["queued.min.messages"]
+
+
 def test_nothing_is_created_skipped_or_deleted_by_itself() -> None:
     found = options()
     assert found["auto_create_topics"] is False
