@@ -58,7 +58,6 @@ def _run_stack(
         api_port=port,
         provision=development,
         create_peer_topics=development,
-        settings={"ROUTER_START": "earliest"} if development else {},
     )
     product = stack.enter_context(Stack(options, on_event=typer.echo))
     typer.echo(f"Kafka    {address}")

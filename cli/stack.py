@@ -129,8 +129,8 @@ class Stack:
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.options.bootstrap_servers,
             "PROJECTION_URL": f"sqlite:///{self.directory / 'projection.db'}",
-            "ROUTER_START": "earliest",
-            "ENVIRONMENT": "development",
+            # Where this stack makes the topics itself, everything in them is its own.
+            **({"ROUTER_START": "earliest"} if self.options.provision else {}),
             **self.options.settings,
         }
 

@@ -51,6 +51,8 @@ class Stopping:
         signal.set_wakeup_fd(-1)
         self._ended.set()
         self._writer.close()
+        if self.asked.is_set():
+            self._reader.close()
 
     def runs(self, stop: Callable[[], None]) -> None:
         """From now on `stop` ends the work in order; it may be called often, and from another thread."""
@@ -66,9 +68,8 @@ class Stopping:
             if any(number in _SIGNALS for number in received):
                 self.asked.set()
                 break
-        self._reader.close()
         if self.asked.is_set():
-            self._keep_asking()
+            self._keep_asking()  # the reader stays open: a second signal must find it
 
     def _keep_asking(self) -> None:
         waited = 0.0

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from cli.broker import Kafka
 from runtime import exit_codes
+from runtime.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
-from schemas.topics import Topic
+from schemas.topics import ROUTER_INPUTS, Topic
 from tests.integration.processes import (
     Log,
     RunningProcess,
@@ -34,9 +34,10 @@ def started(settings: Settings) -> RunningProcess:
 
 def committed(settings: Settings) -> int:
     """Records that the router's group has committed, over all inputs."""
-    admin = AdminClient(settings.kafka())
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(settings.router_group)])
-    return sum(max(at.offset, 0) for at in asked[settings.router_group].result().topic_partitions)
+    table = settings.topics()
+    places = [(table.name(topic), number) for topic in ROUTER_INPUTS for number in range(table.peer_partitions)]
+    with CommittedOffsets(settings.kafka(), settings.router_group, timeout_s=10) as offsets:
+        return sum(offsets.read(places).values())
 
 
 def test_a_stop_under_load_loses_and_repeats_nothing(kafka: Kafka) -> None:

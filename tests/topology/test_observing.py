@@ -34,7 +34,11 @@ def test_it_is_restored_once_the_changelog_has_been_read_back(in_memory: Path) -
     driver.lose_state()
     seen: list[bool] = []
     running: list[Any] = []
-    application = driver.application(observe=lambda _: seen.append(running[0].restored()))
+
+    def observe(_: object) -> None:
+        seen.append(running[0].restored())
+
+    application = driver.application(observe=observe)
     running.append(application)
     recover = application._state_manager.do_recovery
 
