@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Where the orchestrator keeps its stores; one directory per instance."""
     instance: str = "0"
     """Name of this instance within its group, stable over restarts: `group.instance.id` and `transactional.id`."""
-    commit_interval_s: float = Field(default=0.1, gt=0, le=5)
+    commit_interval_s: float = Field(default=0.05, gt=0, le=5)
     """Seconds between the orchestrator's commits: the latency of its outputs."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     """Of the orchestrator. `at-least-once` can repeat an effect after a crash, byte for byte under the same id."""
