@@ -72,8 +72,10 @@ class Bench:
             settings={"TOPIC_PREFIX": workplace.prefix},
         )
         with Stack(options, on_event=self.tell) as stack:
-            self._pipeline(Whole(stack, workplace.broker_pids(), self._name, self.tell))
+            whole = Whole(stack, workplace.broker_pids(), self._name, self.tell)
+            self._pipeline(whole)
             if "registration" in self._sections:
+                whole.settle()
                 self._registration(stack)
 
     def _pipeline(self, whole: Whole) -> None:
@@ -82,6 +84,7 @@ class Bench:
         self.tell("whole pipeline, always full")
         self.results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
         if "latency" in self._sections:
+            whole.settle()
             half = self.results.whole.per_second / 2
             self.tell(f"event to command at half of that, {half:.0f} decisions/s")
             self.results.latency = whole.latency(half, essays=ESSAYS, seconds=self._plan.latency)

@@ -4,6 +4,8 @@ The played peers of the demo judge all that they read by the eras' JSON schemas,
 measured. These answer with the same events and judge nothing.
 """
 
+import heapq
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,9 +42,16 @@ class _Batch:
 
 
 class Peers:
-    """Registers batches over the request topic and plays their peers, in the thread that calls it."""
+    """Registers batches over the request topic and plays their peers, in the thread that calls it.
 
-    def __init__(self, settings: Settings, *, essays: int, run: str) -> None:
+    Each answer is sent after a time within `delay` (seconds). Without one, answers would come in step with the
+    commits that they answer, each just too late for the next one.
+    """
+
+    def __init__(self, settings: Settings, *, essays: int, run: str, delay: tuple[float, float] = (0.0, 0.0)) -> None:
+        self._delay = delay
+        self._random = random.Random(run)  # noqa: S311 - a load is seeded, not secret
+        self._due: list[tuple[float, str, str, _Batch]] = []
         topics = settings.topics()
         self._wire = Wire("seed", essays)
         self._run = run
@@ -83,6 +92,7 @@ class Peers:
         """Answer what is published until the monotonic time `until`; `refill` is called all the time."""
         while time.monotonic() < until:
             refill()
+            self._send_due()
             # One at first: consume() alone would wait out its timeout for a full batch.
             first = self._consumer.poll(_POLL_S)
             if first is not None:
@@ -117,15 +127,21 @@ class Peers:
             return
         if batch.sent_at:
             self.latencies.append((now, now - batch.sent_at))
-        ids = batch.ids
         phase = self._phases.get(topic)
         if phase is None:
             batch.essay_ids = _registered.decode(message.value()).data.essay_ids
+        answer = (now + self._random.uniform(*self._delay), batch.ids.batch_id, phase or "ready", batch)
+        heapq.heappush(self._due, answer)
+
+    def _send_due(self) -> None:
+        while self._due and self._due[0][0] <= time.monotonic():
+            _, _, what, batch = heapq.heappop(self._due)
+            if what == "ready":
+                value = self._wire.ready(batch.ids, batch.essay_ids)
+            else:
+                value = self._wire.outcome(batch.ids, what, batch.essay_ids)
             batch.sent_at = time.monotonic()
-            self._send("ready", self._wire.ready(ids, batch.essay_ids))
-        else:
-            batch.sent_at = time.monotonic()
-            self._send(phase, self._wire.outcome(ids, phase, batch.essay_ids))
+            self._send(what, value)
 
     def _send(self, what: str, value: bytes) -> None:
         self._producer.produce(self._names[what], value)

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bench.live import Peers
-from bench.measuring import Cost, sample
+from bench.measuring import Cost, cpu_seconds, sample
 from bench.wire import EVENTS_PER_BATCH
 from bench.workplace import ProcessEnded
 from cli.demo.table import percentile
@@ -17,6 +17,11 @@ PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
 IN_FLIGHT = 600
 """Batches on their way while the pipeline is filled: enough that no process waits for the peers."""
 WARM_UP_S = 4.0
+ANSWER_S = (0.05, 0.25)
+"""How long the peers take to answer where latency is measured: they come at any moment of a commit interval."""
+IDLE_CORES = 0.25
+"""CPU of the whole product from which on it counts as having caught up."""
+_SETTLE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +72,20 @@ class Whole:
         self._tell(f"whole pipeline, always full: {cost.per_second:.0f} decisions/s")
         return cost
 
+    def settle(self) -> None:
+        """Return when everything behind the orchestrator has caught up too, or after half a minute."""
+        deadline = time.monotonic() + _SETTLE_S
+        pids = {name: pid for name, pid in self.pids().items() if name in PROCESSES}
+        used = float("inf")
+        while used > IDLE_CORES and time.monotonic() < deadline:
+            before = sum(cpu_seconds(pid) for pid in pids.values())
+            time.sleep(1.0)
+            used = sum(cpu_seconds(pid) for pid in pids.values()) - before
+
     def latency(self, decisions_per_second: float, *, essays: int, seconds: float) -> LatencyResult:
         """Return how fast commands come at a steady load."""
         gap = EVENTS_PER_BATCH / decisions_per_second
-        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-half")) as peers:
+        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-half", delay=ANSWER_S)) as peers:
             due = time.monotonic()
 
             def refill() -> None:
