@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
@@ -68,8 +68,12 @@ def verify(kafka: Mapping[str, Any], topics: TopicTable) -> Findings:
     return findings
 
 
-def read_topic(kafka: Mapping[str, Any], topic: str, *, isolation: str = "read_committed") -> Iterator[LogRecord]:
-    """Yield what lies on a topic up to its end at the moment of the call, partition by partition."""
+def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_committed") -> Iterator[LogRecord]:
+    """Yield what lies on topics up to their ends; in order within each partition.
+
+    Raises:
+        TimeoutError: a partition is silent for 15 seconds.
+    """
     consumer = Consumer(
         {
             **kafka,
@@ -78,33 +82,37 @@ def read_topic(kafka: Mapping[str, Any], topic: str, *, isolation: str = "read_c
             "auto.offset.reset": "earliest",
             "isolation.level": isolation,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
         }
     )
     try:
-        metadata = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
-        for partition in sorted(metadata.partitions):
-            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-            yield from _read_partition(consumer, topic, partition)
+        known = consumer.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        unread = {(topic, partition) for topic in topics for partition in known[topic].partitions}
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in unread])
+        while unread:
+            message = consumer.poll(_TIMEOUT_SECONDS)
+            if message is None:
+                raise TimeoutError(f"{sorted(unread)} are silent for {_TIMEOUT_SECONDS:.0f} s")
+            if message.error() is None:
+                yield _record(message)
+            elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                unread.discard((message.topic(), message.partition()))
+            else:
+                raise KafkaException(message.error())
     finally:
         consumer.close()
 
 
-def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterator[LogRecord]:
-    while True:
-        message = consumer.poll(_TIMEOUT_SECONDS)
-        if message is None:
-            raise TimeoutError(f"{topic}[{partition}] does not answer within {_TIMEOUT_SECONDS:.0f} s")
-        if message.error() is not None:
-            return  # the end of the partition
-        raw = message.value()
-        yield LogRecord(
-            topic=topic,
-            partition=partition,
-            offset=message.offset(),
-            key=(message.key() or b"").decode(errors="replace"),
-            headers={name: (value or b"").decode() for name, value in message.headers() or []},
-            value=None if raw is None else _json(raw),
-        )
+def _record(message: Message) -> LogRecord:
+    raw = message.value()
+    return LogRecord(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        key=(message.key() or b"").decode(errors="replace"),
+        headers={name: (value or b"").decode() for name, value in message.headers() or []},
+        value=None if raw is None else _json(raw),
+    )
 
 
 def _json(raw: bytes) -> Any:
@@ -159,9 +167,8 @@ def _check_effects(kafka: Mapping[str, Any], topics: TopicTable, history: list[L
             if effect["kind"] == "command_phase":
                 commands[record.value["batch_id"], effect["phase"], effect["attempt"]] += 1
     published: Counter[tuple[str, str]] = Counter()
-    for topic in PEER_OUTPUTS:
-        name = topics.name(topic)
-        published.update((name, record.headers.get("event_id", "")) for record in read_topic(kafka, name))
+    names = [topics.name(topic) for topic in PEER_OUTPUTS]
+    published.update((record.topic, record.headers.get("event_id", "")) for record in read_topic(kafka, *names))
     findings.effects = published.total()
     findings.problems += [
         f"{topic}: {event_id} is there {n} times" for (topic, event_id), n in published.items() if n > 1

@@ -5,9 +5,9 @@ just moving or coming up, which is exactly when a cluster has started.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -21,6 +21,7 @@ _COORDINATOR_COMES = {
     KafkaError._TRANSPORT,  # noqa: SLF001
 }
 _RETRY_S = 0.1
+_Answer = TypeVar("_Answer")
 
 
 class CommittedOffsets:
@@ -36,22 +37,24 @@ class CommittedOffsets:
     def read(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the next offset of each partition that has one committed."""
         asked = [TopicPartition(topic, number) for topic, number in partitions]
-        found = self._consumer.committed(asked, timeout=self._timeout_s)
+        found = self._once_coordinated(lambda: self._consumer.committed(asked, timeout=self._timeout_s))
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit offsets for a group that has no members, waiting for its coordinator to come up."""
+        """Commit offsets for a group that has no members."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        self._once_coordinated(lambda: self._consumer.commit(offsets=given, asynchronous=False))
+
+    def _once_coordinated(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask, again and again while the group's coordinator comes up."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                self._consumer.commit(offsets=given, asynchronous=False)
+                return ask()
             except KafkaException as error:
                 if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY_S)
-            else:
-                return
 
     def close(self) -> None:
         """Close the connection."""
