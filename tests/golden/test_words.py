@@ -1,0 +1,58 @@
+"""The frozen words: what stands in `words.json` keeps its meaning for ever; new words may join."""
+
+import inspect
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from schemas.effects import Effect
+from schemas.events import Body, OutcomeStatus
+from schemas.limits import Limits
+from schemas.statuses import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.topics import TopicTable
+from state.decide import decide
+from state.decision import Decision
+
+FILE = Path(__file__).parent / "words.json"
+WORDS: dict[str, Any] = json.loads(FILE.read_text())
+ENUMS: tuple[type[StrEnum], ...] = (BatchStatus, PhaseStatus, Disposition, DeadlineKind, ReasonCode, OutcomeStatus)
+
+
+def words() -> dict[str, Any]:
+    """Return the words as the code has them now."""
+    limits = Limits()
+    return {
+        "enums": {kind.__name__: sorted(member.value for member in kind) for kind in ENUMS},
+        "events": sorted(kind.__struct_config__.tag for kind in get_args(Body)),
+        "effects": sorted(kind.__struct_config__.tag for kind in get_args(Effect)),
+        "decide": str(inspect.signature(decide)),
+        "decision": list(Decision._fields),
+        "limits": {name: getattr(limits, name) for name in limits.__struct_fields__},
+        "topics": {
+            spec.name: {"owner": spec.owner, "partitions": spec.partitions, **spec.config()}
+            for spec in TopicTable().specs()
+        },
+    }
+
+
+@pytest.mark.parametrize("name", [kind.__name__ for kind in ENUMS])
+def test_no_word_of_an_enumeration_is_gone(name: str) -> None:
+    assert set(WORDS["enums"][name]) <= set(words()["enums"][name])
+
+
+@pytest.mark.parametrize("union", ["events", "effects"])
+def test_no_kind_of_an_open_union_is_gone(union: str) -> None:
+    assert set(WORDS[union]) <= set(words()[union])
+
+
+@pytest.mark.parametrize("fact", ["decide", "decision", "limits"])
+def test_the_decision_and_the_size_ladder_are_as_they_always_were(fact: str) -> None:
+    assert words()[fact] == WORDS[fact]
+
+
+def test_every_topic_is_as_it_always_was() -> None:
+    now = words()["topics"]
+    assert {name: now.get(name) for name in WORDS["topics"]} == WORDS["topics"]
