@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """Start a server and stop it afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="bos-postgres-"))
+    directory = Path(tempfile.mkdtemp(prefix="bos-postgres-", dir=_place()))
     try:
         binaries, account = _for_this_user(directory)
         data = directory / "data"
@@ -72,6 +73,16 @@ def postgres_server() -> Iterator[PostgresServer]:
             server.communicate(timeout=30)
     finally:
         shutil.rmtree(directory)
+
+
+def _place() -> str | None:
+    """Where the server's account can reach its files: a user's own temporary folder may be closed to all others."""
+    if os.geteuid() != 0:
+        return None
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if all(folder.stat().st_mode & stat.S_IXOTH for folder in (Path(place), *Path(place).resolve().parents)):
+            return place
+    pytest.fail("no temporary folder can be reached by another account: set TMPDIR to one that can")
 
 
 def _for_this_user(directory: Path) -> tuple[Path, dict[str, Any]]:
