@@ -30,6 +30,7 @@ lint: install ## style, types and import rules
 
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
+	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
 
 bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)

@@ -87,7 +87,9 @@ class Bench:
             whole.settle()
             half = self.results.whole.per_second / 2
             self.tell(f"event to command at half of that, {half:.0f} decisions/s")
-            self.results.latency = whole.latency(half, essays=ESSAYS, seconds=self._plan.latency)
+            self.results.latency = whole.latency(
+                half, essays=ESSAYS, seconds=self._plan.latency, warm_up=self._plan.latency
+            )
 
     def _registration(self, stack: Stack) -> None:
         self.tell(f"registrations at {REGISTRATION_RATE:.0f}/s")

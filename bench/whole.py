@@ -82,8 +82,11 @@ class Whole:
             time.sleep(1.0)
             used = sum(cpu_seconds(pid) for pid in pids.values()) - before
 
-    def latency(self, decisions_per_second: float, *, essays: int, seconds: float) -> LatencyResult:
-        """Return how fast commands come at a steady load."""
+    def latency(self, decisions_per_second: float, *, essays: int, seconds: float, warm_up: float) -> LatencyResult:
+        """Return how fast commands come at a steady load, once `warm_up` seconds of it are over.
+
+        The broker's compiler takes a core for half a minute after its start, which is no part of what is measured.
+        """
         gap = EVENTS_PER_BATCH / decisions_per_second
         with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-half", delay=ANSWER_S)) as peers:
             due = time.monotonic()
@@ -94,7 +97,7 @@ class Whole:
                     peers.register()
                     due += gap
 
-            peers.play(time.monotonic() + WARM_UP_S, refill)
+            peers.play(time.monotonic() + warm_up, refill)
             pids = self.pids()
             first, start = sample(peers.ended * EVENTS_PER_BATCH, pids), time.monotonic()
             peers.play(start + seconds, refill)
