@@ -5,6 +5,7 @@ product's codecs cannot hide here.
 """
 
 import json
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0
+_LOOK_AGAIN_SECONDS = 0.5
 _NO_VERSION = -1
 
 
@@ -48,13 +50,23 @@ class Findings:
         return not self.problems
 
 
-def verify(kafka: Mapping[str, Any], topics: TopicTable) -> Findings:
+def verify(kafka: Mapping[str, Any], topics: TopicTable, *, patience: float = 0.0) -> Findings:
     """Read inbox, history, status and all published topics to their ends, and check what they say of each other.
+
+    Records that are still under way look like missing ones. So a log that is not sound is read again for `patience`
+    seconds: what is under way arrives, and what is wrong stays wrong.
 
     Held: one history record for each inbox record; the chain of versions of every batch; every effect that history
     names lies on its topic exactly once, and nothing lies there that history does not name; each (batch, phase,
     attempt) is commanded once; the last status snapshot has the last version.
     """
+    deadline = time.monotonic() + patience
+    while not (findings := _verify(kafka, topics)).sound and time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    return findings
+
+
+def _verify(kafka: Mapping[str, Any], topics: TopicTable) -> Findings:
     findings = Findings()
     inbox = {(r.partition, r.offset): r.key for r in read_topic(kafka, topics.name(Topic.INBOX))}
     history = list(read_topic(kafka, topics.name(Topic.HISTORY)))

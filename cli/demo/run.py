@@ -29,7 +29,7 @@ from schemas.statuses import PhaseStatus
 
 _FOLLOW_SECONDS = 120.0
 _SHOWN_PROBLEMS = 20
-_SETTLE_SECONDS = 5.0
+_SETTLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ class _Demo:
             f"p99 {percentile(took, 99) * 1000:.0f} ms."
         )
         settings = self._product.settings
-        findings = verify(settings.kafka(), settings.topics())
+        findings = verify(settings.kafka(), settings.topics(), patience=_SETTLE_SECONDS)
         self._console.print(
             f"Log: {findings.inbox} inbox records, {findings.history} history records {dict(findings.dispositions)}, "
             f"{findings.effects} published to peers."

@@ -50,7 +50,7 @@ def test_a_third_orchestrator_joins_and_leaves_under_load(kafka: Kafka, start_st
         assert peers.wait_completed(BATCHES, timeout=120), peers.report().counts
         assert peers.report().complaints == ()
     settings = stack.settings
-    findings = verify(settings.kafka(), settings.topics())
+    findings = verify(settings.kafka(), settings.topics(), patience=15)
     assert findings.problems == []
     assert findings.batches == BATCHES
     carried = Counter(record.partition for record in read_topic(settings.kafka(), settings.topics().name(Topic.INBOX)))

@@ -42,7 +42,7 @@ def test_a_batch_of_5000_essays_passes(era: Era, body: dict[str, Any], kafka: Ka
     expected = report.expected[batch_id]
     assert status["status"] == expected.final_status == "completed_with_failures"
     assert status["counts"]["succeeded"] == expected.successful_essay_count > LARGEST * 0.9
-    assert verify(stack.settings.kafka(), stack.settings.topics()).problems == []
+    assert verify(stack.settings.kafka(), stack.settings.topics(), patience=15).problems == []
 
 
 def test_a_batch_over_the_limit_is_refused_with_the_limit(start_stack: StartStack) -> None:
