@@ -149,6 +149,7 @@ def health(url: str) -> str:
         with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:  # noqa: S310 - an address of our own
             return f"{response.status} {response.read().decode()}"
     except urllib.error.HTTPError as error:
-        return f"{error.code} {error.read().decode(errors='replace')}"
+        with error:
+            return f"{error.code} {error.read().decode(errors='replace')}"
     except OSError:
         return ""

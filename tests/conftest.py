@@ -1,5 +1,6 @@
 """What all tests share: one Kafka for the session."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 
@@ -19,6 +20,13 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             cluster = stack.enter_context(kafka_from(BOOTSTRAP_VARIABLE))
         yield cluster
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaks_show_in_their_module() -> Iterator[None]:
+    """Whatever was left open fails the module that left it, not the test in which it happens to be collected."""
+    yield
+    gc.collect()
 
 
 def pytest_report_header() -> str:

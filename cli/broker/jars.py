@@ -117,6 +117,7 @@ def _fetch_all(folder: Path, jars: Sequence[Jar]) -> None:
 
 def _fetch(jar: Jar, folder: Path, staging: Path) -> int:
     """Fetch one jar, check it and only then put it in its place; its size in bytes."""
+    failure: BrokerError | None = None
     for attempt in range(1, _ATTEMPTS + 1):
         # A new place for each attempt: the resolver takes a file that is there, even half of one, for the jar.
         place = staging / f"{jar.filename}.{attempt}"
@@ -125,13 +126,13 @@ def _fetch(jar: Jar, folder: Path, staging: Path) -> int:
             path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
             jar.check(path)
         except (requests.RequestException, RuntimeError, BrokerError) as error:
-            if attempt == _ATTEMPTS:
-                raise _cannot_fetch(jar, error) from error
+            failure = _failure(jar, error)
             continue
         size = path.stat().st_size
         path.replace(folder / jar.filename)
         return size
-    raise AssertionError
+    assert failure is not None
+    raise failure  # not from the resolver's error: that one holds the connection of the answer it did not read
 
 
 def _repositories() -> dict[str, str] | None:
@@ -139,7 +140,7 @@ def _repositories() -> dict[str, str] | None:
     return {"given": given.rstrip("/")} if given else None
 
 
-def _cannot_fetch(jar: Jar, error: Exception) -> BrokerError:
+def _failure(jar: Jar, error: Exception) -> BrokerError:
     if isinstance(error, BrokerError):
         return error
     return BrokerError(

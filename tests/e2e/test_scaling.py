@@ -1,8 +1,6 @@
 """Orchestrators share the partitions; they come and go under load, and nothing is lost or done twice."""
 
-import json
 import threading
-import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +10,7 @@ from cli.verifier import read_topic, verify
 from peers import PeerOptions, Peers
 from schemas.topics import Topic
 from tests.e2e.conftest import StartStack
-from tests.e2e.http import register
+from tests.e2e.http import call, register
 from tests.integration.processes import await_that
 
 BATCHES = 160
@@ -20,11 +18,10 @@ BATCHES = 160
 
 def readiness(stack: Stack, name: str) -> dict[str, object]:
     try:
-        url = f"http://127.0.0.1:{stack.metrics_ports[name]}/readyz"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return dict(json.load(answer))
+        _, report = call("GET", f"http://127.0.0.1:{stack.metrics_ports[name]}/readyz")
     except OSError:
         return {}
+    return report
 
 
 def test_a_third_orchestrator_joins_and_leaves_under_load(kafka: Kafka, start_stack: StartStack) -> None:
