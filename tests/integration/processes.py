@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from cli.broker import Kafka
+from cli.stack import free_port
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
 from topology import provisioning
@@ -24,13 +24,6 @@ from topology import provisioning
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples"
 PATIENCE_S = 30.0
-
-
-def free_port() -> int:
-    """Return a port that is free at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def own_settings(kafka: Kafka, **settings: Any) -> Settings:

@@ -15,10 +15,11 @@ from confluent_kafka.admin import (
 )
 
 from cli.broker import Kafka
+from cli.stack import free_port
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, Topic
-from tests.integration.processes import await_that, free_port, own_settings
+from tests.integration.processes import await_that, own_settings
 from topology import provisioning
 from topology.cluster import KafkaCluster
 from topology.topic_differences import ActualTopic

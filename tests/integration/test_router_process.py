@@ -8,6 +8,7 @@ from uuid import uuid4
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from cli.broker import Kafka
+from cli.stack import free_port
 from runtime import exit_codes
 from runtime.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
@@ -16,7 +17,6 @@ from tests.integration.processes import (
     Log,
     RunningProcess,
     await_that,
-    free_port,
     own_settings,
     provisioned,
     ready_event,

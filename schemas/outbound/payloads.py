@@ -1,8 +1,6 @@
-"""Bytes of what is published to peers: one superset payload per event, for the seed, July and head eras at once.
+"""What each event to the peers says: one superset payload for the seed, July and head eras at once.
 
-A pure function of the effect, so that an effect that is decided again after a crash is the same byte for byte.
-Models ignore fields that they don't know; each struct below says which era a field is for. Everything is keyed by
-batch_id. Headers: `event_id`, `event_type`, `correlation_id`, `traceparent`.
+Models ignore fields that they don't know; each struct below says which era a field is for.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,29 +8,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas import ids
-from schemas.codec import encode
 from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
 from schemas.events import BatchContext, EssayRef
-from schemas.outgoing import Outgoing
 from schemas.registration import FALLBACK_USER
-from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
+from schemas.topics import Topic
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COMPLETED_EVENT_TYPE = "batch.pipeline.completed"
 """The one event whose `event_type` is not its topic's name."""
-
-
-class _Envelope(Struct, frozen=True):
-    event_id: str
-    event_type: str
-    event_timestamp: datetime
-    source_service: str
-    schema_version: int
-    correlation_id: str
-    data_schema_uri: None
-    data: Any
-    metadata: Any
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Entity(Struct, frozen=True):
@@ -130,60 +113,9 @@ class _Completed(Struct, frozen=True, kw_only=True):
     metadata: _Processing
 
 
-class _Asker(Struct, frozen=True):
-    user_id: str | None
-    org_id: str | None
-
-
-class _Completion(Struct, frozen=True):
-    batch_id: str
-    completed_phases: tuple[str, ...]
-    final_status: str
-
-
-def render(effect: Effect, topics: TopicTable) -> Outgoing:
-    """Return the record that publishes `effect`.
-
-    `topics` gives `event_type` its name under the deployment's prefix: the peers route on it, not on the topic.
-    The peers' era needs no say here: what it cannot take was settled at the registration.
-    """
-    match effect:
-        case CommandPhase():
-            topic = PHASE_COMMANDS[effect.phase]
-            data: Any = _command(effect, topic)
-            return _record(effect, topics, topic, "batch-orchestrator-service", data, _asker(effect.context))
-        case BatchRegistered():
-            return _record(effect, topics, Topic.REGISTERED, "batch-service", _registered(effect), None)
-        case CommandStudentMatching():
-            topic = Topic.STUDENT_MATCHING_COMMAND
-            data = _student_matching(effect)
-            return _record(effect, topics, topic, "batch_orchestrator_service", data, _asker(effect.context))
-        case PipelineCompleted():
-            told = _Completion(effect.batch_id, effect.completed_phases, effect.final_status.value)
-            return _record(effect, topics, Topic.COMPLETED, "batch_orchestrator_service", _completed(effect), told)
-
-
-def _record(effect: Effect, topics: TopicTable, topic: Topic, source: str, data: Any, metadata: Any) -> Outgoing:
-    event_type = COMPLETED_EVENT_TYPE if topic is Topic.COMPLETED else topics.name(topic)
-    envelope = _Envelope(
-        effect.event_id, event_type, _time(effect), source, 1, effect.correlation_id, None, data, metadata
-    )
-    traceparent = f"00-{effect.trace_id}-{ids.span_id(effect.event_id)}-01"
-    headers = (
-        ("event_id", effect.event_id.encode()),
-        ("event_type", event_type.encode()),
-        ("correlation_id", effect.correlation_id.encode()),
-        ("traceparent", traceparent.encode()),
-    )
-    return Outgoing(topic, effect.batch_id.encode(), encode(envelope), headers)
-
-
-def _time(effect: Effect) -> datetime:
+def time_of(effect: Effect) -> datetime:
+    """Return `effect.time_ms` as peers write it, in UTC."""
     return _EPOCH + timedelta(milliseconds=effect.time_ms)
-
-
-def _asker(context: BatchContext) -> _Asker:
-    return _Asker(context.user_id, context.org_id)
 
 
 def _class_type(context: BatchContext) -> str:
@@ -195,12 +127,13 @@ def _base(effect: CommandPhase | CommandStudentMatching, event_name: str) -> dic
         "event_name": event_name,
         "entity_ref": _Entity(effect.batch_id),
         "entity_id": effect.batch_id,
-        "timestamp": _time(effect),
+        "timestamp": time_of(effect),
         "essays_to_process": effect.essays,
     }
 
 
-def _command(effect: CommandPhase, topic: Topic) -> _Base:
+def command(effect: CommandPhase, topic: Topic) -> _Base:
+    """Return what starts a phase."""
     context = effect.context
     language = context.language
     if topic is Topic.SPELLCHECK_COMMAND:
@@ -235,7 +168,8 @@ def _command(effect: CommandPhase, topic: Topic) -> _Base:
     )
 
 
-def _registered(effect: BatchRegistered) -> _Registered:
+def registered(effect: BatchRegistered) -> _Registered:
+    """Return what announces the slots of a batch."""
     context = effect.context
     return _Registered(
         batch_id=effect.batch_id,
@@ -252,7 +186,8 @@ def _registered(effect: BatchRegistered) -> _Registered:
     )
 
 
-def _student_matching(effect: CommandStudentMatching) -> _StudentMatching:
+def student_matching(effect: CommandStudentMatching) -> _StudentMatching:
+    """Return what starts the matching of essays to students."""
     return _StudentMatching(
         **_base(effect, "batch.student.matching.initiate.command"),
         class_id=effect.context.class_id or "",
@@ -260,7 +195,8 @@ def _student_matching(effect: CommandStudentMatching) -> _StudentMatching:
     )
 
 
-def _completed(effect: PipelineCompleted) -> _Completed:
+def completed(effect: PipelineCompleted) -> _Completed:
+    """Return what ends a batch."""
     return _Completed(
         batch_id=effect.batch_id,
         completed_phases=effect.completed_phases,
@@ -275,4 +211,4 @@ def _completed(effect: PipelineCompleted) -> _Completed:
 
 def _processing(effect: Effect, event: str) -> _Processing:
     batch_id = effect.batch_id
-    return _Processing(entity=_Entity(batch_id), entity_id=batch_id, timestamp=_time(effect), event=event)
+    return _Processing(entity=_Entity(batch_id), entity_id=batch_id, timestamp=time_of(effect), event=event)
