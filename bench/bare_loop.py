@@ -38,7 +38,11 @@ class BareLoop:
         self._outbox = Outbox(topics, dict.fromkeys(DESTINATIONS, limits.state_bytes), limits.state_bytes)
         self._interval_s = settings.commit_interval_s
         options = application_options(
-            settings, group=settings.orchestrator_group, guarantee="exactly-once", largest_record=limits.state_bytes
+            settings,
+            group=settings.orchestrator_group,
+            guarantee="exactly-once",
+            largest_record=limits.state_bytes,
+            commit_interval_s=self._interval_s,
         )
         self._producer = Producer({**settings.kafka(), **options["producer_extra_config"]})
         self._consumer = Consumer(

@@ -30,6 +30,7 @@ FETCH_WAIT_MS = 100
 """How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
 two questions for each partition."""
 LINGER_MS = 5
+"""Of what is visible as soon as it is written. What a commit makes visible is sent with the commit."""
 QUEUED_RECORDS = 1_000
 """Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
 FETCH_BACKOFF_MS = 20
@@ -142,12 +143,15 @@ def application_options(
         "state_dir": settings.state_dir,
         "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
         "loglevel": None,  # the library's loggers go the way of the process's own
-        "producer_extra_config": _producer(member, guarantee, largest_record, smallest_limit) | extra,
+        "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
+        | extra,
         "consumer_extra_config": _consumer(member, health) | extra,
     }
 
 
-def _producer(member: str, guarantee: Guarantee, largest_record: int, smallest_limit: int | None) -> dict[str, Any]:
+def _producer(
+    member: str, guarantee: Guarantee, commit_interval_s: float, largest_record: int, smallest_limit: int | None
+) -> dict[str, Any]:
     batch_bytes = BATCH_BYTES if smallest_limit is None else min(BATCH_BYTES, smallest_limit)
     config: dict[str, Any] = {
         "client.id": member,
@@ -161,6 +165,8 @@ def _producer(member: str, guarantee: Guarantee, largest_record: int, smallest_l
         # Stable, so that a restart ends the dead process's transaction at once.
         config["transactional.id"] = member
         config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+        # Nobody reads it before the commit, whose flush ends the wait: one request for each partition and commit.
+        config["linger.ms"] = round(commit_interval_s * 1_000)
     return config
 
 
