@@ -43,7 +43,7 @@ class CreateApp(Protocol):
 
 def run_workers(settings: ApiSettings, create_app: CreateApp) -> int:
     """Serve until a signal comes, and return the exit code."""
-    return run_process("api", settings, partial(_work, settings, create_app))
+    return run_process("api", settings, partial(_work, settings, create_app), metrics_port=False)
 
 
 def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> None:

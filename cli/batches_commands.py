@@ -32,7 +32,7 @@ def register(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Register a batch and print the answer."""
-    text = sys.stdin.read() if str(body) == "-" else body.read_text(encoding="utf-8")
+    text = sys.stdin.read() if str(body) == "-" else _read(body)
     headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
     _print(_call("POST", f"{url}/v1/batches/register", content=text, headers=headers))
 
@@ -66,6 +66,15 @@ def _line(status: dict[str, Any]) -> str:
     )
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestFailed(
+            f"{path} cannot be read: {error}.", next_step="Name a file with a JSON object, or - for standard input."
+        ) from error
+
+
 def _call(method: str, url: str, **arguments: Any) -> dict[str, Any]:
     import httpx
 
@@ -76,7 +85,13 @@ def _call(method: str, url: str, **arguments: Any) -> dict[str, Any]:
             f"The api at {url} cannot be reached: {error}.",
             next_step="Start it (`bos dev`), or name another address with --url.",
         ) from error
-    answer: dict[str, Any] = response.json()
+    try:
+        answer: dict[str, Any] = response.json()
+    except ValueError as error:
+        raise RequestFailed(
+            f"{url} answered {response.status_code}, and no JSON: it is not the product's api.",
+            next_step="Name the address of the api with --url.",
+        ) from error
     if response.is_error:
         raise RequestFailed(
             f"{response.status_code}: {answer.get('detail', answer.get('error', ''))}",

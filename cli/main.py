@@ -3,7 +3,9 @@
 A module keeps its heavy imports inside its functions, so that `bos --help` and every command start fast.
 """
 
+import importlib.metadata
 import sys
+from typing import Annotated
 
 import typer
 
@@ -16,6 +18,13 @@ from cli.simulate_command import simulate
 from cli.topics_commands import topics
 from runtime.exit_codes import CONFIGURATION
 from schemas.errors import ConfigurationError, OrchestratorError
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (the library's signature)
+    if wanted:
+        typer.echo(f"bos {importlib.metadata.version('batch-orchestrator')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="bos",
@@ -30,7 +39,12 @@ app.add_typer(batches, name="batches")
 
 
 @app.callback()
-def root() -> None:
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """A Kafka-native batch orchestrator."""
 
 

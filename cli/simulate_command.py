@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from runtime.loading import load_settings
+from runtime.loading import load_settings, variable
+from schemas.errors import BrokerError
 
 _LOOK_SECONDS = 0.5
 
@@ -32,7 +33,7 @@ def simulate(
 ) -> None:
     """Play the peers on the Kafka of the settings until Ctrl-C, then report what they did not like."""
     from peers.options import PeerOptions
-    from peers.playing import Peers
+    from peers.playing import Peers, PeersError
 
     settings = load_settings()
     kafka = {name: str(value) for name, value in settings.kafka().items() if name != "bootstrap.servers"}
@@ -55,13 +56,19 @@ def simulate(
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    with Peers(options, settings.kafka_bootstrap_servers) as peers:
-        typer.echo(
-            f"Playing the {era} peers on {settings.kafka_bootstrap_servers}. Ctrl-C stops and reports.", err=True
-        )
-        while not asked_to_stop.is_set() and peers.running:
-            if peers.wait_completed(until or 2**31, timeout=_LOOK_SECONDS):
-                break
+    try:
+        with Peers(options, settings.kafka_bootstrap_servers) as peers:
+            typer.echo(
+                f"Playing the {era} peers on {settings.kafka_bootstrap_servers}. Ctrl-C stops and reports.", err=True
+            )
+            while not asked_to_stop.is_set() and peers.running:
+                if peers.wait_completed(until or 2**31, timeout=_LOOK_SECONDS):
+                    break
+    except PeersError as error:
+        raise BrokerError(
+            f"The peers cannot play on {settings.kafka_bootstrap_servers}: {error}.",
+            next_step=f"Name the Kafka of the product in {variable('kafka_bootstrap_servers')}; `bos dev` prints it.",
+        ) from error
     report: dict[str, Any] = peers.report().as_json()
     typer.echo(json.dumps({name: report[name] for name in ("ok", "counts", "complaints", "refused")}, indent=2))
     if not report["ok"]:

@@ -1,6 +1,7 @@
 """The whole product on one machine: which processes, with which settings, under one supervisor."""
 
 import contextlib
+import os
 import socket
 import sys
 import time
@@ -36,6 +37,8 @@ class StackOptions:
     """Whether peers' topics are created too: on a development cluster."""
     provision: bool = True
     """Whether topics are created; otherwise every process checks them at its start."""
+    projection_url: str = ""
+    """SQLAlchemy URL of the projection database; empty for a file in `directory`."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings by their names without the prefix."""
 
@@ -118,21 +121,20 @@ class Stack:
             own["METRICS_PORT"] = str(self.metrics_ports[name])
         if role == "orchestrator":
             own["STATE_DIR"] = str(self.directory / name)
-        environment = {ENV_PREFIX + key: value for key, value in {**self._shared(), **own}.items()}
-        return ProcessSpec(
-            name=name,
-            command=(sys.executable, "-m", "cli.main", role),
-            environment={**environment, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"},
-        )
+        environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+        for key, value in {**self._shared(), **own}.items():
+            # Empty: what was read from a file here is handed on as it is, and a setting may not come from both.
+            environment |= {ENV_PREFIX + key: value, f"{ENV_PREFIX}{key}_FILE": ""}
+        return ProcessSpec(name=name, command=(sys.executable, "-m", "cli.main", role), environment=environment)
 
     def _shared(self) -> dict[str, str]:
-        return {
+        shared = {
             "KAFKA_BOOTSTRAP_SERVERS": self.options.bootstrap_servers,
-            "PROJECTION_URL": f"sqlite:///{self.directory / 'projection.db'}",
-            # Where this stack makes the topics itself, everything in them is its own.
-            **({"ROUTER_START": "earliest"} if self.options.provision else {}),
-            **self.options.settings,
+            "PROJECTION_URL": self.options.projection_url or f"sqlite:///{self.directory / 'projection.db'}",
         }
+        if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
+            shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
+        return {**shared, **self.options.settings}
 
 
 def free_port() -> int:

@@ -61,7 +61,6 @@ class Health:
         self._caught_up: dict[tuple[str, int], float] = {}
         self._times: dict[tuple[str, int], int] = {}
         self._restored: Callable[[], bool] = lambda: True
-        self._checks: list[Callable[[], str | None]] = []
 
     def processed(self, topic: str, partition: int, time_ms: int) -> None:
         """Note a processed record and its time (Unix milliseconds). Called for every record."""
@@ -70,15 +69,6 @@ class Health:
     def watch_restored(self, restored: Callable[[], bool]) -> None:
         """Ask `restored` at each report whether local state has been read back."""
         self._restored = restored
-
-    def add_check(self, check: Callable[[], str | None]) -> None:
-        """Ask `check` at each report for a reason not to be ready."""
-        self._checks.append(check)
-
-    def beat(self) -> None:
-        """Note that the processing loop runs. For a process that has no consumer statistics."""
-        self._beat = self._clock()
-        self._assigned = True
 
     def on_statistics(self, statistics: str) -> None:
         """Take in the statistics of the consumer (`stats_cb`, every `STATISTICS_INTERVAL_MS`)."""
@@ -134,7 +124,7 @@ class Health:
             reasons.append("Local state is being read back.")
         if lag > self._max_lag_s:
             reasons.append(f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed.")
-        return reasons + [reason for check in self._checks if (reason := check()) is not None]
+        return reasons
 
 
 def _assigned_partitions(statistics: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, Any]]]:

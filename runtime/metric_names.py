@@ -11,8 +11,6 @@ DEAD_LETTERS: Final = "dead_letters"
 CHAIN_BREAKS: Final = "chain_breaks"
 UNREADABLE_RECORDS: Final = "unreadable_records"
 COMMIT_SECONDS: Final = "commit_seconds"
-HTTP_REQUESTS: Final = "http_requests"
-HTTP_SECONDS: Final = "http_request_seconds"
 ALIVE: Final = "alive"
 ASSIGNED: Final = "assigned"
 RESTORED: Final = "restored"
@@ -28,8 +26,6 @@ HELP: Final[dict[str, str]] = {
     CHAIN_BREAKS: "History records that do not follow from the version before them; each means lost state.",
     UNREADABLE_RECORDS: "Records on own topics that fit no model and were passed over, by topic.",
     COMMIT_SECONDS: "Seconds that a checkpoint took to commit.",
-    HTTP_REQUESTS: "HTTP requests, by method, route and status code.",
-    HTTP_SECONDS: "Seconds from an HTTP request to its answer, by method and route.",
     ALIVE: "1 while the processing loop runs.",
     ASSIGNED: "1 while the process is a settled member of its consumer group.",
     RESTORED: "1 once local state has been read back.",
@@ -44,9 +40,6 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     DECISIONS: ("kind", "disposition"),
     DEAD_LETTERS: ("code",),
     UNREADABLE_RECORDS: ("topic",),
-    HTTP_REQUESTS: ("method", "route", "status"),
-    HTTP_SECONDS: ("method", "route"),
 }
 
 COMMIT_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-HTTP_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -53,10 +53,6 @@ class Metrics:
         self.unreadable_records = self._counter(names.UNREADABLE_RECORDS)
         """Label: topic, by its name under the default prefix."""
         self.commit_seconds = self._histogram(names.COMMIT_SECONDS, names.COMMIT_BUCKETS)
-        self.http_requests = self._counter(names.HTTP_REQUESTS)
-        """Labels: method, route template, status code."""
-        self.http_seconds = self._histogram(names.HTTP_SECONDS, names.HTTP_BUCKETS)
-        """Labels: method, route template."""
         self._alive = self._gauge(names.ALIVE)
         self._assigned = self._gauge(names.ASSIGNED)
         self._restored = self._gauge(names.RESTORED)

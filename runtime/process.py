@@ -22,7 +22,7 @@ class Process:
 
     def __init__(self, name: str, settings: Settings, stopping: Stopping) -> None:
         self.name = name
-        """`router`, `orchestrator`, `projector` or `timekeeper`."""
+        """`router`, `orchestrator`, `projector` or `api`."""
         self.settings = settings
         self.stopping = stopping
         self.metrics = Metrics()
@@ -39,8 +39,10 @@ class Process:
         self.stopping.ask()
 
 
-def run_process(name: str, settings: Settings, work: Callable[[Process], None]) -> int:
+def run_process(name: str, settings: Settings, work: Callable[[Process], None], *, metrics_port: bool = True) -> int:
     """Run `work` in the main thread until it returns or fails, and return the exit code.
+
+    `metrics_port` is false for a process that serves its metrics and health by itself.
 
     An error is one message on stderr: its code, what is wrong and the next step. What nobody has foreseen is
     `ORC-INTERNAL`, with its traceback in the log.
@@ -52,7 +54,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None]) 
         with ExitStack() as stack:
             settings.limits().check()
             process = Process(name, settings, stack.enter_context(Stopping()))
-            if settings.metrics_port:
+            if metrics_port and settings.metrics_port:
                 stack.enter_context(
                     MetricsServer(
                         process.metrics, process.health, host=settings.metrics_host, port=settings.metrics_port

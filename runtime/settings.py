@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore", frozen=True)
 
     service_name: str = "batch-service"
-    """Name of the service in logs and published events."""
+    """Name of the service in its logs."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     environment: Literal["development", "staging", "production", "testing"] = "development"
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the projection database."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Port of the process's metrics and health; 0 for none."""
+    """Port of a stream process's metrics and health; 0 for none. The api has them on its own port."""
     max_lag_s: float = Field(default=60, gt=0)
     """Seconds behind its input from which a process reports that it is not ready."""
 

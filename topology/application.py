@@ -117,7 +117,7 @@ def application_options(
     commit_interval_s: float = 0.1,
     health: Health | None = None,
 ) -> dict[str, Any]:
-    """Return the library's arguments for one stream application.
+    """Return the library's arguments for one stream application, all but its state directory.
 
     Args:
         settings: of the process.
@@ -140,7 +140,6 @@ def application_options(
         "processing_guarantee": guarantee,
         "commit_interval": commit_interval_s,
         "consumer_poll_timeout": POLL_TIMEOUT_S,
-        "state_dir": settings.state_dir,
         "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
         "loglevel": None,  # the library's loggers go the way of the process's own
         "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)

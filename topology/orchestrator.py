@@ -92,7 +92,7 @@ def build(
         health=health,
     )
     guards = [state_guard(cluster, inbox, topics.changelog)]
-    app: StreamApplication = application(guards=guards, on_commit=on_commit, **options)
+    app: StreamApplication = application(guards=guards, on_commit=on_commit, state_dir=settings.state_dir, **options)
     outbox = Outbox(topics, limits, sizes[topics.changelog])
     deciding = Deciding(outbox, generation=settings.generation, decide=decide, observe=observe)
     _wire(app, inbox, names, deciding)

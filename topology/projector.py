@@ -5,6 +5,8 @@ on; one that was lost or emptied is rebuilt from the beginning of the topics.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from quixstreams import message_context
@@ -45,9 +47,6 @@ def _work(process: Process) -> None:
         patiently(lambda: writer.prepare(identity), stopping=process.stopping.asked)
         sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
         start = StartFromProjection(sink, topics, cluster)
-        application = StreamApplication(guards=[start], **projector_options(settings, process.health))
-        build(application, topics, sink, process.metrics, process.health)
-        process.stopping.runs(application.stop)
         watch = TopicWatch(
             cluster,
             expected=cluster.partition_counts(topics),
@@ -55,14 +54,18 @@ def _work(process: Process) -> None:
             interval_s=settings.topic_check_interval_s,
             on_change=process.restart,
         )
-        with watch:
+        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch:
+            options = projector_options(settings, process.health)
+            application = StreamApplication(guards=[start], **options, state_dir=Path(unused))
+            build(application, topics, sink, process.metrics, process.health)
+            process.stopping.runs(application.stop)
             application.run()
     finally:
         engine.dispose()
 
 
 def projector_options(settings: Settings, health: Health) -> dict[str, Any]:
-    """Return the stream library's arguments for the projector."""
+    """Return the stream library's arguments for the projector, all but its state directory."""
     return application_options(
         settings,
         group=settings.projector_group,

@@ -70,7 +70,7 @@ def _work(process: Process) -> None:
 
 
 def router_options(settings: Settings, inputs: Mapping[str, int], health: Health) -> dict[str, Any]:
-    """Return the stream library's arguments for the router, all but its directory, which stays empty.
+    """Return the stream library's arguments for the router, all but its state directory.
 
     The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
     session gets the assignment that it had, whatever it subscribes to: a topic that has appeared since would not be
@@ -86,7 +86,6 @@ def router_options(settings: Settings, inputs: Mapping[str, int], health: Health
         commit_interval_s=COMMIT_INTERVAL_S,
         health=health,
     )
-    del options["state_dir"]
     subscription = crc32(repr(sorted(inputs.items())).encode())
     options["consumer_extra_config"]["group.instance.id"] += f"-{subscription:08x}"
     return options

@@ -4,13 +4,18 @@ import json
 import signal
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
+from threading import Thread
 
 from cli.stack import free_port, health
+from runtime.settings import ENV_PREFIX
 from tests.e2e.http import BODY
 from tests.integration.processes import await_that
 
 BOS = (sys.executable, "-m", "cli.main")
+ADDRESS = f"{ENV_PREFIX}KAFKA_BOOTSTRAP_SERVERS"
 STOP_SECONDS = 20.0
 
 
@@ -31,6 +36,11 @@ def test_topics_are_planned_applied_and_checked(demo_environment: dict[str, str]
 
 
 def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_path: Path) -> None:
+    # Settings that come from files, and a projection that the user chose, hold for every process of `bos run`.
+    address = tmp_path / "address"
+    address.write_text(demo_environment.pop(ADDRESS))
+    projection = tmp_path / "own.db"
+    demo_environment |= {f"{ADDRESS}_FILE": str(address), f"{ENV_PREFIX}PROJECTION_URL": f"sqlite:///{projection}"}
     bos(demo_environment, "topics", "apply", "--peer-topics")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -53,6 +63,7 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
             assert lines[-1].startswith("completed_successfully: spellcheck completed_successfully, cj_assessment")
             status = json.loads(bos(demo_environment, "batches", "get", answer["batch_id"], "--url", url))
             assert status["status"] == "completed_successfully"
+            assert projection.exists()
             assert "ORC-" in bos(demo_environment, "batches", "get", "nobody", "--url", url, code=1)
         finally:
             product.send_signal(signal.SIGTERM)
@@ -63,3 +74,28 @@ def test_a_command_without_an_api_says_what_to_do(demo_environment: dict[str, st
     said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{free_port()}", code=1)
     assert "ORC-HTTP" in said
     assert "bos dev" in said
+
+
+def test_a_body_that_is_not_there_is_told(demo_environment: dict[str, str]) -> None:
+    said = bos(demo_environment, "batches", "register", "nofile.json", code=1)
+    assert said.startswith("bos: ORC-HTTP: nofile.json cannot be read")
+    assert "Next step" in said
+
+
+def test_an_answer_of_something_else_is_told(demo_environment: dict[str, str]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # 501 and a page of HTML
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{server.server_port}", code=1)
+        server.shutdown()
+    assert "no JSON" in said
+    assert "--url" in said
+
+
+def test_peers_without_topics_say_what_to_do(demo_environment: dict[str, str]) -> None:
+    said = bos(demo_environment, "simulate", code=1)
+    assert said.startswith("bos: ORC-BROKER: The peers cannot play")
+    assert f"{ADDRESS}; `bos dev` prints it" in said
+
+
+def test_the_version_is_told(demo_environment: dict[str, str]) -> None:
+    assert bos(demo_environment, "--version").strip() == f"bos {version('batch-orchestrator')}"

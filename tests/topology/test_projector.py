@@ -78,7 +78,9 @@ class World:
             sink = ProjectionSink(writer, topics, stopping=Event(), observe=observer(self.metrics))
             options = projector_options(self.settings, Health("projector"))
             guards = [StartFromProjection(sink, topics, self.kafka)]
-            application = ProjectorApplication(kafka=self.kafka, fate=self.fate, guards=guards, **options)
+            application = ProjectorApplication(
+                kafka=self.kafka, fate=self.fate, guards=guards, state_dir=self.settings.state_dir, **options
+            )
             application._processing_context.commit_every = every
             build(application, topics, sink, self.metrics, Health("projector"))
             application.run()

@@ -99,6 +99,11 @@ def test_kafka_is_the_version_of_tests_and_takes_the_largest_record() -> None:
     assert kafka["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
+def test_kafka_keeps_its_data_as_long_as_the_others_keep_theirs() -> None:
+    kafka = SERVICES["kafka"]
+    assert kafka["volumes"] == [f"kafka:{kafka['environment']['KAFKA_LOG_DIRS']}"]
+
+
 def test_volumes_are_declared() -> None:
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
     assert used == set(COMPOSE["volumes"])

@@ -132,10 +132,3 @@ def test_state_that_is_being_read_back_is_told() -> None:
     health.watch_restored(lambda: False)
     health.on_statistics(statistics())
     assert "being read back" in health.report().reasons[0]
-
-
-def test_further_checks_are_asked() -> None:
-    health = Health("orchestrator", clock=Clock())
-    health.beat()
-    health.add_check(lambda: "The disk is full.")
-    assert health.report().reasons == ("The disk is full.",)

@@ -12,6 +12,7 @@ from runtime.metrics import Metrics
 from runtime.server import MetricsServer
 from schemas.errors import ConfigurationError
 
+SETTLED = json.dumps({"cgrp": {"join_state": "steady"}})
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -74,20 +75,20 @@ def test_open_metrics_is_given_to_who_asks_for_it(url: str) -> None:
 
 def test_health_gauges_say_what_the_report_says(url: str, health: Health) -> None:
     assert "batch_orchestrator_assigned 0.0" in get(f"{url}/metrics")[2]
-    health.beat()
+    health.on_statistics(SETTLED)
     assert "batch_orchestrator_assigned 1.0" in get(f"{url}/metrics")[2]
 
 
 def test_no_label_holds_an_id() -> None:
     labels = {label for given in metric_names.LABELS.values() for label in given}
-    assert labels == {"topic", "kind", "disposition", "code", "method", "route", "status"}
+    assert labels == {"topic", "kind", "disposition", "code"}
 
 
 def test_readiness_tells_why_not(url: str, health: Health) -> None:
     status, content_type, body = get(f"{url}/readyz")
     assert (status, content_type) == (503, "application/json")
     assert json.loads(body)["reasons"] == ["The consumer group has not settled."]
-    health.beat()
+    health.on_statistics(SETTLED)
     status, _, body = get(f"{url}/readyz")
     assert status == 200
     assert json.loads(body) == {
