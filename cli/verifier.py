@@ -18,6 +18,8 @@ from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 _TIMEOUT_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 0.5
 _NO_VERSION = -1
+_OF_NO_BATCH = ("unreadable_record", "key_mismatch")
+"""Reasons for which a record was set aside under a key of which nobody knows whether it is a batch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,8 @@ def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[LogRe
 def _check_chains(history: list[LogRecord], findings: Findings) -> dict[str, int]:
     by_batch: dict[str, list[LogRecord]] = defaultdict(list)
     for record in history:
-        by_batch[record.value["batch_id"]].append(record)
+        if record.value["reason"]["code"] not in _OF_NO_BATCH:
+            by_batch[record.value["batch_id"]].append(record)
     last: dict[str, int] = {}
     for batch_id, records in by_batch.items():
         version = _NO_VERSION

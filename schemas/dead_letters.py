@@ -5,8 +5,8 @@ bytes; with the header `wrapped` they are an inbox record, not a peer's. The hea
 
 | header | value |
 |---|---|
-| `first_topic`, `first_partition`, `first_offset`, `first_time_ms` | where it was first read, decimal |
-| `first_key` | its key; absent where it had none |
+| `first_topic`, `first_partition`, `first_offset` | where it was first read, decimal |
+| `first_time_ms`, `first_key` | its time and key (absent where none); of a wrapped record those on the inbox |
 | `wrapped` | `1`, or absent |
 | `request_id` | where it carries a request |
 | `code`, `reason` | the error's stable code, and a sentence |

@@ -73,8 +73,9 @@ def attempt_correlation_id(batch_id: str, registered_version: int, phase: str, a
 
 
 def trace_id(correlation_id: str) -> str:
-    """W3C trace id (32 hex digits) of a batch that brought no trace of its own."""
-    return UUID(correlation_id).hex
+    """W3C trace id (32 hex digits) of a batch that brought no trace of its own; never the one that is all zeros."""
+    correlation = UUID(correlation_id)
+    return correlation.hex if correlation.int else UUID(derived_id(f"trace\n{correlation_id}")).hex
 
 
 def span_id(event_id: str) -> str:

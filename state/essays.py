@@ -43,10 +43,13 @@ def _inputs(batch: Batch, phase: str) -> tuple[EssayRef, ...]:
         return batch.essays
     if len(before) == 1:
         return batch.phases[before[0]].survivors
+    uploaded = {ref.essay_id: ref.text_storage_id for ref in batch.essays}
     newest: dict[str, EssayRef] = {}
     for name in before:
-        newest.update({ref.essay_id: ref for ref in batch.phases[name].survivors})
-    return tuple(newest[ref.essay_id] for ref in batch.essays if ref.essay_id in newest)
+        for ref in batch.phases[name].survivors:
+            if ref.essay_id not in newest or ref.text_storage_id != uploaded[ref.essay_id]:
+                newest[ref.essay_id] = ref
+    return tuple(newest[essay_id] for essay_id in uploaded if essay_id in newest)
 
 
 def dependencies(batch: Batch, phase: str) -> tuple[str, ...]:

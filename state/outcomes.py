@@ -57,6 +57,8 @@ def _conclude(
     succeeded = {ref.essay_id: ref for ref in body.essays}
     failed = frozenset(body.failed_essay_ids)
     unnamed = "unaccounted" if succeeded or failed else "phase_failed"
+    # Texts that another phase has changed since the upload; none where this phase works on what was uploaded.
+    uploaded = {} if inputs is batch.essays else {ref.essay_id: ref.text_storage_id for ref in batch.essays}
     survivors: list[EssayRef] = []
     lost: list[FailedEssay] = []
     for ref in inputs:
@@ -66,7 +68,7 @@ def _conclude(
         elif (reported := succeeded.get(essay_id)) is None:
             lost.append(FailedEssay(essay_id, body.phase, unnamed))
         else:
-            survivors.append(reported if ref.spellcheck_metrics is None else _newest(ref, reported))
+            survivors.append(_newest(ref, reported, uploaded.get(essay_id)))
     status = _status_of(batch, body.phase, len(survivors), len(lost))
     return replace(
         run,
@@ -85,7 +87,10 @@ def _failure(told: OutcomeStatus) -> str:
     return ReasonCode.PHASE_FAILED.value
 
 
-def _newest(commanded_ref: EssayRef, reported: EssayRef) -> EssayRef:
+def _newest(commanded_ref: EssayRef, reported: EssayRef, uploaded: str | None) -> EssayRef:
+    """Return what a peer reports, but for what it only passes on or leaves out."""
+    if reported.text_storage_id == uploaded:
+        return commanded_ref  # it names the upload, as comparative judgement does, though a later text went to it
     if reported.spellcheck_metrics is None and commanded_ref.spellcheck_metrics is not None:
         return replace(reported, spellcheck_metrics=commanded_ref.spellcheck_metrics)
     return reported

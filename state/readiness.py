@@ -54,23 +54,22 @@ def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) ->
 def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
     """Note files that failed validation; a critical failure ends a batch that has not started.
 
-    The event that starts the batch comes on another topic and can overtake this one, so failures that are not critical
-    are noted as long as the batch lives.
+    The event that starts the batch comes on another topic and can overtake this one, so failures are noted as long as
+    the batch lives.
     """
     digest = validation_digest(body)
     if digest in batch.validations:
         return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
     if batch.status.terminal:
         return _stale(batch, ReasonCode.BATCH_ENDED)
-    if body.critical and not batch.status.waiting:
-        return _stale(batch, ReasonCode.ALREADY_STARTED)
-    noted = _note_failures(batch, body.failures, max(body.total, len(body.failures)))
+    files = max(body.total, len(body.failures))
+    noted = _note_failures(batch, body.failures, files)
     noted = replace(noted, validations=(*batch.validations[1 - REMEMBERED_VALIDATIONS :], digest))
-    if not body.critical:
-        reason = Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=noted.file_failures_total)
-        return _applied(noted, event, (), reason)
-    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.CRITICAL_VALIDATION_FAILURE)
-    return _applied(failed, event, (completed,), Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE))
+    if not (body.critical and batch.status.waiting):
+        return _applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
+    reason = Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE, essays=files)
+    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason=reason.code)
+    return _applied(failed, event, (completed,), reason)
 
 
 def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:

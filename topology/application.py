@@ -30,7 +30,9 @@ FETCH_WAIT_MS = 100
 """How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
 two questions for each partition."""
 LINGER_MS = 5
-"""Of what is visible as soon as it is written. What a commit makes visible is sent with the commit."""
+"""Of what is visible as soon as it is written."""
+TRANSACTION_LINGER_MS = 50
+"""Of what a commit makes visible, where that does not come earlier."""
 QUEUED_RECORDS = 1_000
 """Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
 FETCH_BACKOFF_MS = 20
@@ -165,7 +167,7 @@ def _producer(
         config["transactional.id"] = member
         config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
         # Nobody reads it before the commit, whose flush ends the wait: one request for each partition and commit.
-        config["linger.ms"] = round(commit_interval_s * 1_000)
+        config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
     return config
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from runtime.settings import Settings
 from schemas.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
 from schemas.errors import ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
-from schemas.inbound import normalise
+from schemas.inbound import normalise, request_id_of
 from schemas.internal import inbox_outgoing
 from schemas.limits import Limits
 from schemas.outgoing import Coordinates, Outgoing
@@ -42,6 +42,7 @@ class Routing:
 
     def __init__(self, policy: RegistrationPolicy, limits: Limits) -> None:
         self._policy = policy
+        self._requests = policy.topics.name(Topic.REQUESTS)
         self._inbox_room = limits.inbox_bytes - RECORD_OVERHEAD_BYTES
         self._letter_room = limits.dead_letter_bytes - RECORD_OVERHEAD_BYTES
 
@@ -79,6 +80,8 @@ class Routing:
     ) -> Outgoing:
         first, first_key, wrapped = _first(topic, at, key, headers)
         request_id = getattr(error, "request_id", None)
+        if request_id is None and first.topic == self._requests and not wrapped:
+            request_id = request_id_of(value or b"")
         letter = dead_letter(
             value=value,
             key=first_key,

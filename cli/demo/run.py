@@ -75,7 +75,11 @@ def run(options: DemoOptions, console: Console) -> bool:
         kafka = stack.enter_context(kafka_from())
         console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting router, orchestrator, projector and api …")
         stack_options = StackOptions(
-            bootstrap_servers=kafka.bootstrap_servers, directory=directory, orchestrators=options.orchestrators
+            bootstrap_servers=kafka.bootstrap_servers,
+            directory=directory,
+            orchestrators=options.orchestrators,
+            # Transactions that stay open for a while: the commit must not win the race against the kill.
+            settings={"COMMIT_INTERVAL_S": "0.25"} if options.kill_orchestrator else {},
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
         peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))

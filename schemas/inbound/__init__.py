@@ -147,14 +147,15 @@ def _refuse(topic: Topic, value: bytes, error: ValidationError) -> NoReturn:
         code, step = "ORC-NOT-JSON", "Correct the producer: the value is one JSON object."
     elif all(fault["loc"][-1:] == ["correlation_id"] for fault in found):
         code, step = "ORC-CORRELATION-ID", "Correct the producer: a correlation id is a UUID, or null."
-    request_id = _request_id(value) if topic is Topic.REQUESTS else None
+    request_id = request_id_of(value) if topic is Topic.REQUESTS else None
     raise UnreadableRecord(sentence(found), code=code, next_step=step, request_id=request_id) from error
 
 
-def _request_id(value: bytes) -> str | None:
+def request_id_of(value: bytes) -> str | None:
+    """Return the id of a request that could not be used, where it can be read: somebody may wait for its answer."""
     try:
-        found = msgspec.json.decode(value)["data"]["request_id"]
-    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
+        found = json.loads(value)["data"]["request_id"]  # which takes more than a record may hold, NaN for one
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return found if isinstance(found, str) and 0 < len(found) <= models.MAX_BATCH_ID else None
 

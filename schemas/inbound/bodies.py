@@ -123,7 +123,10 @@ def _requested(data: RequestData, correlation: UUID | None, policy: Registration
         "request_id": data.request_id,
         "principal": principal,
         "correlation_id": str(correlation or ids.request_correlation_id(data.request_id)),
-        "fingerprint": fingerprint(data.body),
+        # Of a registration the body alone, as it is the batch's too; one id for two kinds of request is a conflict.
+        "fingerprint": fingerprint(
+            data.body if data.kind is RequestKind.REGISTER else {"kind": data.kind.value, "body": data.body}
+        ),
     }
     match data.kind:
         case RequestKind.REGISTER:

@@ -7,11 +7,14 @@ from sqlalchemy import Connection
 
 from schemas.history import NO_VERSION, HistoryRecord
 from schemas.internal import decode_history
+from schemas.statuses import ReasonCode
 from state.projection import tables
 from state.projection.records import ChainBreak, LogRecord
 from state.projection.upserts import Row, insert_new, select_by_batch, text, upsert_newer
 
 _GENERATION = 1 << 44
+_OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
+"""Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
 
 
 class Account(NamedTuple):
@@ -53,6 +56,8 @@ def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> 
     breaks: list[ChainBreak] = []
     for record in records:
         batch_id = text(record.batch_id)
+        if record.reason.code in _OF_NO_BATCH:
+            continue
         head, position = heads.get(batch_id), _position(record)
         if head is not None:
             if position <= head.position:
