@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import ids

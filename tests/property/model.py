@@ -138,11 +138,9 @@ class Model:
             return ("duplicate", "validation_failures_already_recorded")
         if self.state == "ended":
             return STALE_ENDED
-        if body.critical and self.state == "running":
-            return ("stale", "already_started")
         self.validations.append(body)
         self.files += max(len(body.failures), body.total)
-        if not body.critical:
+        if not body.critical or self.state == "running":
             return ("applied", "validation_failures_recorded")
         self._end()
         return ("applied", "critical_validation_failure")

@@ -100,6 +100,35 @@ def test_a_fault_of_the_router_is_a_dead_letter_with_its_place(monkeypatch: pyte
     assert "in fails" in found.traceback
 
 
+def request(padding: str = "", **envelope: Any) -> bytes:
+    body = {"expected_essay_count": 1, "course_code": "SV1", "user_id": "u", "padding": padding}
+    data = {"request_id": "r-1", "kind": "register", "batch_id": "b-1", "principal": {}, "body": body}
+    event = {"event_type": Topic.REQUESTS.value, "source_service": "client", "data": data}
+    return json.dumps(event | envelope).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (request(event_type="another"), "ORC-EVENT-TYPE"),
+        (request().replace(b"}}", b', "n": NaN}}'), "ORC-NOT-JSON"),
+        (request("x" * 60_000), "ORC-TOO-LARGE"),
+        (request(data={"request_id": "r-1"}), "ORC-FIELDS"),
+    ],
+)
+def test_whoever_waits_for_a_request_that_is_a_dead_letter_is_told(value: bytes, code: str) -> None:
+    at = Coordinates(Topic.REQUESTS.value, 0, 1, AT.time_ms)
+    found = letter(routing().route(Topic.REQUESTS, at, None, value, {}))
+    assert (found.code, found.request_id) == (code, "r-1")
+
+
+def test_the_fault_of_the_router_on_a_request_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("topology.routing.inbox_outgoing", lambda _: 1 // 0)
+    at = Coordinates(Topic.REQUESTS.value, 0, 1, AT.time_ms)
+    found = letter(routing().route(Topic.REQUESTS, at, None, request(), {}))
+    assert (found.code, found.request_id) == ("ORC-ROUTER-FAULT", "r-1")
+
+
 def test_an_inbox_record_of_a_newer_version_stops_the_router() -> None:
     newer = json.dumps({"writer": 99, "least_reader": 99, "batch_id": "b-1"}).encode()
     headers = {"first_topic": b"t", "first_partition": b"0", "first_offset": b"1", "wrapped": b"1"}

@@ -242,6 +242,17 @@ def test_every_kind_of_request_is_read(kind: str, body: dict[str, Any], expected
     assert found.origin.event_id == ids.request_event_id("r-1")
 
 
+def test_an_id_used_for_another_kind_of_request_is_a_conflict() -> None:
+    def fingerprint(kind: str) -> str:
+        data: dict[str, Any] = {"request_id": "r-1", "kind": kind, "batch_id": BATCH, "principal": None, "body": {}}
+        body = read(Topic.REQUESTS, envelope(Topic.REQUESTS, data=data)).body
+        assert isinstance(body, CancelBatch | PauseBatch | ResumeBatch)
+        return body.fingerprint
+
+    assert len({fingerprint(kind) for kind in ("cancel", "pause", "resume")}) == 3
+    assert fingerprint("pause") == fingerprint("pause")
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

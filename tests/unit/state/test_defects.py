@@ -167,6 +167,25 @@ def test_defect_29_the_next_phase_gets_survivors_with_their_newest_texts() -> No
     assert texts(command) == [f"b:{story.slots[2]}"]
 
 
+def test_defect_29_a_phase_that_names_the_uploads_takes_no_newer_text_back() -> None:
+    """Comparative judgement reports essays with the texts of their upload, whatever texts it was sent."""
+    story = started(pipeline(a=(), b=("a",), c=("b",)))
+    story.outcome("a", by="a")
+    story.outcome("b", by="upload")
+    (command,) = story.commands("c")
+    assert texts(command) == [f"a:{slot}" for slot in story.slots]
+
+
+@pytest.mark.parametrize("before", [("a", "b"), ("b", "a")])
+def test_defect_29_a_join_takes_the_texts_that_were_changed(before: tuple[str, str]) -> None:
+    """A phase that leaves texts as they are does not undo what one beside it has changed."""
+    story = started(pipeline(a=(), b=(), c=before))
+    story.outcome("a", by="a")
+    story.outcome("b", by="upload")
+    (command,) = story.commands("c")
+    assert texts(command) == [f"a:{slot}" for slot in story.slots]
+
+
 def test_defect_31_every_status_that_a_phase_can_wait_in_has_a_way_on() -> None:
     """Transitions come from one table; a phase that is dispatched can end in every way that an attempt can end."""
     assert PHASE_TRANSITIONS[PhaseStatus.DISPATCH_INITIATED] == {

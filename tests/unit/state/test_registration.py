@@ -1,5 +1,7 @@
 """Registration: the first, its repeats, and what conflicts with it."""
 
+from uuid import UUID
+
 import pytest
 from msgspec.structs import replace
 
@@ -59,6 +61,12 @@ def test_effects_join_the_clients_trace() -> None:
 def test_without_a_trace_of_the_client_the_correlation_id_is_the_trace() -> None:
     (effect,) = Story().register().effects
     assert effect.trace_id == CORRELATION.replace("-", "")
+
+
+def test_a_trace_is_never_all_zeros() -> None:
+    story = Story()
+    (effect,) = story.tell(replace(story.registration, correlation_id=str(UUID(int=0)))).effects
+    assert UUID(effect.trace_id).int != 0
 
 
 @pytest.mark.parametrize("story", [registered(), ended()], ids=["waiting", "ended"])

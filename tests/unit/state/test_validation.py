@@ -19,8 +19,8 @@ def test_failures_that_are_not_critical_are_noted_and_the_batch_goes_on_waiting(
 
 def test_failures_are_counted_even_where_the_event_names_only_some() -> None:
     story = registered()
-    story.invalid(critical=False, failed=2, total=7)
-    story.invalid(critical=False, failed=1)
+    assert story.invalid(critical=False, failed=2, total=7).reason.essays == 7
+    assert story.invalid(critical=False, failed=1).reason.essays == 1
     assert story.status.file_failures_total == 8
     assert len(story.status.file_failures) == 3
 
@@ -39,10 +39,12 @@ def test_a_critical_failure_ends_a_batch_that_has_not_started() -> None:
     assert (completed.succeeded, completed.failed) == (0, 3)
 
 
-def test_a_critical_failure_of_a_started_batch_is_stale() -> None:
+def test_a_critical_failure_of_a_started_batch_is_noted_and_ends_nothing() -> None:
     story = started()
-    story.invalid(critical=True)
-    assert_ignored(story, Disposition.STALE, ReasonCode.ALREADY_STARTED)
+    decision = story.invalid(critical=True, failed=2)
+    assert (decision.disposition, decision.effects) == (Disposition.APPLIED, ())
+    assert (decision.reason.code, decision.reason.essays) == (ReasonCode.VALIDATION_FAILURES_RECORDED, 2)
+    assert story.status.file_failures_total == 2
     assert story.outcome("spellcheck").disposition is Disposition.APPLIED
 
 
