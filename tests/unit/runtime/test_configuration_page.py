@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from api.settings import ApiSettings
-from runtime import exit_codes
+from cli.broker.jars import CACHE_VARIABLE, REPOSITORY_VARIABLE
+from runtime import exit_codes, metric_names
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`(.*?)`)? ?\| (.*) \|$", re.MULTILINE)
@@ -26,6 +27,17 @@ def test_every_setting_is_on_the_page_with_its_default() -> None:
         for name, field in ApiSettings.model_fields.items()
     }
     assert on_the_page == in_the_code
+
+
+def test_variables_that_are_no_settings_are_on_the_page() -> None:
+    page = PAGE.read_text()
+    for variable in (CACHE_VARIABLE, REPOSITORY_VARIABLE, "BATCH_ORCHESTRATOR_URL"):
+        assert f"- `{variable}`: " in page
+
+
+def test_every_metric_of_a_stream_process_is_on_the_page() -> None:
+    on_the_page = set(re.findall(r"`batch_orchestrator_(\w+?)(?:_total)?`", PAGE.read_text()))
+    assert on_the_page == set(metric_names.HELP) - {metric_names.BUILD}
 
 
 def test_every_exit_code_is_on_the_page() -> None:
