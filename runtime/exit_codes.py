@@ -1,4 +1,4 @@
-"""Exit codes of the long-running processes, after sysexits.h where it has a fitting one. A supervisor decides by them."""
+"""Exit codes of long-running processes, after sysexits.h where it has a fitting one. A supervisor decides by them."""
 
 from schemas.errors import (
     BrokerError,
