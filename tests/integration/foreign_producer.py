@@ -35,7 +35,7 @@ def send_with_header(
             error.value
         )
     producer = ctypes.c_void_p(library.rd_kafka_new(_PRODUCER, config, error, ctypes.c_size_t(len(error))))
-    assert producer, error.value
+    assert producer.value, error.value
     arguments = (
         *(_TOPIC, ctypes.c_char_p(settings.topics().name(topic).encode())),
         *(_PARTITION, ctypes.c_int32(partition)),
