@@ -28,9 +28,16 @@ class Process:
         self.metrics = Metrics()
         self.health = Health(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
-        self.exit_code = exit_codes.OK
-        """What the process ends with when its work returns."""
         self.metrics.watch(self.health)
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with when its work returns."""
+        return self.stopping.exit_code
+
+    @exit_code.setter
+    def exit_code(self, code: int) -> None:
+        self.stopping.exit_code = code
 
     def restart(self, reason: str) -> None:
         """End in order, with the code that asks to be started again."""

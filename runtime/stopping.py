@@ -24,13 +24,15 @@ _STOP_LIMIT_S = 9.0
 class Stopping:
     """Turns signals into calls of what stops the process; a context manager of the main thread.
 
-    Before anything runs there is nothing in flight: the process leaves with code 0 after two seconds at the most. What
-    runs gets nine seconds to commit or abort, so that ten seconds are always enough.
+    Before anything runs there is nothing in flight: the process leaves with `exit_code` after two seconds at the most.
+    What runs gets nine seconds to commit or abort, so that ten seconds are always enough.
     """
 
     def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
         self.asked = Event()
         """Set when the process has been asked to stop."""
+        self.exit_code = exit_codes.OK
+        """What the process ends with when it stops in order."""
         self._ended = Event()
         self._leave = leave
         self._lock = Lock()
@@ -80,6 +82,6 @@ class Stopping:
             if stop is not None:
                 stop()
             elif waited > _START_GRACE_S:
-                self._leave(exit_codes.OK)
+                self._leave(self.exit_code)
             if waited > _STOP_LIMIT_S:
                 self._leave(exit_codes.FAULT)

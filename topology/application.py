@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from operator import methodcaller
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
 
@@ -44,6 +45,8 @@ RECORD_OVERHEAD_BYTES = 1_024
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
+_read_headers = methodcaller("headers")
+
 
 class AssignmentGuard(Protocol):
     """Looks at an assignment before the library acts on it; raises to leave."""
@@ -70,6 +73,7 @@ class StreamApplication(Application):
         self._guards = tuple(guards)
         self._leave = leave
         super().__init__(**library)
+        self._consumer.poll = _readable(self._consumer.poll)  # type: ignore[method-assign]
         if on_commit is not None:
             commit = self._producer.commit_transaction
             self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
@@ -98,6 +102,27 @@ class StreamApplication(Application):
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
+
+
+def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
+
+    The library reads the headers of each message before anything of ours runs, so one such name would end the process
+    at the same offset again and again. Here is the one place that all messages pass, and it costs little: the client
+    keeps what it has read once. It reports a failure by an error that a plain call leaves pending, to come up at any
+    later line, and it keeps a damaged list: hence `methodcaller`, which checks, and headers that are set anew.
+    """
+
+    def readable(timeout: float | None = None) -> Any:
+        message = poll(timeout)
+        if message is not None:
+            try:
+                _read_headers(message)
+            except (SystemError, UnicodeDecodeError):
+                message.set_headers(None)
+        return message
+
+    return readable
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:

@@ -13,7 +13,7 @@ from quixstreams import message_context
 from runtime.logs import get_logger
 from schemas.errors import UnreadableRecord
 from schemas.events import Event, InboxRecord
-from schemas.history import Reason
+from schemas.history import NO_VERSION, Reason
 from schemas.internal import decode_inbox
 from schemas.outgoing import Coordinates, Outgoing
 from schemas.statuses import Disposition, ReasonCode
@@ -25,6 +25,7 @@ from state.progress import fail_oversized
 from topology.guards import require_newer
 from topology.outbox import Outbox, Oversize, Written
 from topology.setting_aside import (
+    MAX_DETAIL,
     foreign_letter,
     kind_of,
     letter_of,
@@ -97,13 +98,13 @@ class Deciding:
             record = decode_inbox(value or b"")
         except UnreadableRecord as error:
             letter = unreadable_letter(at, key, value, error)
-            return self._set_aside(at, key, letter, Reason(code=ReasonCode.UNREADABLE_RECORD, detail=error.message))
+            reason = Reason(code=ReasonCode.UNREADABLE_RECORD, detail=error.message[:MAX_DETAIL])
+            return self._set_aside(at, key, letter, reason)
         if key != record.batch_id.encode():
             # On this partition is not the batch's state, so nothing can be decided.
-            reason = Reason(code=ReasonCode.KEY_MISMATCH, detail=f"The record is about batch {record.batch_id}.")
-            return self._set_aside(
-                at, key, foreign_letter(record, key, value, str(reason.detail), time_ms), reason, record
-            )
+            detail = f"The record is about batch {record.batch_id}."[:MAX_DETAIL]
+            letter = foreign_letter(record, key, value, detail, time_ms)
+            return self._set_aside(at, key, letter, Reason(code=ReasonCode.KEY_MISMATCH, detail=detail), record)
         event = Event(
             batch_id=record.batch_id,
             origin=record.origin,
@@ -180,13 +181,22 @@ class Deciding:
             dead_letter_id=letter.key.decode(),
         )
         decision = Decision(before, (), Disposition.QUARANTINED, reason)
-        return decision, self._outbox.write(before, event, decision, letter)
+        written = self._outbox.write(before, event, decision, letter)
+        if self._outbox.oversize_of(written.records) is None:
+            return decision, written
+        # The record names itself at a length that its history cannot repeat.
+        at = Coordinates("", event.partition, event.offset, event.time_ms)
+        version = NO_VERSION if before is None else before.version
+        history = set_aside_history(at, event.batch_id.encode(), reason, letter, version=version)
+        return decision, Written([letter, history], written.state)
 
     def _set_aside(
         self, at: Coordinates, key: bytes | None, letter: Outgoing, reason: Reason, record: InboxRecord | None = None
     ) -> list[Outgoing]:
         letter = self._fitting(letter)
         history = set_aside_history(at, key, reason, letter, record)
+        if self._outbox.oversize_of([history]) is not None:
+            history = set_aside_history(at, key, reason, letter)
         self._log.error("quarantined", reason=reason.code.value, detail=reason.detail, offset=at.offset)
         kind = "" if record is None else kind_of(record.body)
         return self._told(kind, Disposition.QUARANTINED, at, [letter, history])

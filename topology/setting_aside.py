@@ -18,7 +18,9 @@ from schemas.outgoing import Coordinates, Outgoing
 from schemas.statuses import Disposition
 
 MAX_DETAIL = 500
-"""Characters of an exception's text in a history record."""
+"""Characters of an error's text in a history record."""
+MAX_KEY = 1_000
+"""Bytes of a record's key in the history of a record set aside; the dead letter has the whole."""
 _TRACEBACK_FRAMES = 8
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
@@ -61,26 +63,35 @@ def _letter(
 
 
 def set_aside_history(
-    at: Coordinates, key: bytes | None, reason: Reason, letter: Outgoing, record: InboxRecord | None
+    at: Coordinates,
+    key: bytes | None,
+    reason: Reason,
+    letter: Outgoing,
+    record: InboxRecord | None = None,
+    version: int = NO_VERSION,
 ) -> Outgoing:
-    """Return the history of a record that belongs to no batch's log; keyed as the record is."""
+    """Return the history of a record that changed nothing; keyed as the record is.
+
+    Without `record`, which can be as large as the inbox takes, it fits every topic. `version` is that of the batch.
+    """
+    key = (key or b"")[:MAX_KEY]
     history = HistoryRecord(
         writer=FORMAT_VERSION,
         least_reader=LEAST_READER,
-        batch_id=(key or b"").decode(errors="replace"),
+        batch_id=key.decode(errors="replace"),
         partition=at.partition,
         offset=at.offset,
         time_ms=at.time_ms,
         kind="" if record is None else kind_of(record.body),
         disposition=Disposition.QUARANTINED,
         reason=reason,
-        version=NO_VERSION,
-        based_on=NO_VERSION,
+        version=version,
+        based_on=version,
         origin=None if record is None else record.origin,
         request_id=None if record is None else getattr(record.body, "request_id", None),
         dead_letter_id=letter.key.decode(),
     )
-    return replace(history_outgoing(history), key=key or b"")
+    return replace(history_outgoing(history), key=key)
 
 
 def kind_of(body: Body) -> str:

@@ -18,10 +18,10 @@ _OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
 
 
 class Account(NamedTuple):
-    """A decoded history record and its bytes."""
+    """A decoded history record and its text."""
 
     record: HistoryRecord
-    raw: bytes
+    text: str
 
 
 class _Head(NamedTuple):
@@ -32,8 +32,7 @@ class _Head(NamedTuple):
 
 def read_account(log: LogRecord) -> Account:
     """Decode a record of the history topic. Raises `NewerRecord` or `UnreadableRecord`."""
-    raw = log.value or b""
-    return Account(decode_history(raw), raw)
+    return Account(decode_history(log.value or b""), log.text())
 
 
 def apply_accounts(connection: Connection, accounts: Sequence[Account]) -> tuple[ChainBreak, ...]:
@@ -96,7 +95,7 @@ def _row(account: Account) -> Row:
         "disposition": record.disposition.value,
         "reason": record.reason.code.value,
         "request_id": None if record.request_id is None else text(record.request_id),
-        "record": account.raw.decode(),
+        "record": account.text,
     }
 
 

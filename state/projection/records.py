@@ -5,6 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from schemas.dead_letters import DeadLetter
+from schemas.errors import UnreadableRecord
 from schemas.history import HistoryRecord
 from schemas.statuses import BatchStatus, PhaseStatus
 from schemas.topics import Topic
@@ -21,6 +22,15 @@ class LogRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+    def text(self) -> str:
+        """Return the value as text. Raises `UnreadableRecord`: the decoders do not look into fields that they skip."""
+        try:
+            return (self.value or b"").decode()
+        except UnicodeDecodeError as error:
+            raise UnreadableRecord(
+                f"the value is not UTF-8: {error.reason}", next_step="Find out who wrote it."
+            ) from error
 
 
 class Identity(Struct, frozen=True):

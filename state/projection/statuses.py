@@ -20,7 +20,8 @@ class Snapshot(NamedTuple):
     batch_id: str
     version: int
     time_ms: int
-    raw: bytes
+    text: str
+    """Of the record."""
     record: StatusRecord | None
     """None: purged."""
 
@@ -35,14 +36,14 @@ def read_snapshot(log: LogRecord) -> Snapshot:
                 "a tombstone on the status topic has no key or no version header",
                 next_step="Find out who wrote it; the product's own carry the version of the purge.",
             )
-        return Snapshot(key, int(version), log.time_ms, b"", None)
+        return Snapshot(key, int(version), log.time_ms, "", None)
     record = decode_status(log.value)
     if record.batch_id != key:
         raise UnreadableRecord(
             f"a status record of batch {record.batch_id} has the key {key}",
             next_step="Find out who wrote it; the product's own are keyed by batch_id.",
         )
-    return Snapshot(key, record.version, log.time_ms, log.value, record)
+    return Snapshot(key, record.version, log.time_ms, log.text(), record)
 
 
 def apply_snapshots(connection: Connection, snapshots: Iterable[Snapshot]) -> int:
@@ -136,7 +137,7 @@ def _batch_row(new: Snapshot, record: StatusRecord) -> Row:
         "unaccounted": counts.unaccounted,
         "succeeded": counts.succeeded,
         "failed": counts.failed,
-        "snapshot": new.raw.decode(),
+        "snapshot": new.text,
     }
 
 

@@ -15,6 +15,7 @@ from schemas.dead_letters import parse_dead_letter
 from schemas.events import InboxRecord
 from schemas.internal import decode_inbox
 from schemas.topics import Topic
+from tests.integration.foreign_producer import send_with_header
 from tests.integration.processes import (
     Log,
     RunningProcess,
@@ -210,6 +211,21 @@ def test_poison_becomes_a_dead_letter_and_the_partition_goes_on(
     assert letter.code.startswith("ORC-")
     assert letter.code == code or code is None
     assert letter.reason
+
+
+@pytest.mark.parametrize("name", [b"\xe5\xff", "år".encode("latin-1"), b"\xed\xa0\x80"])
+def test_a_header_whose_name_is_no_text_stops_nothing(
+    router: RunningProcess, inbox: Log, letters: Log, name: bytes
+) -> None:
+    named, after = str(uuid4()), str(uuid4())
+    poison = f"no json {uuid4()}".encode()
+    for value in (ready_event(named), poison):
+        send_with_header(router.settings, READY, name, key=b"key", value=value, partition=1)
+    send(router.settings, READY, [{"value": ready_event(after), "partition": 1}])
+    assert of_batch(inbox, after, 1)
+    assert of_batch(inbox, named, 1)
+    letter = header_map(letter_of(letters, router.settings, READY, poison))
+    assert (letter["code"], letter["first_key"]) == (b"ORC-NOT-JSON", b"key")
 
 
 def test_a_refused_request_keeps_its_request_id(router: RunningProcess, letters: Log) -> None:

@@ -22,23 +22,28 @@ def whole_log(settings: Settings) -> Log:
     command = settings.topics().name(Topic.SPELLCHECK_COMMAND)
     effect = {"kind": "command_phase", "event_id": "e1", "topic": command, "phase": "spellcheck", "attempt": 1}
 
-    def history(offset: int, disposition: str, based_on: int, version: int, effects: list[Any]) -> dict[str, Any]:
+    def history(
+        offset: int, disposition: str, based_on: int, version: int, effects: list[Any], reason: str = "phase_completed"
+    ) -> dict[str, Any]:
         return {
             "batch_id": BATCH,
             "partition": 0,
             "offset": offset,
             "disposition": disposition,
+            "reason": {"code": reason},
             "based_on": based_on,
             "version": version,
             "effects": effects,
         }
 
     return {
-        Topic.INBOX: [{"n": number} for number in range(3)],
+        Topic.INBOX: [{"n": number} for number in range(5)],
         Topic.HISTORY: [
             history(0, "applied", -1, 0, []),
             history(1, "stale", 0, 0, []),
             history(2, "applied", 0, 2, [effect]),
+            history(3, "quarantined", -1, -1, [], "unreadable_record"),
+            history(4, "quarantined", -1, -1, [], "key_mismatch"),
         ],
         Topic.SPELLCHECK_COMMAND: [{"event_id": "e1"}],
         Topic.STATUS: [{"version": 0}, {"version": 2}],
@@ -72,17 +77,21 @@ def test_a_whole_log_is_sound(kafka: Kafka) -> None:
     findings = verify(settings.kafka(), settings.topics())
     assert findings.problems == []
     assert findings.sound
-    assert (findings.inbox, findings.history, findings.effects, findings.batches) == (3, 3, 1, 1)
-    assert findings.dispositions == {"applied": 2, "stale": 1}
+    assert (findings.inbox, findings.history, findings.effects, findings.batches) == (5, 5, 1, 1)
+    assert findings.dispositions == {"applied": 2, "stale": 1, "quarantined": 2}
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda log: log[Topic.INBOX].append({"n": 3}), "inbox record (0, 3) has no history record"),
+        (lambda log: log[Topic.INBOX].append({"n": 5}), "inbox record (0, 5) has no history record"),
         (lambda log: log[Topic.HISTORY].append(log[Topic.HISTORY][1]), "inbox record (0, 1) has 2 history records"),
-        (lambda log: log[Topic.INBOX].pop(), "history tells of an inbox record (0, 2) that is not there"),
+        (lambda log: log[Topic.INBOX].pop(), "history tells of an inbox record (0, 4) that is not there"),
         (lambda log: log[Topic.HISTORY][2].update(based_on=1), "offset 2 is based on 1, not on 0"),
+        (
+            lambda log: log[Topic.HISTORY][3].update(disposition="unknown", reason={"code": "unknown_batch"}),
+            "offset 3 is based on -1, not on 2",
+        ),
         (lambda log: log[Topic.HISTORY][1].update(disposition="applied"), "is applied yet goes from version 0 to 0"),
         (lambda log: log[Topic.HISTORY][1].update(version=1), "is stale yet goes from version 0 to 1"),
         (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e1"}), "e1 is there 2 times"),

@@ -21,6 +21,8 @@ from state.decide import decide
 from state.decision import Decision
 from tests.topology.driver import Driver
 from tests.topology.records import concluded, ready, record, register, uuid_of
+from topology.outbox import RECORD_OVERHEAD_BYTES
+from topology.setting_aside import MAX_DETAIL
 
 BATCH = uuid_of("batch")
 
@@ -227,6 +229,48 @@ def test_a_value_that_no_dead_letter_can_hold_is_named_and_left_on_the_inbox(dri
     [letter] = dead_letters(driver)
     assert letter.value is None
     assert letter.first.topic == driver.kafka.table.name(Topic.INBOX)
+
+
+LONG = 3_000_000
+"""Bytes: an inbox record takes it twice, a history record no more than that."""
+LONG_REQUEST = replace(register(BATCH), request_id="x" * (LONG * 3 // 2))
+BOUNDLESS = {
+    "an unreadable record": (b"\xff" * LONG, b"{"),
+    "a foreign key": (b"\xff" * LONG, record(BATCH, register(BATCH)).value),
+    "a foreign batch": (b"\x00" * LONG, record("x" * LONG, ready("", 0)).value),
+    "a request under a foreign key": (b"another", record(BATCH, LONG_REQUEST).value),
+    "a request": (BATCH.encode(), record(BATCH, LONG_REQUEST).value),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), BOUNDLESS.values(), ids=BOUNDLESS)
+def test_what_is_told_of_a_record_set_aside_fits_whatever_it_holds(driver: Driver, key: bytes, value: bytes) -> None:
+    assert len(key + value) < driver.settings.limits().inbox_bytes
+    driver.put(Outgoing(Topic.INBOX, key, value))
+    driver.run()
+    assert [one.disposition for one in history(driver)] == [Disposition.QUARANTINED]
+    for topic in (Topic.HISTORY, Topic.DEAD_LETTERS):
+        [told] = driver.kafka.read(topic)
+        size = Outgoing(topic, told.key or b"", told.value, told.headers).size
+        assert size + RECORD_OVERHEAD_BYTES <= driver.kafka.sizes[driver.kafka.table.name(topic)]
+
+
+def test_an_error_that_quotes_a_record_is_told_in_short(driver: Driver) -> None:
+    kind, foreign = b'"kind":"register"', b'"kind":"' + b"x" * LONG + b'"'
+    driver.put(
+        Outgoing(Topic.INBOX, BATCH.encode(), (record(BATCH, register(BATCH)).value or b"").replace(kind, foreign))
+    )
+    driver.run()
+    [told] = history(driver)
+    assert len(told.reason.detail or "") == MAX_DETAIL
+
+
+def test_a_record_too_large_to_tell_of_leaves_its_batch_as_it_is(driver: Driver) -> None:
+    version = driver.put(record(BATCH, register(BATCH)))
+    driver.put(record(BATCH, LONG_REQUEST, 1), record(BATCH, ready(BATCH, version)))
+    driver.run()
+    told = [(one.batch_id, one.based_on, one.version) for one in history(driver)]
+    assert told == [(BATCH, -1, version), (BATCH, version, version), (BATCH, version, version + 2)]
 
 
 def test_a_batch_of_5000_essays_fits_every_topic(driver: Driver) -> None:

@@ -8,10 +8,10 @@ from sqlalchemy import Engine, select
 
 from schemas.codec import FORMAT_VERSION
 from schemas.errors import NewerRecord, ProjectionError
-from schemas.history import NO_VERSION
-from schemas.internal import status_outgoing, status_tombstone
+from schemas.history import NO_VERSION, Reason
+from schemas.internal import history_outgoing, status_outgoing, status_tombstone
 from schemas.outgoing import Outgoing
-from schemas.statuses import BatchStatus, PhaseStatus
+from schemas.statuses import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import ChainBreak, Identity, LogRecord, Reader, Writer, tables
 from tests.unit.projection.log import T0, Log, batch_id, history, letter, status
@@ -26,6 +26,12 @@ class Tables:
     def size(self, name: str) -> int:
         with self.engine.connect() as connection:
             return len(connection.execute(select(tables.metadata.tables[name])).all())
+
+
+def with_a_field_that_is_no_text(outgoing: Outgoing) -> bytes:
+    """A record's value with a field that no model knows, so that no decoder looks into it."""
+    assert outgoing.value is not None
+    return outgoing.value[:-1] + b',"unknown":"\xe5\xff"}'
 
 
 @pytest.fixture
@@ -145,6 +151,16 @@ def test_a_batch_that_is_suddenly_unknown_is_a_break(log: Log, writer: Writer, r
     assert [(found.offset, found.expected) for found in reader.chain_breaks()] == [(9, 5)]
 
 
+@pytest.mark.parametrize("code", [ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH])
+def test_a_record_set_aside_under_a_batchs_key_is_no_link_of_its_chain(
+    code: ReasonCode, log: Log, writer: Writer, reader: Reader
+) -> None:
+    aside = {"disposition": Disposition.QUARANTINED, "reason": Reason(code=code)}
+    foreign = history(1, 7, NO_VERSION, NO_VERSION, **aside)
+    writer.apply(log.write_all(history(1, 5, 5, NO_VERSION), foreign, history(1, 9, 9, 5)))
+    assert reader.chain_breaks() == ()
+
+
 def test_a_break_is_told_once(log: Log, writer: Writer) -> None:
     records = log.write_all(history(1, 5, 5, NO_VERSION), history(1, 9, 9, 7), history(1, 11, 11, 9))
     assert len(writer.apply(records).chain_breaks) == 1
@@ -178,6 +194,8 @@ def test_the_newest_record_of_a_dead_letter_stays(log: Log, writer: Writer, read
         Outgoing(Topic.STATUS, b"key", status_outgoing(status(1, 1)).value),
         Outgoing(Topic.HISTORY, b"key", b"{}"),
         Outgoing(Topic.HISTORY, b"key", None),
+        Outgoing(Topic.STATUS, batch_id(1).encode(), with_a_field_that_is_no_text(status_outgoing(status(1, 1)))),
+        Outgoing(Topic.HISTORY, b"key", with_a_field_that_is_no_text(history_outgoing(history(1, 1, 1, NO_VERSION)))),
         Outgoing(Topic.DEAD_LETTERS, b"key", b"without headers"),
         Outgoing(Topic.DEAD_LETTERS, b"", b"", letter(0).headers),
     ],

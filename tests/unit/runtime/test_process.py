@@ -173,6 +173,12 @@ def test_a_change_of_the_world_asks_to_be_started_again(started: Started) -> Non
     assert "Topics appeared." in errors
 
 
+def test_a_change_of_the_world_during_a_start_asks_to_be_started_again(started: Started) -> None:
+    process = started("def work(process):\n    process.restart('Topics appeared.')\n    threading.Event().wait(30)")
+    process.communicate(timeout=10)
+    assert process.returncode == exit_codes.RESTART
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
