@@ -13,6 +13,7 @@ from api.log import FOLLOWED, LogRecord, Partition
 from api.partitions import partition_of
 from api.parts import Parts
 from api.requests_log import RecordTooLarge
+from api.services import Services
 from api.settings import ApiSettings
 from schemas.dead_letters import dead_letter
 from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
@@ -249,10 +250,13 @@ async def answers(client: AsyncClient, path: str, status: int) -> None:
 class World:
     """An api in front of a cluster in memory."""
 
-    def __init__(self, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
+    def __init__(
+        self, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection, services: Services
+    ) -> None:
         self.cluster = cluster
         self.client = client
         self.projection = projection
+        self.services = services
         self.groups = MemoryGroups()
         self.failures: list[Exception] = []
         """What the tail told when it could not go on."""
@@ -288,7 +292,7 @@ async def world(
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://api") as client,
     ):
-        found = World(cluster, client, projection)
+        found = World(cluster, client, projection, app.state.services)
         found.groups, found.failures = groups, failures
         if wait_ready:
             await answers(client, "/readyz", 200)
