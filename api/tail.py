@@ -14,7 +14,7 @@ from api.log import Log, LogRecord, Partition
 from api.view import Snapshot, View
 from api.waiting import Waiting, within
 from runtime.logs import get_logger
-from schemas.errors import OrchestratorError
+from schemas.errors import BrokerError, OrchestratorError
 from schemas.internal import REQUEST_ID, VERSION
 from schemas.topics import Topic
 
@@ -223,7 +223,7 @@ class Tail:
             if now >= next_projection:
                 projection, next_projection = self._projection(), now + _PROJECTION_EVERY_S
             if now >= next_check:
-                log.check()
+                self._check(log)
                 next_check = now + _CHECK_EVERY_S
             if not records and projection is None and positions == before:
                 continue
@@ -231,6 +231,13 @@ class Tail:
             self._room.acquire()
             if not self._stopping.is_set():
                 self._loop.call_soon_threadsafe(self._take, records, positions, projection)
+
+    @staticmethod
+    def _check(log: Log) -> None:
+        try:
+            log.check()
+        except BrokerError as error:  # no answer is no change: the client comes back to the cluster by itself
+            _log.warning("topics_not_checked", error=str(error))
 
     def _projection(self) -> Mapping[Partition, int] | None:
         try:

@@ -9,7 +9,7 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.groups import GroupState
-from api.log import FOLLOWED, LogRecord, Partition
+from api.log import FOLLOWED, LogRecord, Partition, start_of
 from api.partitions import partition_of
 from api.parts import Parts
 from api.requests_log import RecordTooLarge
@@ -54,6 +54,8 @@ class MemoryCluster:
         self.batches: dict[str, Batch] = {}
         self.deciding = True
         self.unreachable: str | None = None
+        self.checks = 0
+        """How often its topics were looked at."""
         self.too_large = False
         self.hidden: set[Partition] = set()
         """Partitions whose records are written, but not readable yet."""
@@ -132,7 +134,7 @@ class MemoryLog:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
         for partition, end in ends.items():
-            self._positions[partition] = offsets.get(partition, 0) if partition.topic is Topic.STATUS else end
+            self._positions[partition] = start_of(partition, offsets.get(partition, 0), 0, end)
         return ends
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -150,7 +152,9 @@ class MemoryLog:
         return dict(self._positions)
 
     def check(self) -> None:
-        pass
+        self._cluster.checks += 1
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
 
     def close(self) -> None:
         self.closed = True

@@ -344,7 +344,12 @@ async def test_nothing_goes_on_waiting_for_a_batch_that_cannot_be_told() -> None
         api.projection.error = BrokerError("The database is away.", next_step="Wait.")
         listened: list[asyncio.Future[int]] = []
         listen = tail.change
-        tail.change = lambda batch_id: listened.append(listen(batch_id)) or listened[-1]  # type: ignore[method-assign,func-returns-value]
+
+        def change(batch_id: str) -> asyncio.Future[int]:
+            listened.append(listen(batch_id))
+            return listened[-1]
+
+        tail.change = change  # type: ignore[method-assign]
         assert (await api.client.get(path("nope"), params={"wait": 5})).status_code == 503
         assert [future.done() for future in listened] == [True]
 
