@@ -21,6 +21,7 @@ from schemas.topics import Topic
 _POLL_S = 0.1
 _PROJECTION_EVERY_S = 0.5
 _CHECK_EVERY_S = 30.0
+_STOP_S = 1.0
 _RETRY_START_S = 2.0
 _BATCHES_UNDER_WAY = 4
 
@@ -91,11 +92,11 @@ class Tail:
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread and leave the cluster."""
+        """End the thread and leave the cluster; where that does not answer, without waiting for it."""
         self._stopping.set()
         with suppress(ValueError):
             self._room.release()
-        await asyncio.to_thread(self._thread.join, 5.0)
+        await asyncio.to_thread(self._thread.join, _STOP_S)
 
     def answer(self, request_id: str) -> "asyncio.Future[LogRecord]":
         """Return a future of the history record or dead letter that answers a request; ask before writing it."""

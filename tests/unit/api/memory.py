@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
@@ -254,13 +255,12 @@ async def answers(client: AsyncClient, path: str, status: int) -> None:
 class World:
     """An api in front of a cluster in memory."""
 
-    def __init__(
-        self, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection, services: Services
-    ) -> None:
+    def __init__(self, app: FastAPI, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
         self.cluster = cluster
         self.client = client
         self.projection = projection
-        self.services = services
+        self.app = app
+        self.services: Services = app.state.services
         self.groups = MemoryGroups()
         self.failures: list[Exception] = []
         """What the tail told when it could not go on."""
@@ -296,7 +296,7 @@ async def world(
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://api") as client,
     ):
-        found = World(cluster, client, projection, app.state.services)
+        found = World(app, cluster, client, projection)
         found.groups, found.failures = groups, failures
         if wait_ready:
             await answers(client, "/readyz", 200)
