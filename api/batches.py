@@ -12,11 +12,10 @@ from api.projection import Projection
 from api.tail import Tail
 from api.waiting import within
 from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.inbound.models import MAX_BATCH_ID
 from schemas.internal import decode_status
 from schemas.status import StatusRecord
 from schemas.topics import Topic
-
-_LONGEST_BATCH_ID = 255
 
 
 class Batches:
@@ -31,16 +30,19 @@ class Batches:
     async def find(self, batch_id: str) -> StatusRecord | None:
         """Return the newest snapshot, or None where there is no such batch as of now.
 
-        Raises `Problem` 503 where that cannot be told.
+        Raises `Problem` 503 where that cannot be told: an answer is never older than one that was given before.
         """
-        if not batch_id or len(batch_id) > _LONGEST_BATCH_ID or not batch_id.isprintable():
+        if not batch_id or len(batch_id) > MAX_BATCH_ID:
             return None
-        found, gone = await self._known(batch_id)
-        if found is not None or gone:
+        if not self._tail.ready:
+            raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
+        partition = Partition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        found, newest = await self._known(batch_id)
+        if newest or (found is not None and self._tail.view.complete(partition.number)):
             return found
-        partition = await self._read_to_end(batch_id)
-        found, gone = await self._known(batch_id)
-        if found is None and not gone:
+        await self._read_to_end(partition)
+        found, newest = await self._known(batch_id)
+        if not newest:
             await self._be_certain(partition)
         return found
 
@@ -51,14 +53,17 @@ class Batches:
         until = time.monotonic() + timeout_s
         while True:
             change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
-            found = await self.find(batch_id)
-            if found is not None and wanted(found):
+            try:
+                found = await self.find(batch_id)
+                if found is not None and wanted(found):
+                    return found
+                if not await within(change, until - time.monotonic()):
+                    return await self.find(batch_id)
+            finally:
                 change.cancel()
-                return found
-            if not await within(change, until - time.monotonic()):
-                return found
 
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
+        """Return what is known, and whether the log itself says so; the projection alone may be behind or lost."""
         # The view first: what leaves it in between is in the projection by then.
         held = self._tail.view.get(batch_id)
         try:
@@ -67,12 +72,14 @@ class Batches:
             if held is None or held.value is None:
                 raise _cannot_tell(error.message) from error
             row = None
-        if held is None or (row is not None and row.version > held.version):
+        if held is None:
             return row, False
+        if row is not None and row.version > held.version:
+            return row, True
         if held.value is None:
             return None, True
         try:
-            return decode_status(held.value), False
+            return decode_status(held.value), True
         except NewerRecord as error:
             self._tail.give_up(error)
             raise _cannot_tell(error.message) from error
@@ -80,7 +87,7 @@ class Batches:
             return row, False  # not written by the product; the projector passes it over too
 
     async def _be_certain(self, partition: Partition) -> None:
-        """Raise `Problem` where a batch may be one that the projection does not hold yet, or does not hold any more."""
+        """Raise `Problem` where the projection may not hold the batch, or its newest version, yet or any more."""
         try:
             self._tail.reflect(await asyncio.to_thread(self._projection.offsets))
         except OrchestratorError as error:
@@ -88,18 +95,13 @@ class Batches:
         if not self._tail.view.complete(partition.number):
             raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
 
-    async def _read_to_end(self, batch_id: str) -> Partition:
-        if not self._tail.ready:
-            raise _cannot_tell("the log is still being read")
-        number = partition_of(batch_id.encode(), self._tail.status_partitions)
-        partition = Partition(Topic.STATUS, number)
+    async def _read_to_end(self, partition: Partition) -> None:
         try:
             end = await self._ends.end(partition, self._timeout_s)
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
         if not await self._tail.reached(partition, end, self._timeout_s):
             raise _cannot_tell("the log's newest records cannot be read yet")
-        return partition
 
 
 def _cannot_tell(why: str) -> Problem:

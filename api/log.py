@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from msgspec import Struct
 
-from schemas.errors import BrokerError, StateError, TopicError
+from schemas.errors import BrokerError, ProjectionError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
 
 FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
@@ -64,6 +64,23 @@ def topic_partitions(counts: Mapping[Topic, int]) -> list[Partition]:
     return [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
 
 
+def start_of(partition: Partition, projected: int, low: int, high: int) -> int:
+    """Return where to begin to read a partition that goes from `low` to `high`.
+
+    Raises `ProjectionError` where the projection reflects more than there is: new snapshots would look old.
+    """
+    if partition.topic is not Topic.STATUS:
+        return high
+    if projected > high:
+        raise ProjectionError(
+            f"The projection has read {partition.topic.value}[{partition.number}] up to offset {projected}, but it "
+            f"ends at {high}: the topic was deleted and made again.",
+            code="ORC-PROJECTION-AHEAD",
+            next_step="Delete the projection database and start the projector again: it is rebuilt from Kafka.",
+        )
+    return max(projected, low)
+
+
 class KafkaLog:
     """The log on a Kafka cluster."""
 
@@ -90,7 +107,7 @@ class KafkaLog:
         self._partition_counts()
 
     def start(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Assign every partition and return the ends. Raises what `reach` does."""
+        """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
         self._counts = self._partition_counts()
         partitions = topic_partitions(self._counts)
         ends: dict[Partition, int] = {}
@@ -98,8 +115,7 @@ class KafkaLog:
         for partition in partitions:
             low, high = self._watermarks(partition)
             ends[partition] = high
-            projected = min(max(offsets.get(partition, low), low), high)
-            start = projected if partition.topic is Topic.STATUS else high
+            start = start_of(partition, offsets.get(partition, low), low, high)
             self._positions[partition] = start
             assignment.append(TopicPartition(self._topics.name(partition.topic), partition.number, start))
         self._consumer.assign(assignment)
@@ -143,7 +159,7 @@ class KafkaLog:
                 offset=message.offset(),
                 key=message.key() or b"",
                 value=message.value(),
-                headers={name: value or b"" for name, value in message.headers() or ()},
+                headers=headers_of(message),
                 time_ms=message.timestamp()[1],
             )
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name has the underscore
@@ -181,6 +197,14 @@ class KafkaLog:
         except KafkaException as error:
             raise unreachable(error) from error
         return low, high
+
+
+def headers_of(message: Message) -> dict[str, bytes]:
+    """Return the headers of a record; none where the client cannot read them, which the product did not write."""
+    try:
+        return {name: value or b"" for name, value in message.headers() or ()}
+    except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8
+        return {}
 
 
 def unreachable(error: KafkaException) -> BrokerError:

@@ -11,7 +11,6 @@ from schemas.errors import BrokerError
 
 _LINGER_MS = 1
 _POLL_S = 0.1
-_FLUSH_S = 5.0
 
 
 class RecordTooLarge(Exception):
@@ -60,13 +59,16 @@ class KafkaRequestLog:
             raise _unwritten("too many requests wait to be written") from error
         except KafkaException as error:
             raise _failure(error.args[0]) from error
-        failure = await done
+        try:
+            failure = await done
+        except asyncio.CancelledError:  # the server stops; whoever has sent it must be told where to look for it
+            raise _unwritten("this process stops") from None
         if failure is not None:
             raise _failure(failure)
 
     async def close(self) -> None:
-        """Write what is under way, within some seconds, and stop."""
-        await asyncio.to_thread(self._producer.flush, _FLUSH_S)
+        """Stop; what is not acknowledged by now, which nobody waits for any more, may be written or not."""
+        self._producer.purge()
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
 

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import parent_process
+from threading import Thread
 from typing import Protocol
 
 from fastapi import FastAPI
@@ -128,9 +130,18 @@ def _run_several(settings: ApiSettings, create_app: CreateApp, process: Process,
 def _worker(settings: ApiSettings, create_app: CreateApp) -> FastAPI:
     """Make the application in a process of its own; where it cannot go on, the parent starts another."""
     configure_logging(settings, "api")
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
     def fail(error: Exception) -> None:
         get_logger("api").error("worker_ends", error=str(error))
         signal.raise_signal(signal.SIGTERM)
 
     return create_app(settings, on_failure=fail)
+
+
+def _end_with_parent() -> None:
+    """Stop in order when the parent was killed: the next one needs the port."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

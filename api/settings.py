@@ -18,8 +18,8 @@ class ApiSettings(Settings):
     port: int = Field(default=5000, ge=0, le=65535)
     web_concurrency: int = Field(default=1, ge=1)
     """Worker processes; each follows the log by itself, and all answer alike."""
-    graceful_timeout_s: int = Field(default=5, ge=0, le=8)
-    """How long requests under way may take to end at a stop."""
+    graceful_timeout_s: int = Field(default=5, ge=0, le=7)
+    """How long requests under way may take to end at a stop; whoever waits longer is told to come back."""
     keep_alive_timeout_s: int = Field(default=75, ge=0)
     """Longer than clients keep idle connections, or a request can meet a connection that is just being closed."""
 

@@ -14,13 +14,14 @@ from api.log import Log, LogRecord, Partition
 from api.view import Snapshot, View
 from api.waiting import Waiting, within
 from runtime.logs import get_logger
-from schemas.errors import OrchestratorError
+from schemas.errors import BrokerError, OrchestratorError
 from schemas.internal import REQUEST_ID, VERSION
 from schemas.topics import Topic
 
 _POLL_S = 0.1
 _PROJECTION_EVERY_S = 0.5
 _CHECK_EVERY_S = 30.0
+_STOP_S = 1.0
 _RETRY_START_S = 2.0
 _BATCHES_UNDER_WAY = 4
 
@@ -91,11 +92,11 @@ class Tail:
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread and leave the cluster."""
+        """End the thread and leave the cluster; where that does not answer, without waiting for it."""
         self._stopping.set()
         with suppress(ValueError):
             self._room.release()
-        await asyncio.to_thread(self._thread.join, 5.0)
+        await asyncio.to_thread(self._thread.join, _STOP_S)
 
     def answer(self, request_id: str) -> "asyncio.Future[LogRecord]":
         """Return a future of the history record or dead letter that answers a request; ask before writing it."""
@@ -223,7 +224,7 @@ class Tail:
             if now >= next_projection:
                 projection, next_projection = self._projection(), now + _PROJECTION_EVERY_S
             if now >= next_check:
-                log.check()
+                self._check(log)
                 next_check = now + _CHECK_EVERY_S
             if not records and projection is None and positions == before:
                 continue
@@ -231,6 +232,13 @@ class Tail:
             self._room.acquire()
             if not self._stopping.is_set():
                 self._loop.call_soon_threadsafe(self._take, records, positions, projection)
+
+    @staticmethod
+    def _check(log: Log) -> None:
+        try:
+            log.check()
+        except BrokerError as error:  # no answer is no change: the client comes back to the cluster by itself
+            _log.warning("topics_not_checked", error=str(error))
 
     def _projection(self) -> Mapping[Partition, int] | None:
         try:

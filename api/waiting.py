@@ -35,9 +35,13 @@ class Waiting(Generic[Key, Value]):
 
 
 async def within(future: "asyncio.Future[Value]", timeout_s: float) -> bool:
-    """Wait for a future up to `timeout_s`; False, and the future cancelled, where it isn't done by then."""
+    """Wait for a future up to `timeout_s`; False, and the future cancelled, where it isn't done by then.
+
+    So too where the server stops: it cancels the requests that are still under way after the grace, and whoever has
+    sent one must be told what there is to tell.
+    """
     try:
         await asyncio.wait_for(future, max(timeout_s, 0))
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError):
         return False
     return True

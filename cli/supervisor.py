@@ -137,7 +137,7 @@ class Supervisor:
                 if spec.name in self._leaving:
                     return
             quick_ends = quick_ends + 1 if time.monotonic() - started < _QUICK_END_SECONDS else 0
-            if quick_ends >= _QUICK_ENDS or code == _CONFIGURATION_EXIT_CODE:
+            if quick_ends >= _QUICK_ENDS or self._is_misconfigured(spec.name, code):
                 self._give_up(spec.name, code)
                 return
             self.restarts[spec.name] += 1
@@ -146,9 +146,16 @@ class Supervisor:
                 pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * max(0, quick_ends - 1))
                 self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
 
+    def _is_misconfigured(self, name: str, code: int) -> bool:
+        """Whether starting again cannot help; a port that it had before can be held for a moment by what it left."""
+        left_behind = self.restarts[name] > 0 and any("ORC-PORT" in line for line in self._last_lines(name))
+        return code == _CONFIGURATION_EXIT_CODE and not left_behind
+
+    def _last_lines(self, name: str) -> list[str]:
+        return self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+
     def _give_up(self, name: str, code: int) -> None:
-        lines = self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
-        quoted = "\n".join(f"    {line}" for line in lines)
+        quoted = "\n".join(f"    {line}" for line in self._last_lines(name))
         self.failure = ProcessFailed(
             f"{name} keeps ending (exit code {code}). The end of its log:\n{quoted}\n",
             next_step=f"Read {self.log_path(name)}; what it says about the cause comes with its own next step.",

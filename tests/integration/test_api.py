@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -238,6 +239,17 @@ def test_workers_answer_alike_and_their_metrics_add_up(stack: Stack, tmp_path: P
             accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
             assert client.get("/metrics", headers=accept).text.endswith("# EOF\n")
         stop(process, log)
+
+
+def test_workers_leave_the_port_when_their_parent_is_killed(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path, WEB_CONCURRENCY="2") as (process, url, _):
+        await_ready(url)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait(20)
+        gone, alive = psutil.wait_procs(workers, timeout=20)
+        assert (len(gone) > 2, alive) == (True, []), "two workers and what they need"
+        socket.create_server(("127.0.0.1", httpx.URL(url).port or 0)).close()
 
 
 def test_sigterm_ends_it_in_order(stack: Stack, tmp_path: Path) -> None:

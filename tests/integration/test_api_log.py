@@ -119,7 +119,10 @@ def test_it_starts_where_the_projection_is_and_answers_at_the_end(world: World) 
     first = [key for key in KEYS if partition_of(key, 2) == 0]
     log = world.log()
     try:
-        log.start({Partition(Topic.STATUS, 0): 3, Partition(Topic.STATUS, 1): 10**9})
+        end = asyncio.run(world.ends())[Partition(Topic.STATUS, 1)]
+        with pytest.raises(ProjectionError, match="ORC-PROJECTION-AHEAD"):
+            log.start({Partition(Topic.STATUS, 1): end + 1})
+        log.start({Partition(Topic.STATUS, 0): 3, Partition(Topic.STATUS, 1): end})
         wanted = len(first) - 3
         found = read_until(log, lambda found: len(found) >= wanted)
     finally:

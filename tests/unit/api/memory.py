@@ -5,14 +5,16 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.groups import GroupState
-from api.log import FOLLOWED, LogRecord, Partition
+from api.log import FOLLOWED, LogRecord, Partition, start_of
 from api.partitions import partition_of
 from api.parts import Parts
 from api.requests_log import RecordTooLarge
+from api.services import Services
 from api.settings import ApiSettings
 from schemas.dead_letters import dead_letter
 from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
@@ -53,6 +55,8 @@ class MemoryCluster:
         self.batches: dict[str, Batch] = {}
         self.deciding = True
         self.unreachable: str | None = None
+        self.checks = 0
+        """How often its topics were looked at."""
         self.too_large = False
         self.hidden: set[Partition] = set()
         """Partitions whose records are written, but not readable yet."""
@@ -131,7 +135,7 @@ class MemoryLog:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
         for partition, end in ends.items():
-            self._positions[partition] = offsets.get(partition, 0) if partition.topic is Topic.STATUS else end
+            self._positions[partition] = start_of(partition, offsets.get(partition, 0), 0, end)
         return ends
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -149,7 +153,9 @@ class MemoryLog:
         return dict(self._positions)
 
     def check(self) -> None:
-        pass
+        self._cluster.checks += 1
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
 
     def close(self) -> None:
         self.closed = True
@@ -249,10 +255,12 @@ async def answers(client: AsyncClient, path: str, status: int) -> None:
 class World:
     """An api in front of a cluster in memory."""
 
-    def __init__(self, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
+    def __init__(self, app: FastAPI, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
         self.cluster = cluster
         self.client = client
         self.projection = projection
+        self.app = app
+        self.services: Services = app.state.services
         self.groups = MemoryGroups()
         self.failures: list[Exception] = []
         """What the tail told when it could not go on."""
@@ -288,7 +296,7 @@ async def world(
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://api") as client,
     ):
-        found = World(cluster, client, projection)
+        found = World(app, cluster, client, projection)
         found.groups, found.failures = groups, failures
         if wait_ready:
             await answers(client, "/readyz", 200)

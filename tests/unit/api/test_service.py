@@ -12,7 +12,7 @@ from schemas.errors import BrokerError
 from schemas.internal import decode_status
 from schemas.topics import Topic
 from tests.unit.api.bodies import seed_body
-from tests.unit.api.memory import MemoryCluster, World, answers, until, well, world
+from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, until, well, world
 
 pytestmark = pytest.mark.anyio
 REGISTER = "/v1/batches/register"
@@ -84,6 +84,38 @@ async def test_defect_41_health_sees_a_dead_tail() -> None:
         assert (await api.client.get("/livez")).status_code == 503
         assert (await api.client.get("/readyz")).status_code == 503
         assert (await api.client.post(REGISTER, json=seed_body())).status_code == 503
+
+
+async def test_an_outage_of_the_cluster_does_not_end_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.tail._CHECK_EVERY_S", 0.0)
+    async with world() as api:
+        location = (await api.client.post(REGISTER, json=seed_body())).headers["Location"]
+        api.cluster.unreachable = "All brokers are down."
+        before = api.cluster.checks
+
+        async def checked() -> bool:
+            return api.cluster.checks > before + 2
+
+        await until(checked)
+        assert (await api.client.get(location)).status_code == 200
+        assert (await api.client.get("/livez")).status_code == 200
+        api.cluster.unreachable = None
+        assert (await api.client.post(REGISTER, json=seed_body())).status_code == 202
+    assert api.failures == []
+
+
+async def test_a_projection_of_a_status_topic_that_was_made_again_is_told() -> None:
+    cluster = MemoryCluster()
+    projection = MemoryProjection(cluster)
+    projection.reflected = {partition: 1_000 for partition in cluster.logs if partition.topic is Topic.STATUS}
+    async with world(cluster, projection, wait_ready=False) as api:
+
+        async def told() -> bool:
+            return "ORC-PROJECTION-AHEAD" in (await api.client.get("/readyz")).text
+
+        await until(told)
+        assert (await api.client.post(REGISTER, json=seed_body())).status_code == 503
+        assert "ORC-PROJECTION-AHEAD" in (await api.client.get("/v1/batches/b/status")).text
 
 
 async def test_health_sees_a_projection_that_cannot_be_read() -> None:

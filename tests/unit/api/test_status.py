@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from httpx import Response
@@ -301,6 +302,65 @@ async def test_a_projection_that_was_lost_does_not_make_batches_unknown() -> Non
         assert (await api.client.get(path(batch_id))).status_code == 503
         api.projection.project()
         assert (await api.client.get(path(batch_id))).status_code == 200
+
+
+async def test_a_projection_that_is_being_rebuilt_does_not_show_older_versions() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        old = snapshot(api, batch_id)
+        new = replace(old, version=old.version + 10)
+        api.cluster.publish(new)
+        await api.client.get(path(batch_id), params={"min_version": new.version})
+        api.projection.project()
+
+        async def let_go() -> bool:
+            return value_of(await api.client.get("/metrics"), "batch_orchestrator_api_held_batches") == 0
+
+        await until(let_go)
+        assert (await api.client.get(path(batch_id))).headers["ETag"] == f'"{new.version}"'
+        reflected, api.projection.reflected = api.projection.reflected, {status_partition(batch_id): 1}
+        api.projection.rows[batch_id] = old
+        await answers(api.client, path(batch_id), 503)
+        waited = await api.client.get(path(batch_id), params={"min_version": new.version, "wait": 0.05})
+        assert (waited.status_code, waited.json()["code"]) == (503, "ORC-NOT-READY")
+        api.projection.rows[batch_id], api.projection.reflected = new, reflected
+        assert (await api.client.get(path(batch_id))).headers["ETag"] == f'"{new.version}"'
+
+
+async def test_waiting_ends_with_what_the_projection_has_come_to_know_meanwhile() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        newer = replace(snapshot(api, batch_id), version=1_000)
+        waiting = asyncio.create_task(api.client.get(path(batch_id), params={"min_version": 1_000, "wait": 0.3}))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        api.projection.rows[batch_id] = newer
+        assert (await waiting).json()["version"] == 1_000
+
+
+async def test_nothing_goes_on_waiting_for_a_batch_that_cannot_be_told() -> None:
+    async with world() as api:
+        tail = api.services.tail
+        api.projection.error = BrokerError("The database is away.", next_step="Wait.")
+        listened: list[asyncio.Future[int]] = []
+        listen = tail.change
+
+        def change(batch_id: str) -> asyncio.Future[int]:
+            listened.append(listen(batch_id))
+            return listened[-1]
+
+        tail.change = change  # type: ignore[method-assign]
+        assert (await api.client.get(path("nope"), params={"wait": 5})).status_code == 503
+        assert [future.done() for future in listened] == [True]
+
+
+@pytest.mark.parametrize("batch_id", ["klass\u00a09A", "tab\tid", "line\nid", "å" * 255])
+async def test_every_id_that_the_router_takes_is_found(batch_id: str) -> None:
+    async with world() as api:
+        record = snapshot(api, await registered(api))
+        api.cluster.publish(replace(record, batch_id=batch_id))
+        response = await api.client.get(path(quote(batch_id)))
+        assert (response.status_code, response.json()["batch_id"]) == (200, batch_id)
 
 
 def value_of(response: Response, name: str) -> float:

@@ -72,6 +72,23 @@ def test_wrong_settings_are_not_tried_again(tmp_path: Path) -> None:
         assert supervisor.restarts["broken"] == 0
 
 
+def test_a_port_that_it_left_is_waited_for_and_one_that_it_never_had_is_not(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, time; from pathlib import Path; runs = Path(os.environ['RUNS']); "
+        "runs.open('a').write('x'); number = len(runs.read_text()); "
+        "number == int(os.environ['TAKEN']) and sys.exit(print('ORC-PORT', flush=True) or 78); "
+        "number == 1 and sys.exit(9); " + SLEEPER
+    )
+    left = spec("left", program, RUNS=str(tmp_path / "left"), TAKEN="2")
+    taken = spec("taken", program, RUNS=str(tmp_path / "taken"), TAKEN="1")
+    with Supervisor([left], log_directory=tmp_path / "logs") as supervisor:
+        await_that(lambda: supervisor.restarts["left"] == 2, "it is started again once the port is free")
+        assert supervisor.failure is None
+        supervisor.add(taken)
+        await_that(lambda: supervisor.failure, "it is given up")
+        assert supervisor.restarts["taken"] == 0
+
+
 def test_processes_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from cli.supervisor import *; "
