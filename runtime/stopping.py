@@ -5,6 +5,7 @@ are also read from the interpreter's wake-up descriptor, which works whatever ha
 is inside a library call; and the stop is asked for again until the process has ended.
 """
 
+import faulthandler
 import os
 import signal
 import socket
@@ -84,4 +85,5 @@ class Stopping:
             elif waited > _START_GRACE_S:
                 self._leave(self.exit_code)
             if waited > _STOP_LIMIT_S:
+                faulthandler.dump_traceback()  # what it waits for, on stderr
                 self._leave(exit_codes.FAULT)

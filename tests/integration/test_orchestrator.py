@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewPartitions
 
 from cli.broker import Kafka
@@ -89,7 +90,10 @@ def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> 
 def shares(site: Site) -> list[int]:
     """Return how many inbox partitions each member of the group has."""
     group = site.settings.orchestrator_group
-    members = site.admin.describe_consumer_groups([group])[group].result().members
+    try:
+        members = site.admin.describe_consumer_groups([group], request_timeout=5)[group].result().members
+    except KafkaException:  # a cluster that has just started hangs on the first group's coordinator
+        return []
     inbox = site.table.name(Topic.INBOX)
     return [sum(at.topic == inbox for at in member.assignment.topic_partitions) for member in members]
 
@@ -106,7 +110,7 @@ def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_l
     for batch_id in batch_ids[20:30]:
         put_life(site, batch_id)
     third.signal(signal.SIGTERM)
-    assert third.ended(10) == exit_codes.OK
+    assert third.ended(10) == exit_codes.OK, third.log()
     for batch_id in batch_ids[30:]:
         put_life(site, batch_id)
     await_true(lambda: len(told(site)) >= 4 * len(batch_ids), "all decided")
