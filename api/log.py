@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from msgspec import Struct
 
-from schemas.errors import BrokerError, ProjectionError, StateError, TopicError
+from runtime.headers import headers_of
+from schemas.errors import BrokerError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
+from state.projection import refuse_shorter
 
 FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
@@ -71,13 +73,7 @@ def start_of(partition: Partition, projected: int, low: int, high: int) -> int:
     """
     if partition.topic is not Topic.STATUS:
         return high
-    if projected > high:
-        raise ProjectionError(
-            f"The projection has read {partition.topic.value}[{partition.number}] up to offset {projected}, but it "
-            f"ends at {high}: the topic was deleted and made again.",
-            code="ORC-PROJECTION-AHEAD",
-            next_step="Delete the projection database and start the projector again: it is rebuilt from Kafka.",
-        )
+    refuse_shorter(f"{partition.topic.value}[{partition.number}]", projected, high)
     return max(projected, low)
 
 
@@ -159,7 +155,7 @@ class KafkaLog:
                 offset=message.offset(),
                 key=message.key() or b"",
                 value=message.value(),
-                headers=headers_of(message),
+                headers={name: value or b"" for name, value in headers_of(message)},
                 time_ms=message.timestamp()[1],
             )
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name has the underscore
@@ -197,14 +193,6 @@ class KafkaLog:
         except KafkaException as error:
             raise unreachable(error) from error
         return low, high
-
-
-def headers_of(message: Message) -> dict[str, bytes]:
-    """Return the headers of a record; none where the client cannot read them, which the product did not write."""
-    try:
-        return {name: value or b"" for name, value in message.headers() or ()}
-    except (SystemError, UnicodeDecodeError):  # a name that is not UTF-8
-        return {}
 
 
 def unreachable(error: KafkaException) -> BrokerError:

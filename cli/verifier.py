@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from runtime.headers import headers_of
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0
@@ -124,7 +125,7 @@ def _record(message: Message) -> LogRecord:
         partition=message.partition(),
         offset=message.offset(),
         key=(message.key() or b"").decode(errors="replace"),
-        headers={name: (value or b"").decode() for name, value in message.headers() or []},
+        headers={name: (value or b"").decode() for name, value in headers_of(message)},
         value=None if raw is None else _json(raw),
     )
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from operator import methodcaller
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
 
@@ -14,6 +13,7 @@ from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecov
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime import exit_codes
+from runtime.headers import headers_of
 from runtime.health import STATISTICS_INTERVAL_MS, Health
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
@@ -44,8 +44,6 @@ RECORD_OVERHEAD_BYTES = 1_024
 """What the protocol adds to a record that is alone in its batch: frames and lengths, generously."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
-
-_read_headers = methodcaller("headers")
 
 
 class AssignmentGuard(Protocol):
@@ -108,18 +106,13 @@ def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
     """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
 
     The library reads the headers of each message before anything of ours runs, so one such name would end the process
-    at the same offset again and again. Here is the one place that all messages pass, and it costs little: the client
-    keeps what it has read once. It reports a failure by an error that a plain call leaves pending, to come up at any
-    later line, and it keeps a damaged list: hence `methodcaller`, which checks, and headers that are set anew.
+    at the same offset again and again. Here is the one place that all messages pass.
     """
 
     def readable(timeout: float | None = None) -> Any:
         message = poll(timeout)
         if message is not None:
-            try:
-                _read_headers(message)
-            except (SystemError, UnicodeDecodeError):
-                message.set_headers(None)
+            headers_of(message)
         return message
 
     return readable
@@ -191,7 +184,7 @@ def _producer(
         # Stable, so that a restart ends the dead process's transaction at once.
         config["transactional.id"] = member
         config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
-        # Nobody reads it before the commit, whose flush ends the wait: one request for each partition and commit.
+        # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
         config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
     return config
 

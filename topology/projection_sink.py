@@ -19,8 +19,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from runtime.logs import get_logger
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
-from state.projection import Applied, LogRecord
-from topology.cluster import Cluster, Partition
+from state.projection import Applied, LogRecord, refuse_shorter
+from topology.cluster import Cluster
 
 PATIENCE_S = 60.0
 """How long a database that cannot be reached or stays locked is tried again before the process ends."""
@@ -130,7 +130,7 @@ class StartFromProjection:
         for each in partitions:
             start = reflected.get((self._topics[each.topic], each.partition))
             each.offset = OFFSET_BEGINNING if start is None else start
-            _refuse_shorter((each.topic, each.partition), ends, start or 0)
+            refuse_shorter(f"{each.topic}[{each.partition}]", start or 0, ends[each.topic, each.partition])
         log.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
 
 
@@ -169,15 +169,3 @@ def _unusable(error: SQLAlchemyError) -> ProjectionError:
         next_step="See that it runs, is reachable at BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL, can be written and has "
         "room; then start the projector again. Nothing is lost: it goes on where the database ends.",
     )
-
-
-def _refuse_shorter(at: Partition, ends: Mapping[Partition, int], start: int) -> None:
-    if ends[at] < start:
-        topic, partition = at
-        raise ProjectionError(
-            f"The projection has read {topic}[{partition}] up to offset {start}, but it ends at {ends[at]}: the topic "
-            "was deleted and made again.",
-            code="ORC-PROJECTION-AHEAD",
-            next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
-            "one: it is rebuilt from Kafka.",
-        )

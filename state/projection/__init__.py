@@ -3,6 +3,7 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
+from state.projection.ahead import refuse_shorter
 from state.projection.cursors import InvalidCursor
 from state.projection.engine import open_engine
 from state.projection.reader import Reader
@@ -47,4 +48,5 @@ __all__ = [
     "Visibility",
     "Writer",
     "open_engine",
+    "refuse_shorter",
 ]

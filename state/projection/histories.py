@@ -54,9 +54,9 @@ def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> 
     moved: dict[str, _Head] = {}
     breaks: list[ChainBreak] = []
     for record in records:
-        batch_id = text(record.batch_id)
         if record.reason.code in _OF_NO_BATCH:
             continue
+        batch_id = text(record.batch_id)
         head, position = heads.get(batch_id), _position(record)
         if head is not None:
             if position <= head.position:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.log import Partition, headers_of, start_of
+from api.log import Partition, start_of
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
 
@@ -17,14 +17,3 @@ def test_status_is_read_from_where_the_projection_is_and_the_rest_from_its_end()
 def test_a_projection_that_has_read_more_than_there_is_is_refused() -> None:
     with pytest.raises(ProjectionError, match="ORC-PROJECTION-AHEAD"):
         start_of(Partition(Topic.STATUS, 0), 10, 0, 9)
-
-
-@pytest.mark.parametrize("error", [SystemError("returned a result with an exception set"), None])
-def test_headers_that_cannot_be_read_are_none(error: Exception | None) -> None:
-    class Foreign:
-        def headers(self) -> list[tuple[str, bytes]]:
-            if error is not None:
-                raise error
-            return [(b"\xe5\xff".decode(), b"value")]
-
-    assert headers_of(Foreign()) == {}

@@ -1,0 +1,17 @@
+"""A projection that has read more than a topic holds: what comes on that topic would look old to it."""
+
+from schemas.errors import ProjectionError
+
+AHEAD_CODE = "ORC-PROJECTION-AHEAD"
+
+
+def refuse_shorter(place: str, projected: int, end: int) -> None:
+    """Raise `ProjectionError` where a partition ends before the next offset that the projection is to read from it."""
+    if projected > end:
+        raise ProjectionError(
+            f"The projection has read {place} up to offset {projected}, but it ends at {end}: the topic was deleted "
+            "and made again.",
+            code=AHEAD_CODE,
+            next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
+            "one: the projector rebuilds it from Kafka.",
+        )
