@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -153,5 +154,5 @@ def health(url: str) -> str:
     except urllib.error.HTTPError as error:
         with error:
             return f"{error.code} {error.read().decode(errors='replace')}"
-    except OSError:
+    except (OSError, HTTPException):  # not there, or gone in the middle of its answer
         return ""

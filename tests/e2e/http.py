@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 BODY = {
@@ -26,6 +27,8 @@ def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+    except HTTPException as error:  # half an answer is none
+        raise ConnectionError(str(error)) from error
 
 
 def register(url: str, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
