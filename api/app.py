@@ -6,20 +6,20 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from api import problems
-from api.batch_routes import batch_routes
-from api.batches import Batches
-from api.health import Health
-from api.metrics import ApiMetrics
-from api.observing import Observing
-from api.parts import MakeParts, Parts, real_parts
-from api.registering import Registering, policy_of
-from api.service_routes import service_routes
-from api.services import Services
-from api.serving import run_workers
+from api import errors
+from api.dependencies import Services
+from api.kafka_log.follower import Tail
+from api.kafka_log.snapshot_cache import View
+from api.middleware import Observing
+from api.monitoring.metrics import ApiMetrics
+from api.monitoring.service_health import Health
+from api.queries.batches import Batches
+from api.registration.service import Registering, policy_of
+from api.resources import MakeParts, Parts, real_parts
+from api.routes.batches import batch_routes
+from api.routes.service import service_routes
+from api.server import run_workers
 from api.settings import ApiSettings, api_settings
-from api.tail import Tail
-from api.view import View
 from runtime.settings import Settings
 
 _OBSERVE_EVERY_S = 1.0
@@ -56,7 +56,7 @@ def create_app(
         description="Registers batches of essays and tells how far they are. See docs/http.md.",
         lifespan=lifespan,
     )
-    problems.install(app)
+    errors.install(app)
     app.include_router(batch_routes)
     app.include_router(service_routes)
     app.add_middleware(Observing, metrics=metrics)

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from pydantic import Field
 
-from api.principal import ALL_SCOPES
+from api.auth import ALL_SCOPES
 from runtime.settings import Settings
 
 MIB = 1_048_576

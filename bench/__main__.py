@@ -17,7 +17,7 @@ from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, late
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
-from cli.stack import Stack, StackOptions
+from cli.supervision.stack import Stack, StackOptions
 
 SECTIONS = ("alone", "whole", "latency", "registration")
 ESSAYS = 25

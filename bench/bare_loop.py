@@ -15,13 +15,13 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from rocksdict import Options, Rdict, WriteBatch
 
 from runtime.settings import Settings
-from schemas.events import Event
-from schemas.internal import decode_inbox
+from schemas.internal.events import Event
+from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
 from state.codec import decode_batch
-from state.decide import decide
-from topology.application import POLL_TIMEOUT_S, application_options
-from topology.outbox import DESTINATIONS, Outbox
+from state.decision.decide import decide
+from topology.orchestrator.outbox import DESTINATIONS, Outbox
+from topology.stream.application import POLL_TIMEOUT_S, application_options
 
 CONSUME = 500
 """Records that are taken at a time."""

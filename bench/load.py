@@ -9,11 +9,11 @@ from confluent_kafka import Producer
 from bench.wire import PHASES, BatchIds, Shape, Wire
 from runtime.settings import Settings
 from schemas.ids import slot_ids
-from schemas.inbound import normalise
-from schemas.internal import inbox_outgoing
-from schemas.outgoing import Coordinates
+from schemas.inbound.normalise import normalise
+from schemas.internal.outgoing import Coordinates
+from schemas.internal.records import inbox_outgoing
 from schemas.topics import Topic
-from topology.routing import registration_policy
+from topology.router.transform import registration_policy
 
 WAVE = 256
 """Batches that are on their way at a time: their events are interleaved, as those of concurrent batches are."""

@@ -11,7 +11,7 @@ from bench.measuring import Cost, cpu_seconds, sample
 from bench.wire import EVENTS_PER_BATCH
 from bench.workplace import ProcessEnded
 from cli.demo.table import percentile
-from cli.stack import Stack
+from cli.supervision.stack import Stack
 
 PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
 IN_FLIGHT = 600

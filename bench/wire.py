@@ -15,9 +15,9 @@ from peers.envelope import encode
 from peers.options import PeerOptions
 from peers.outcomes import outcome_event, run_phase
 from peers.provisioning import Event, provision, ready_event
-from schemas.events import Principal
 from schemas.ids import derived_id
-from schemas.requests import RequestKind, request_record
+from schemas.internal.events import Principal
+from schemas.public.requests import RequestKind, request_record
 from schemas.topics import Topic
 
 Shape = Literal["seed", "head"]

@@ -10,11 +10,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.broker import DevBroker, Kafka
-from cli.kept_process import KeptProcess
+from cli.supervision.owned_process import KeptProcess
+from runtime.kafka.admin import KafkaCluster
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
-from topology import provisioning
-from topology.cluster import KafkaCluster
+from topology.topics import provisioning
 
 _TIMEOUT_S = 15.0
 _GRACE_S = 15.0

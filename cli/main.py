@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from cli.batches_commands import batches
-from cli.broker_command import broker
-from cli.demo_command import demo
-from cli.dev_commands import dev, run
-from cli.process_commands import api, orchestrator, projector, router
-from cli.simulate_command import simulate
-from cli.topics_commands import topics
+from cli.commands.batches import batches
+from cli.commands.broker import broker
+from cli.commands.demo import demo
+from cli.commands.dev import dev, run
+from cli.commands.processes import api, orchestrator, projector, router
+from cli.commands.simulate import simulate
+from cli.commands.topics import topics
 from runtime.exit_codes import CONFIGURATION
 from schemas.errors import ConfigurationError, OrchestratorError
 

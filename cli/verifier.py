@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from runtime.headers import headers_of
+from runtime.kafka.headers import headers_of
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0

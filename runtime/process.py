@@ -8,12 +8,12 @@ import structlog
 
 from runtime import exit_codes
 from runtime.health import Health
-from runtime.loading import ignored_variables
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
-from runtime.server import MetricsServer
+from runtime.metrics_server import MetricsServer
 from runtime.settings import Settings
-from runtime.stopping import Stopping
+from runtime.settings_loading import ignored_variables
+from runtime.shutdown import Stopping
 from schemas.errors import OrchestratorError
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runtime.sources import FileSource, RenamedSource, environment_of
+from runtime.settings_sources import FileSource, RenamedSource, environment_of
 from schemas.limits import Limits
 from schemas.topics import DEFAULT_PREFIX, TopicTable
 

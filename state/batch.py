@@ -2,17 +2,17 @@
 
 from msgspec import Struct
 
-from schemas.events import BatchContext, EssayRef, FileFailure, Principal
-from schemas.pipeline import PipelineDefinition
-from schemas.status import Deadline, FailedEssay
-from schemas.statuses import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.events import BatchContext, EssayRef, FileFailure, Principal
+from schemas.internal.pipeline import PipelineDefinition
+from schemas.internal.status import Deadline, FailedEssay
 
 
 class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A phase of a batch: its running or last attempt, and what earlier ones left behind.
 
     The essays commanded are not kept: they follow from `only` and from the survivors of what comes before
-    (`state.essays.commanded`).
+    (`state.decision.essays.commanded`).
     """
 
     status: PhaseStatus

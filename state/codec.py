@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from schemas.codec import FORMAT_VERSION, LEAST_READER, RecordDecoder, encode
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER, RecordDecoder, encode
 from state.batch import Batch
 
 decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch)

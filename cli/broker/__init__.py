@@ -3,8 +3,8 @@
 Used by `bos broker`, the demo, the tests and the benchmarks. Not for production.
 """
 
-from cli.broker.cluster import DevBroker
-from cli.broker.given import BOOTSTRAP_VARIABLE, Kafka, kafka_from
+from cli.broker.dev_broker import DevBroker
 from cli.broker.jars import KAFKA_VERSION
+from cli.broker.select import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 
 __all__ = ["BOOTSTRAP_VARIABLE", "KAFKA_VERSION", "DevBroker", "Kafka", "kafka_from"]

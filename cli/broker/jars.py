@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 from jgo.maven import MavenContext
 
-from cli.broker.progress import Progress
+from cli.broker.download_progress import Progress
 from schemas.errors import BrokerError
 
 KAFKA_VERSION = "4.3.1"

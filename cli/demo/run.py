@@ -21,11 +21,11 @@ from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
-from cli.stack import Stack, StackOptions
+from cli.supervision.stack import Stack, StackOptions
 from cli.verifier import verify
 from peers.options import Era, PeerOptions
 from peers.playing import Peers
-from schemas.statuses import PhaseStatus
+from schemas.internal.enums import PhaseStatus
 
 _FOLLOW_SECONDS = 120.0
 _SHOWN_PROBLEMS = 20

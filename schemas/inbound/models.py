@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from schemas.requests import RequestKind
+from schemas.public.requests import RequestKind
 
 MAX_BATCH_ID = 255
 MAX_REASON = 500

@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.events import BatchContext, EssayRef
-from schemas.registration import FALLBACK_USER
+from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.events import BatchContext, EssayRef
+from schemas.public.registration import FALLBACK_USER
 from schemas.topics import Topic
 
 COMPLETED_EVENT_TYPE = "batch.pipeline.completed"

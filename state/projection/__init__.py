@@ -6,8 +6,7 @@
 from state.projection.ahead import refuse_shorter
 from state.projection.cursors import InvalidCursor
 from state.projection.engine import open_engine
-from state.projection.reader import Reader
-from state.projection.records import (
+from state.projection.models import (
     EVERYTHING,
     Applied,
     BatchFilter,
@@ -25,6 +24,7 @@ from state.projection.records import (
     Unreadable,
     Visibility,
 )
+from state.projection.reader import Reader
 from state.projection.writer import Writer
 
 __all__ = [

@@ -5,12 +5,12 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Engine, select, tuple_
 
-from schemas.dead_letters import parse_dead_letter
+from schemas.internal.dead_letters import parse_dead_letter
 from state.projection import tables
+from state.projection.apply_dead_letters import decode_headers
 from state.projection.cursors import CursorCodec
-from state.projection.letters import decode_headers
+from state.projection.models import LetterPage, StoredLetter
 from state.projection.reading import reading
-from state.projection.records import LetterPage, StoredLetter
 
 _cursor = CursorCodec(tuple[int, str])
 _LISTED = (

@@ -4,16 +4,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, select, tuple_
 
-from schemas.history import HistoryRecord
-from schemas.internal import decode_history, decode_status
-from schemas.status import StatusRecord
-from schemas.statuses import BatchStatus, PhaseStatus
+from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.internal.history import HistoryRecord
+from schemas.internal.records import decode_history, decode_status
+from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 from state.projection import tables
 from state.projection.cursors import CursorCodec
 from state.projection.letter_reader import LetterReader
-from state.projection.reading import reading
-from state.projection.records import (
+from state.projection.models import (
     EVERYTHING,
     BatchFilter,
     BatchPage,
@@ -26,8 +25,9 @@ from state.projection.records import (
     StatusCounts,
     Visibility,
 )
+from state.projection.reading import reading
 from state.projection.schema import is_current
-from state.projection.upserts import select_by_batch
+from state.projection.sql import select_by_batch
 
 _batch_cursor = CursorCodec(tuple[int, str])
 _history_cursor = CursorCodec(tuple[int, int, int])

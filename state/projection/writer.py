@@ -10,13 +10,13 @@ from sqlalchemy.exc import DataError, IntegrityError
 from schemas.errors import ProjectionError, UnreadableRecord
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
+from state.projection.apply_dead_letters import Letter, apply_letters, read_letter
+from state.projection.apply_history import Account, apply_accounts, read_account
+from state.projection.apply_status import Snapshot, apply_snapshots, read_snapshot
 from state.projection.engine import database_file, file_number, for_writing
-from state.projection.histories import Account, apply_accounts, read_account
-from state.projection.letters import Letter, apply_letters, read_letter
-from state.projection.records import Applied, Identity, LogRecord, Unreadable
+from state.projection.models import Applied, Identity, LogRecord, Unreadable
 from state.projection.schema import migrate
-from state.projection.statuses import Snapshot, apply_snapshots, read_snapshot
-from state.projection.upserts import Row, insert_new, raise_to, text
+from state.projection.sql import Row, insert_new, raise_to, text
 
 REPLACED_CODE = "ORC-PROJECTION-REPLACED"
 IDENTITY_CODE = "ORC-PROJECTION-IDENTITY"

@@ -3,16 +3,25 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.events import Body, EssayRef, EssaysReady, Event, InboxRecord, OutcomeStatus, PhaseConcluded, Principal
-from schemas.inbound import normalise
-from schemas.outgoing import Coordinates
-from schemas.registration import RegistrationPolicy
-from schemas.requests import request_record
+from schemas.inbound.normalise import normalise
+from schemas.internal.events import (
+    Body,
+    EssayRef,
+    EssaysReady,
+    Event,
+    InboxRecord,
+    OutcomeStatus,
+    PhaseConcluded,
+    Principal,
+)
+from schemas.internal.outgoing import Coordinates
+from schemas.public.registration import RegistrationPolicy
+from schemas.public.requests import request_record
 from schemas.topics import Topic
 from state.batch import Batch
-from state.decide import decide
-from state.decision import Decision
-from state.pipelines import load_pipelines
+from state.decision.decide import decide
+from state.decision.result import Decision
+from state.pipelines.loader import load_pipelines
 
 POLICY = RegistrationPolicy(pipeline=load_pipelines())
 AT = Coordinates("anywhere", 2, 17)

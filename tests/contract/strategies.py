@@ -5,8 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.events import (
+from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.enums import BatchStatus
+from schemas.internal.events import (
     BatchContext,
     ContentProvisioned,
     EssayRef,
@@ -17,7 +18,6 @@ from schemas.events import (
     Principal,
     ValidationFailed,
 )
-from schemas.statuses import BatchStatus
 from schemas.topics import PHASE_COMMANDS
 
 uuids = st.uuids().map(str)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.events import RegisterBatch
-from schemas.inbound import normalise
+from schemas.inbound.normalise import normalise
+from schemas.internal.events import RegisterBatch
 from schemas.topics import Topic
-from state.pipelines import load_pipelines
+from state.pipelines.loader import load_pipelines
 from tests.contract.batches import AT, POLICY
 
 ROOT = Path(__file__).parents[2]

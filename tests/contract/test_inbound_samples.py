@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from schemas.effects import CommandPhase, PipelineCompleted
 from schemas.errors import UnreadableRecord
-from schemas.inbound import normalise
-from schemas.outgoing import Coordinates
-from schemas.statuses import Disposition, ReasonCode
+from schemas.inbound.normalise import normalise
+from schemas.internal.effects import CommandPhase, PipelineCompleted
+from schemas.internal.enums import Disposition, ReasonCode
+from schemas.internal.outgoing import Coordinates
 from schemas.topics import ROUTER_INPUTS, Topic
-from state.decision import Decision
+from state.decision.result import Decision
 from tests.contract.batches import POLICY, SEED_BODY, Telling
 from tests.contract.eras import sample_file
 

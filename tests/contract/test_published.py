@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.events import Principal
-from schemas.outbound import render
-from schemas.registration import PeerEra, RegistrationPolicy, parse_registration
+from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.events import Principal
+from schemas.outbound.render import render
+from schemas.public.registration import PeerEra, RegistrationPolicy, parse_registration
 from schemas.topics import TopicTable
-from state.pipelines import load_pipelines
+from state.pipelines.loader import load_pipelines
 from tests.contract import strategies as some
 from tests.contract.batches import SEED_BODY
 from tests.contract.eras import ERAS, faults, models

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from schemas.effects import BatchRegistered, CommandPhase, Effect, PipelineCompleted
 from schemas.errors import InvalidRequest
-from schemas.events import BatchContext, EssayRef
-from schemas.outbound import render
-from schemas.registration import language_of, parse_registration
-from schemas.statuses import BatchStatus
+from schemas.internal.effects import BatchRegistered, CommandPhase, Effect, PipelineCompleted
+from schemas.internal.enums import BatchStatus
+from schemas.internal.events import BatchContext, EssayRef
+from schemas.outbound.render import render
+from schemas.public.registration import language_of, parse_registration
 from schemas.topics import TopicTable
 from tests.contract.batches import POLICY
 from tests.contract.eras import ERAS, faults, sample_file

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.codec import RecordDecoder, encode
 from schemas.errors import NewerRecord
-from schemas.events import (
+from schemas.inbound.normalise import normalise
+from schemas.internal.codec import RecordDecoder, encode
+from schemas.internal.events import (
     Body,
     ContentProvisioned,
     EssaysReady,
@@ -19,9 +20,8 @@ from schemas.events import (
     RegisterBatch,
     ValidationFailed,
 )
-from schemas.history import HistoryRecord
-from schemas.inbound import normalise
-from schemas.internal import (
+from schemas.internal.history import HistoryRecord
+from schemas.internal.records import (
     decode_history,
     decode_inbox,
     decode_status,
@@ -29,12 +29,12 @@ from schemas.internal import (
     inbox_outgoing,
     status_outgoing,
 )
-from schemas.registration import fingerprint, parse_registration
-from schemas.requests import request_record
+from schemas.public.registration import fingerprint, parse_registration
+from schemas.public.requests import request_record
 from schemas.topics import Topic
 from state.batch import Batch
 from state.codec import decode_batch, encode_batch
-from state.views import history_record, status_record
+from state.decision.records import history_record, status_record
 from tests.contract import strategies as some
 from tests.contract.batches import AT, NOW, POLICY, Telling
 from tests.contract.eras import ERAS

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from cli.broker import Kafka
-from cli.stack import Stack, StackOptions
+from cli.supervision.stack import Stack, StackOptions
 from runtime.settings import ENV_PREFIX
 
 StartStack = Callable[..., Stack]

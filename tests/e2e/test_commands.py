@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
-from cli.stack import free_port, health
+from cli.supervision.stack import free_port, health
 from runtime.settings import ENV_PREFIX
 from tests.e2e.http import BODY
 from tests.integration.processes import await_that

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cli.broker import Kafka
-from cli.stack import Stack
+from cli.supervision.stack import Stack
 from schemas.topics import Topic
 from tests.e2e.conftest import StartStack
 from tests.e2e.http import call

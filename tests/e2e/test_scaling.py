@@ -5,7 +5,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from cli.broker import Kafka
-from cli.stack import Stack
+from cli.supervision.stack import Stack
 from cli.verifier import read_topic, verify
 from peers import PeerOptions, Peers
 from schemas.topics import Topic

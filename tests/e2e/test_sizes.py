@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from cli.broker import Kafka
-from cli.stack import Stack
+from cli.supervision.stack import Stack
 from cli.verifier import read_topic, verify
 from peers import PeerOptions, Peers
 from peers.options import Era

@@ -6,9 +6,9 @@
 from pathlib import Path
 
 from schemas import ids
-from schemas.internal import history_outgoing, inbox_outgoing, status_outgoing, status_tombstone
-from schemas.outbound import render
-from schemas.outgoing import Outgoing
+from schemas.internal.outgoing import Outgoing
+from schemas.internal.records import history_outgoing, inbox_outgoing, status_outgoing, status_tombstone
+from schemas.outbound.render import render
 from schemas.topics import TopicTable
 from state.codec import encode_batch
 from tests.golden.facts import BATCH, CORRELATION, EVENT

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from schemas.codec import FORMAT_VERSION, LEAST_READER
-from schemas.events import (
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.enums import DeadlineKind
+from schemas.internal.events import (
     BatchContext,
     Body,
     CancelBatch,
@@ -22,9 +23,8 @@ from schemas.events import (
     RetryPhase,
     ValidationFailed,
 )
-from schemas.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.status import Deadline, FailedEssay
-from schemas.statuses import DeadlineKind
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.status import Deadline, FailedEssay
 from schemas.topics import Topic
 
 BATCH = "0b352314-208c-5ed1-81ba-5ce3fbb9d912"

@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.events import (
+from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.events import (
     InboxRecord,
 )
-from schemas.history import Answer, Change, EffectNote, HistoryRecord, Reason
-from schemas.status import Counts, Deadline, FailedEssay, PhaseView, StatusRecord
-from schemas.statuses import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.history import Answer, Change, EffectNote, HistoryRecord, Reason
+from schemas.internal.status import Counts, Deadline, FailedEssay, PhaseView, StatusRecord
 from schemas.topics import Topic
 from state.batch import Batch, DecidedRequest, PhaseRun
 from tests.golden.facts import (

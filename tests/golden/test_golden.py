@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.dead_letters import parse_dead_letter
-from schemas.internal import decode_history, decode_inbox, decode_status
+from schemas.internal.dead_letters import parse_dead_letter
+from schemas.internal.records import decode_history, decode_inbox, decode_status
 from state.codec import decode_batch
 from tests.golden import examples as golden
 from tests.golden import records, wire

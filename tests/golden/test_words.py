@@ -2,19 +2,20 @@
 
 import inspect
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from schemas.effects import Effect
-from schemas.events import Body, OutcomeStatus
+from schemas.internal.effects import Effect
+from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.events import Body, OutcomeStatus
 from schemas.limits import Limits
-from schemas.statuses import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
 from schemas.topics import TopicTable
-from state.decide import decide
-from state.decision import Decision
+from state.decision.decide import decide
+from state.decision.result import Decision
 
 FILE = Path(__file__).parent / "words.json"
 WORDS: dict[str, Any] = json.loads(FILE.read_text())
@@ -28,7 +29,7 @@ def words() -> dict[str, Any]:
         "enums": {kind.__name__: sorted(member.value for member in kind) for kind in ENUMS},
         "events": sorted(kind.__struct_config__.tag for kind in get_args(Body)),
         "effects": sorted(kind.__struct_config__.tag for kind in get_args(Effect)),
-        "decide": str(inspect.signature(decide)),
+        "decide": re.sub(r"[\w.]+\.", "", str(inspect.signature(decide))),  # names of types, wherever they live
         "decision": list(Decision._fields),
         "limits": {name: getattr(limits, name) for name in limits.__struct_fields__},
         "topics": {

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.dead_letters import dead_letter
-from schemas.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.events import (
+from schemas.internal.dead_letters import dead_letter
+from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.enums import BatchStatus
+from schemas.internal.events import (
     Principal,
 )
-from schemas.internal import inbox_outgoing
-from schemas.outgoing import Coordinates, Outgoing
-from schemas.requests import RequestKind, request_record
-from schemas.statuses import BatchStatus
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.records import inbox_outgoing
+from schemas.public.requests import RequestKind, request_record
 from schemas.topics import Topic
 from tests.golden.facts import (
     BATCH,

@@ -15,17 +15,17 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.broker import Kafka
-from runtime.loading import variable
 from runtime.settings import Settings
-from schemas.outgoing import Outgoing
+from runtime.settings_loading import variable
+from schemas.internal.outgoing import Outgoing
 from schemas.topics import Topic
-from topology import provisioning
+from topology.topics import provisioning
 
 PATIENCE_S = 60.0
 PROGRAM = """
 import sys
-from runtime.loading import load_settings
-from topology.orchestrator import run
+from runtime.settings_loading import load_settings
+from topology.orchestrator.app import run
 
 sys.exit(run(load_settings(){changes}))
 """

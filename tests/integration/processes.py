@@ -16,10 +16,10 @@ from uuid import uuid4
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from cli.broker import Kafka
-from cli.stack import free_port
+from cli.supervision.stack import free_port
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
-from topology import provisioning
+from topology.topics import provisioning
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples"
@@ -55,7 +55,7 @@ class RunningProcess:
     def __init__(self, module: str, settings: Settings) -> None:
         self.settings = settings
         program = (
-            f"import sys; from runtime.settings import Settings; from topology.{module} import run; "
+            f"import sys; from runtime.settings import Settings; from topology.{module}.app import run; "
             "sys.exit(run(Settings()))"
         )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.broker import Kafka
-from cli.stack import Stack, StackOptions, free_port
+from cli.supervision.stack import Stack, StackOptions, free_port
 from runtime import exit_codes
 from runtime.settings import ENV_PREFIX
 from tests.unit.api.bodies import head_body, seed_body
@@ -190,7 +190,7 @@ def api_process(stack: Stack, directory: Path, **settings: str) -> Iterator[tupl
     port = free_port()
     shared = {f"{ENV_PREFIX}{name}": value for name, value in stack._shared().items()}
     own = {f"{ENV_PREFIX}PORT": str(port)} | {f"{ENV_PREFIX}{name}": value for name, value in settings.items()}
-    log = directory / "api.log"
+    log = directory / "api.kafka_log.consumer"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "api"],

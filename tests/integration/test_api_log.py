@@ -10,18 +10,18 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from api.database import DatabaseProjection
-from api.ends import KafkaEnds
-from api.gaps import Gaps
-from api.log import KafkaLog, LogRecord, Partition
-from api.partitions import partition_of
-from api.requests_log import KafkaRequestLog, RecordTooLarge
+from api.kafka_log.consumer import KafkaLog, LogRecord, Partition
+from api.kafka_log.ends import KafkaEnds
+from api.kafka_log.request_producer import KafkaRequestLog, RecordTooLarge
+from api.monitoring.readable_records import Gaps
+from api.queries.database import DatabaseProjection
 from cli.broker import Kafka
+from runtime.kafka.partitioner import partition_of
 from runtime.settings import Settings
 from schemas.errors import BrokerError, ProjectionError, TopicError
 from schemas.topics import Topic
 from state.projection import Identity, Writer, open_engine
-from topology import provisioning
+from topology.topics import provisioning
 
 WAIT_S = 60.0
 KEYS = [f"batch-{number}".encode() for number in range(40)]

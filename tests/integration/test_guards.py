@@ -11,11 +11,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from cli.broker import Kafka
 from runtime import exit_codes
-from schemas.internal import decode_history
+from schemas.internal.records import decode_history
 from schemas.topics import Topic
 from tests.integration.orchestrating import Site, await_true
 from tests.topology.records import life, record, register, uuid_of
-from topology.application import SESSION_TIMEOUT_MS
+from topology.stream.application import SESSION_TIMEOUT_MS
 
 BATCH = uuid_of("batch")
 

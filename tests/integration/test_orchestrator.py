@@ -12,8 +12,8 @@ from confluent_kafka.admin import NewPartitions
 
 from cli.broker import Kafka
 from runtime import exit_codes
-from schemas.internal import decode_history
-from schemas.statuses import Disposition
+from schemas.internal.enums import Disposition
+from schemas.internal.records import decode_history
 from schemas.topics import PEER_OUTPUTS, Topic
 from tests.integration.orchestrating import Site, await_true
 from tests.topology.records import life, record, register, uuid_of

@@ -15,18 +15,18 @@ from confluent_kafka import Producer
 
 from cli.broker import Kafka
 from runtime import exit_codes
+from runtime.kafka.admin import KafkaCluster
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.errors import ProjectionError
-from schemas.history import NO_VERSION
-from schemas.internal import history_outgoing, status_outgoing, status_tombstone
-from schemas.outgoing import Outgoing
-from schemas.statuses import BatchStatus
+from schemas.internal.enums import BatchStatus
+from schemas.internal.history import NO_VERSION
+from schemas.internal.outgoing import Outgoing
+from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.topics import Topic
 from state.projection import Identity, Reader, StatusCounts, Writer, open_engine
-from tests.unit.projection.log import batch_id, history, letter, status
-from tests.unit.projection.postgres import postgres_server
-from topology import provisioning
-from topology.cluster import KafkaCluster
+from tests.unit.state.projection.log import batch_id, history, letter, status
+from tests.unit.state.projection.postgres import postgres_server
+from topology.topics import provisioning
 
 NOW_MS = time.time_ns() // 1_000_000
 """History older than its topic keeps it is pruned, so that of these tests is new."""
@@ -34,7 +34,8 @@ WAIT_S = 60.0
 STOP_S = 10.0
 DATABASE = "projection.db"
 PROCESS = (
-    "import sys; from topology.projector import run; from runtime.settings import Settings; sys.exit(run(Settings()))"
+    "import sys; from topology.projector.app import run; "
+    "from runtime.settings import Settings; sys.exit(run(Settings()))"
 )
 
 

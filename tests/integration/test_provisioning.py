@@ -15,14 +15,14 @@ from confluent_kafka.admin import (
 )
 
 from cli.broker import Kafka
-from cli.stack import free_port
+from cli.supervision.stack import free_port
+from runtime.kafka.admin import KafkaCluster
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, Topic
 from tests.integration.processes import await_that, own_settings
-from topology import provisioning
-from topology.cluster import KafkaCluster
-from topology.topic_differences import ActualTopic
+from topology.topics import provisioning
+from topology.topics.drift import ActualTopic
 
 Alter = Callable[[Topic, str, str], None]
 

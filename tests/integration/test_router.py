@@ -11,9 +11,9 @@ from confluent_kafka import Message
 from cli.broker import Kafka
 from runtime.settings import Settings
 from schemas import ids
-from schemas.dead_letters import parse_dead_letter
-from schemas.events import InboxRecord
-from schemas.internal import decode_inbox
+from schemas.internal.dead_letters import parse_dead_letter
+from schemas.internal.events import InboxRecord
+from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
 from tests.integration.foreign_producer import send_with_header
 from tests.integration.processes import (

@@ -8,9 +8,9 @@ from uuid import uuid4
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from cli.broker import Kafka
-from cli.stack import free_port
+from cli.supervision.stack import free_port
 from runtime import exit_codes
-from runtime.committed_offsets import CommittedOffsets
+from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.topics import ROUTER_INPUTS, Topic
 from tests.integration.processes import (
@@ -22,7 +22,7 @@ from tests.integration.processes import (
     ready_event,
     send,
 )
-from topology import provisioning
+from topology.topics import provisioning
 
 READY = Topic.ESSAYS_READY
 STOP_S = 10.0

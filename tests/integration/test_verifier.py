@@ -12,7 +12,7 @@ from cli.verifier import verify
 from runtime.settings import Settings
 from schemas.topics import Topic
 from tests.integration.processes import own_settings, send
-from topology import provisioning
+from topology.topics import provisioning
 
 Log = dict[Topic, list[dict[str, Any]]]
 BATCH = "batch-1"

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from schemas.history import NO_VERSION
-from schemas.status import StatusRecord
-from schemas.statuses import Disposition, PhaseStatus
-from state.transitions import BATCH_TRANSITIONS, PHASE_TRANSITIONS
+from schemas.internal.enums import Disposition, PhaseStatus
+from schemas.internal.history import NO_VERSION
+from schemas.internal.status import StatusRecord
+from state.decision.transitions import BATCH_TRANSITIONS, PHASE_TRANSITIONS
 from tests.unit.state.story import Story, Told
 
 

@@ -5,7 +5,7 @@ It says of every event which disposition and reason it gets, and what the batch 
 
 from dataclasses import dataclass, field
 
-from schemas.events import (
+from schemas.internal.events import (
     Body,
     ContentProvisioned,
     DeadlineReached,

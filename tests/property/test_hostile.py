@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from schemas.events import (
+from schemas.internal.enums import Disposition, PhaseStatus
+from schemas.internal.events import (
     Body,
     CancelBatch,
     ContentProvisioned,
@@ -24,7 +25,6 @@ from schemas.events import (
     Principal,
     ValidationFailed,
 )
-from schemas.statuses import Disposition, PhaseStatus
 from tests.property.invariants import check_step, check_story
 from tests.property.model import Model
 from tests.property.worlds import NAMES, SLOTS, Shape, shapes

@@ -7,9 +7,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.effects import CommandPhase, CommandStudentMatching, Effect
-from schemas.events import Body, ContentProvisioned, EssayRef, EssaysReady, FileFailure, ValidationFailed
-from schemas.statuses import Disposition, ReasonCode
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
+from schemas.internal.enums import Disposition, ReasonCode
+from schemas.internal.events import Body, ContentProvisioned, EssayRef, EssaysReady, FileFailure, ValidationFailed
 from tests.property.invariants import check_step, check_story
 from tests.property.worlds import SLOTS, Peers, Shape, peers, shapes
 from tests.unit.state.story import CLASS_CONTEXT, SEED_CONTEXT, Story

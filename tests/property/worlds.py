@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from schemas.effects import CommandPhase
-from schemas.events import EssayRef, OutcomeStatus, PhaseConcluded
-from schemas.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.effects import CommandPhase
+from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 
 NAMES = ("p0", "p1", "p2", "p3")
 SLOTS = 4

@@ -15,13 +15,13 @@ from quixstreams.models import TopicManager
 
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
-from schemas.outgoing import Outgoing
+from schemas.internal.outgoing import Outgoing
 from schemas.topics import Topic
 from tests.topology.memory_clients import Died, Fate, MemoryAdmin, MemoryConsumer, MemoryProducer
 from tests.topology.memory_kafka import MemoryKafka
 from tests.topology.records import life, record, register
-from topology.application import StreamApplication
-from topology.orchestrator import build
+from topology.orchestrator.app import build
+from topology.stream.application import StreamApplication
 
 OUTPUTS = (
     Topic.REGISTERED,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from zlib import crc32
 
-from schemas.outgoing import Outgoing
+from schemas.internal.outgoing import Outgoing
 from schemas.topics import Topic, TopicTable
 
 START_MS = 1_700_000_000_000
@@ -47,7 +47,7 @@ class Record:
 
 
 class MemoryKafka:
-    """The cluster. Implements `topology.cluster.Cluster`."""
+    """The cluster. Implements `runtime.kafka.admin.Cluster`."""
 
     def __init__(self, table: TopicTable, *, cluster: str = "memory") -> None:
         self.table = table

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from schemas import ids
-from schemas.codec import FORMAT_VERSION, LEAST_READER
-from schemas.events import (
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.events import (
     BatchContext,
     Body,
     EssayRef,
@@ -16,9 +16,9 @@ from schemas.events import (
     Principal,
     RegisterBatch,
 )
-from schemas.internal import inbox_outgoing
-from schemas.outgoing import Outgoing
-from schemas.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.outgoing import Outgoing
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.records import inbox_outgoing
 
 PIPELINE = PipelineDefinition(
     name="default",

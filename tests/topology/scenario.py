@@ -4,12 +4,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from schemas.events import Event
-from schemas.outgoing import Outgoing
+from schemas.internal.events import Event
+from schemas.internal.outgoing import Outgoing
 from schemas.topics import Topic
 from state.batch import Batch
-from state.decide import decide
-from state.decision import Decision
+from state.decision.decide import decide
+from state.decision.result import Decision
 from tests.topology.driver import OUTPUTS, Driver
 from tests.topology.memory_kafka import Record
 from tests.topology.records import ready, record, uuid_of

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.dead_letters import parse_dead_letter
-from schemas.history import HistoryRecord
-from schemas.internal import decode_history, decode_status
-from schemas.status import StatusRecord
-from schemas.statuses import BatchStatus, Disposition, PhaseStatus
+from schemas.internal.dead_letters import parse_dead_letter
+from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
+from schemas.internal.history import HistoryRecord
+from schemas.internal.records import decode_history, decode_status
+from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
-from state.decide import decide
+from state.decision.decide import decide
 from tests.topology.driver import Driver
 from tests.topology.records import concluded, ready, record, register, uuid_of
 from tests.topology.scenario import POISON, decide_with_a_fault

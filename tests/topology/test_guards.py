@@ -11,14 +11,14 @@ from rocksdict import DbClosedError
 
 from runtime import exit_codes
 from schemas.errors import StateError
-from schemas.internal import decode_history
-from schemas.statuses import Disposition
+from schemas.internal.enums import Disposition
+from schemas.internal.records import decode_history
 from schemas.topics import Topic
 from tests.topology.driver import Driver, Left
 from tests.topology.records import concluded, ready, record, register, uuid_of
 from tests.topology.scenario import decide_with_a_fault, outputs, undisturbed, written
-from topology import deciding
-from topology.guards import wait_until_stable
+from topology.orchestrator import processor
+from topology.stream.guards import wait_until_stable
 
 BATCH = uuid_of("batch")
 GUARDED = pytest.mark.parametrize("guarded", [False, True], ids=["without the guard", "with the guard"])
@@ -103,7 +103,7 @@ def test_h3_offsets_behind_the_state_have_records_decided_twice(
             driver.run()
         assert ahead.value.code == "ORC-STATE-AHEAD"
     else:
-        monkeypatch.setattr(deciding, "require_newer", lambda *_: None)
+        monkeypatch.setattr(processor, "require_newer", lambda *_: None)
         driver.run()
     assert len(history_of(driver)) == (1 if guarded else 2)
 

@@ -7,22 +7,22 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.codec import encode
-from schemas.dead_letters import parse_dead_letter
 from schemas.errors import NewerRecord
-from schemas.events import Event
-from schemas.history import HistoryRecord
-from schemas.internal import decode_history, decode_inbox, decode_status
-from schemas.outgoing import Outgoing
-from schemas.statuses import BatchStatus, Disposition, ReasonCode
+from schemas.internal.codec import encode
+from schemas.internal.dead_letters import parse_dead_letter
+from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.events import Event
+from schemas.internal.history import HistoryRecord
+from schemas.internal.outgoing import Outgoing
+from schemas.internal.records import decode_history, decode_inbox, decode_status
 from schemas.topics import Topic
 from state.batch import Batch
-from state.decide import decide
-from state.decision import Decision
+from state.decision.decide import decide
+from state.decision.result import Decision
 from tests.topology.driver import Driver
 from tests.topology.records import concluded, ready, record, register, uuid_of
-from topology.outbox import RECORD_OVERHEAD_BYTES
-from topology.setting_aside import MAX_DETAIL
+from topology.orchestrator.outbox import RECORD_OVERHEAD_BYTES
+from topology.orchestrator.quarantine import MAX_DETAIL
 
 BATCH = uuid_of("batch")
 

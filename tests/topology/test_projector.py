@@ -13,16 +13,16 @@ from sqlalchemy import select
 from runtime.health import Health
 from runtime.metrics import Metrics
 from runtime.settings import Settings
-from schemas.history import NO_VERSION
-from schemas.internal import history_outgoing, status_outgoing, status_tombstone
-from schemas.statuses import BatchStatus
+from schemas.internal.enums import BatchStatus
+from schemas.internal.history import NO_VERSION
+from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from state.projection import Applied, Identity, LogRecord, Writer, open_engine, tables
 from tests.topology.driver import MemoryApplication
 from tests.topology.memory_clients import Died, Fate, MemoryConsumer
 from tests.topology.memory_kafka import MemoryKafka
-from tests.unit.projection.log import batch_id, history, letter, status
-from topology.projection_sink import ProjectionSink, StartFromProjection
-from topology.projector import INPUTS, build, observer, projector_options
+from tests.unit.state.projection.log import batch_id, history, letter, status
+from topology.projector.app import INPUTS, build, observer, projector_options
+from topology.projector.sink import ProjectionSink, StartFromProjection
 
 
 class AssignedConsumer(MemoryConsumer):

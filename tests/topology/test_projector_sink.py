@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from runtime.kafka.admin import Partition
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
 from state.projection import Applied, Identity, LogRecord, Writer, open_engine
-from topology.cluster import Partition
-from topology.projection_sink import ProjectionSink, StartFromProjection, patiently
+from topology.projector.sink import ProjectionSink, StartFromProjection, patiently
 
 STATUS, HISTORY = Topic.STATUS.value, Topic.HISTORY.value
 TOPICS = {STATUS: Topic.STATUS, HISTORY: Topic.HISTORY}

@@ -9,26 +9,26 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
-from api.groups import GroupState
-from api.log import FOLLOWED, LogRecord, Partition, start_of
-from api.partitions import partition_of
-from api.parts import Parts
-from api.requests_log import RecordTooLarge
-from api.services import Services
+from api.dependencies import Services
+from api.kafka_log.consumer import FOLLOWED, LogRecord, Partition, start_of
+from api.kafka_log.request_producer import RecordTooLarge
+from api.monitoring.consumer_groups import GroupState
+from api.resources import Parts
 from api.settings import ApiSettings
-from schemas.dead_letters import dead_letter
+from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
-from schemas.events import Event
-from schemas.inbound import normalise
-from schemas.internal import decode_status, history_outgoing, status_outgoing, status_tombstone
-from schemas.outgoing import Coordinates, Outgoing
-from schemas.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.registration import RegistrationPolicy
-from schemas.status import StatusRecord
+from schemas.inbound.normalise import normalise
+from schemas.internal.dead_letters import dead_letter
+from schemas.internal.events import Event
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.records import decode_status, history_outgoing, status_outgoing, status_tombstone
+from schemas.internal.status import StatusRecord
+from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
 from state.batch import Batch
-from state.decide import decide
-from state.views import history_record, status_record
+from state.decision.decide import decide
+from state.decision.records import history_record, status_record
 
 PARTITIONS = 4
 PIPELINE = PipelineDefinition(

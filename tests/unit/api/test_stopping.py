@@ -10,7 +10,7 @@ import pytest
 from httpx import AsyncClient
 from uvicorn import Config, Server
 
-from api.requests_log import KafkaRequestLog
+from api.kafka_log.request_producer import KafkaRequestLog
 from schemas.errors import BrokerError
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import MemoryCluster, World, until, world

@@ -4,15 +4,15 @@ import pytest
 
 from bench.wire import EVENTS_PER_BATCH, PHASES, BatchIds, Shape, Wire
 from runtime.settings import Settings
-from schemas.effects import BatchRegistered, CommandPhase, PipelineCompleted
-from schemas.events import Event
-from schemas.inbound import normalise
-from schemas.outgoing import Coordinates
-from schemas.statuses import BatchStatus, Disposition
+from schemas.inbound.normalise import normalise
+from schemas.internal.effects import BatchRegistered, CommandPhase, PipelineCompleted
+from schemas.internal.enums import BatchStatus, Disposition
+from schemas.internal.events import Event
+from schemas.internal.outgoing import Coordinates
 from state.batch import Batch
-from state.decide import decide
-from state.decision import Decision
-from topology.routing import registration_policy
+from state.decision.decide import decide
+from state.decision.result import Decision
+from topology.router.transform import registration_policy
 
 SHAPES: tuple[Shape, ...] = ("seed", "head")
 ESSAYS = 5

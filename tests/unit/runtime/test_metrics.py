@@ -9,7 +9,7 @@ import pytest
 from runtime import metric_names
 from runtime.health import Health
 from runtime.metrics import Metrics
-from runtime.server import MetricsServer
+from runtime.metrics_server import MetricsServer
 from schemas.errors import ConfigurationError
 
 SETTLED = json.dumps({"cgrp": {"join_state": "steady"}})

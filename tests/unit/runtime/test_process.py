@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys, threading, time
 from runtime.process import Process, run_process
-from runtime.loading import load_settings
+from runtime.settings_loading import load_settings
 from schemas.errors import BrokerError, StateError
 
 def say(text):

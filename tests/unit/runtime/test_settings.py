@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from api.settings import ApiSettings
-from runtime.loading import ignored_variables, load, load_settings, variable
 from runtime.settings import ENV_PREFIX
+from runtime.settings_loading import ignored_variables, load, load_settings, variable
 from schemas.errors import ConfigurationError
 
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from schemas.effects import CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.events import (
+from schemas.ids import derived_id
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
+from schemas.internal.events import (
     BatchContext,
     Body,
     ContentProvisioned,
@@ -24,17 +26,15 @@ from schemas.events import (
     RegisterBatch,
     ValidationFailed,
 )
-from schemas.history import HistoryRecord
-from schemas.ids import derived_id
-from schemas.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.status import StatusRecord
-from schemas.statuses import Disposition, PhaseStatus, ReasonCode
+from schemas.internal.history import HistoryRecord
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
-from state.decide import decide
-from state.decision import Decision
-from state.essays import commanded
-from state.views import history_record, status_record
+from state.decision.decide import decide
+from state.decision.essays import commanded
+from state.decision.records import history_record, status_record
+from state.decision.result import Decision
 
 BATCH_ID = "5bd3a9b2-6a0e-5d52-9a3c-2b8f4b3f7c10"
 CORRELATION = "0c2f7d9e-1f43-4b51-8a6e-5e2b7d1c9f00"

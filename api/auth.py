@@ -1,0 +1,50 @@
+"""Who asks. Every request carries a principal, also where nobody checks credentials yet.
+
+On loopback a caller who names nobody is anonymous with all scopes. `X-User-ID` and `X-Org-ID` name a user and an
+organisation; that is claimed, not verified, and such a caller sees and controls its own batches alone.
+"""
+
+from collections.abc import Mapping
+
+from schemas.internal.events import Principal
+
+READ = "batches:read"
+WRITE = "batches:write"
+ANY_OWNER = "batches:any-owner"
+"""Reaches batches of other owners too."""
+ALL_SCOPES = (READ, WRITE, ANY_OWNER)
+_CLAIMED_SCOPES = (READ, WRITE)
+USER_HEADER = "x-user-id"
+ORGANISATION_HEADER = "x-org-id"
+_LONGEST_NAME = 255
+
+
+class BadIdentity(ValueError):
+    """A header names a user or an organisation in a way that cannot be stored."""
+
+
+def principal_of(headers: Mapping[str, str], anonymous_scopes: tuple[str, ...]) -> Principal:
+    """Return who asks. Raises `BadIdentity` for a name that is too long or has control characters."""
+    subject, organisation = _name(headers, USER_HEADER), _name(headers, ORGANISATION_HEADER)
+    if not subject:
+        return Principal(organisation=organisation, scopes=anonymous_scopes)
+    return Principal(subject=subject, organisation=organisation, scopes=_CLAIMED_SCOPES)
+
+
+def may(principal: Principal, scope: str) -> bool:
+    """Whether the principal has `scope`."""
+    return scope in principal.scopes
+
+
+def may_reach(principal: Principal, owner_organisation: str, owner_subject: str) -> bool:
+    """Whether a batch of that owner is the principal's to see and control."""
+    if ANY_OWNER in principal.scopes:
+        return True
+    return (principal.organisation, principal.subject) == (owner_organisation, owner_subject)
+
+
+def _name(headers: Mapping[str, str], header: str) -> str:
+    name = headers.get(header, "").strip()
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise BadIdentity(f"{header} must be at most {_LONGEST_NAME} printable characters.")
+    return name

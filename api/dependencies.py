@@ -1,0 +1,55 @@
+"""What the routes work with, made once per worker by the composition root."""
+
+from typing import cast
+
+from fastapi import Request
+from msgspec import Struct
+
+from api.auth import BadIdentity, may, principal_of
+from api.errors import Problem
+from api.kafka_log.follower import Tail
+from api.monitoring.metrics import ApiMetrics
+from api.monitoring.service_health import Health
+from api.queries.batches import Batches
+from api.registration.service import Registering
+from api.settings import ApiSettings
+from schemas.internal.events import Principal
+
+
+class Services(Struct, frozen=True):
+    """The parts of a worker."""
+
+    settings: ApiSettings
+    tail: Tail
+    batches: Batches
+    registering: Registering
+    health: Health
+    metrics: ApiMetrics
+
+
+def services_of(request: Request) -> Services:
+    """Return the parts of the worker that answers `request`."""
+    return cast("Services", request.app.state.services)
+
+
+def require_principal(request: Request, scope: str) -> Principal:
+    """Return who asks. Raises `Problem` 400 for a name that cannot be, 403 where `scope` is missing."""
+    try:
+        principal = principal_of(request.headers, services_of(request).settings.anonymous_scopes)
+    except BadIdentity as error:
+        raise Problem(
+            400,
+            "ORC-HEADER",
+            str(error),
+            next_step="Correct the header, then send the request again.",
+            error="Validation Error",
+        ) from error
+    if not may(principal, scope):
+        raise Problem(
+            403,
+            "ORC-SCOPE",
+            f"The caller may not do this: the scope {scope} is missing.",
+            next_step="Name a user in X-User-ID, or have the operator allow anonymous callers.",
+            error="Forbidden",
+        )
+    return principal

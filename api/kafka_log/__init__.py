@@ -1,0 +1,1 @@
+"""The end of the Kafka log, followed by the api: answers, newest snapshots, changes."""

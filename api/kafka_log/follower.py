@@ -1,0 +1,252 @@
+"""The tail of the log: what has just been decided, for whoever waits for it.
+
+A thread reads; everything else happens on the event loop of the worker, so that nothing here needs a lock. Callers
+wait for the answer to a request, for a version of a batch, or for a partition to have been read up to an offset.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from threading import BoundedSemaphore, Event, Thread
+
+from api.kafka_log.consumer import Log, LogRecord, Partition
+from api.kafka_log.snapshot_cache import Snapshot, View
+from api.kafka_log.waiters import Waiting, within
+from runtime.logs import get_logger
+from schemas.errors import BrokerError, OrchestratorError
+from schemas.internal.records import REQUEST_ID, VERSION
+from schemas.topics import Topic
+
+_POLL_S = 0.1
+_PROJECTION_EVERY_S = 0.5
+_CHECK_EVERY_S = 30.0
+_STOP_S = 1.0
+_RETRY_START_S = 2.0
+_BATCHES_UNDER_WAY = 4
+
+_log = get_logger("api.kafka_log.follower")
+
+
+class Tail:
+    """Follows status, history and dead letters.
+
+    `projected` returns the offsets that the projection reflects (next to be read, by partition); it is called from
+    the reading thread and may raise `OrchestratorError` while there is no projection. `observe` is shown each
+    record on the event loop, `failed` is called there once if the tail cannot go on.
+    """
+
+    def __init__(
+        self,
+        log: Callable[[], Log],
+        view: View,
+        *,
+        projected: Callable[[], Mapping[Partition, int]],
+        observe: Callable[[LogRecord], None] = lambda _: None,
+        failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        self.view = view
+        self.positions: dict[Partition, int] = {}
+        """Next offsets; control records have been passed."""
+        self.readable: dict[Partition, int] = {}
+        """The offset after the last record read, which control records do not raise."""
+        self.projection: dict[Partition, int] = {}
+        self.projection_error: str | None = None
+        """Why the projection's offsets cannot be read, as last tried."""
+        self.waiting_for: str | None = None
+        """Why it cannot start yet."""
+        self.error: Exception | None = None
+        self._make_log = log
+        self._projected = projected
+        self._observe = observe
+        self._failed = failed
+        self._ends: dict[Partition, int] | None = None
+        self._answers: Waiting[str, LogRecord] = Waiting()
+        self._changes: Waiting[str, int] = Waiting()
+        self._reached: list[tuple[Partition, int, asyncio.Future[None]]] = []
+        self._stopping = Event()
+        self._room = BoundedSemaphore(_BATCHES_UNDER_WAY)
+        self._thread = Thread(target=self._run, name="tail", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether it reads."""
+        return self._ends is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has read everything that was there when it started, and still reads."""
+        if self._ends is None or self.error is not None:
+            return False
+        return all(self.positions.get(partition, 0) >= end for partition, end in self._ends.items())
+
+    @property
+    def status_partitions(self) -> int:
+        """Number of partitions of the status topic."""
+        return sum(partition.topic is Topic.STATUS for partition in self._ends or ())
+
+    def start(self) -> None:
+        """Begin to read. Call it on the event loop that everything else is called on."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread and leave the cluster; where that does not answer, without waiting for it."""
+        self._stopping.set()
+        with suppress(ValueError):
+            self._room.release()
+        await asyncio.to_thread(self._thread.join, _STOP_S)
+
+    def answer(self, request_id: str) -> "asyncio.Future[LogRecord]":
+        """Return a future of the history record or dead letter that answers a request; ask before writing it."""
+        return self._answers.expect(request_id)
+
+    def change(self, batch_id: str) -> "asyncio.Future[int]":
+        """Return a future of the version of the next snapshot of the batch that is read."""
+        return self._changes.expect(batch_id)
+
+    async def reached(self, partition: Partition, offset: int, timeout_s: float) -> bool:
+        """Wait until everything before `offset` has been read; False where it isn't in time."""
+        if self.positions.get(partition, 0) >= offset:
+            return True
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reached.append((partition, offset, future))
+        return await within(future, timeout_s)
+
+    def reflect(self, projection: Mapping[Partition, int]) -> None:
+        """Take in the offsets that the projection reflects now."""
+        self.projection = dict(projection)
+        self.view.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
+
+    def give_up(self, error: Exception) -> None:
+        """Follow the log no more, and say why: going on would answer wrongly."""
+        if self.error is not None:
+            return
+        self.error = error
+        self._stopping.set()
+        _log.error("tail_failed", error=str(error))
+        self._failed(error)
+
+    # ------------------------------------------------------------------------------------------- on the event loop
+
+    def _take(
+        self, records: list[LogRecord], positions: dict[Partition, int], projection: Mapping[Partition, int] | None
+    ) -> None:
+        try:
+            if projection is not None:
+                self.reflect(projection)
+            for record in records:
+                try:
+                    self._fold(record)
+                except ValueError:
+                    where = f"{record.partition.topic.value}[{record.partition.number}]@{record.offset}"
+                    _log.warning("foreign_record_passed_over", record=where)
+            self.positions = positions
+            self._wake_reached()
+        finally:
+            with suppress(ValueError):
+                self._room.release()
+
+    def _fold(self, record: LogRecord) -> None:
+        self.readable[record.partition] = record.offset + 1
+        self._observe(record)
+        if record.partition.topic is Topic.STATUS:
+            batch_id = record.key.decode(errors="replace")
+            version = int(record.headers.get(VERSION, b"-1"))
+            self.view.fold(batch_id, Snapshot(record.partition.number, record.offset, version, record.value))
+            self._changes.wake(batch_id, version)
+            return
+        request_id = record.headers.get(REQUEST_ID)
+        if request_id:
+            self._answers.wake(request_id.decode(errors="replace"), record)
+
+    def _wake_reached(self) -> None:
+        waiting = []
+        for partition, offset, future in self._reached:
+            if future.done():
+                continue
+            if self.positions.get(partition, 0) >= offset:
+                future.set_result(None)
+            else:
+                waiting.append((partition, offset, future))
+        self._reached = waiting
+
+    def _begin(self, ends: dict[Partition, int], projection: Mapping[Partition, int]) -> None:
+        self._ends = ends
+        self.reflect(projection)
+
+    # ---------------------------------------------------------------------------------------------- in the thread
+
+    def _run(self) -> None:
+        assert self._loop is not None
+        try:
+            log = self._started_log()
+            if log is None:
+                return
+            try:
+                self._follow(log)
+            finally:
+                log.close()
+        except Exception as error:  # noqa: BLE001 - whatever ends the tail must be seen by health, not by a thread
+            if not self._stopping.is_set():
+                self._loop.call_soon_threadsafe(self.give_up, error)
+
+    def _started_log(self) -> Log | None:
+        """Start, and go on trying while the cluster or its topics are not there yet."""
+        assert self._loop is not None
+        while not self._stopping.is_set():
+            log = self._make_log()
+            try:
+                projection = self._projection() or {}
+                ends = log.start(projection)
+            except OrchestratorError as error:
+                log.close()
+                self.waiting_for = str(error)
+                _log.warning("tail_waiting", error=str(error))
+                self._stopping.wait(_RETRY_START_S)
+                continue
+            self.waiting_for = None
+            self._loop.call_soon_threadsafe(self._begin, ends, projection)
+            return log
+        return None
+
+    def _follow(self, log: Log) -> None:
+        assert self._loop is not None
+        before: dict[Partition, int] = {}
+        next_projection = next_check = 0.0
+        next_check = time.monotonic() + _CHECK_EVERY_S
+        while not self._stopping.is_set():
+            records = log.read(_POLL_S)
+            positions = log.positions()
+            now = time.monotonic()
+            projection = None
+            if now >= next_projection:
+                projection, next_projection = self._projection(), now + _PROJECTION_EVERY_S
+            if now >= next_check:
+                self._check(log)
+                next_check = now + _CHECK_EVERY_S
+            if not records and projection is None and positions == before:
+                continue
+            before = positions
+            self._room.acquire()
+            if not self._stopping.is_set():
+                self._loop.call_soon_threadsafe(self._take, records, positions, projection)
+
+    @staticmethod
+    def _check(log: Log) -> None:
+        try:
+            log.check()
+        except BrokerError as error:  # no answer is no change: the client comes back to the cluster by itself
+            _log.warning("topics_not_checked", error=str(error))
+
+    def _projection(self) -> Mapping[Partition, int] | None:
+        try:
+            projection = self._projected()
+        except OrchestratorError as error:
+            if self.projection_error is None:
+                _log.warning("projection_unavailable", error=str(error))
+            self.projection_error = str(error)
+            return None
+        self.projection_error = None
+        return projection

@@ -1,0 +1,64 @@
+"""What happens around every request: its correlation id, its metrics, its log line where it failed."""
+
+import time
+from uuid import UUID, uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import CORRELATION_HEADER
+from api.monitoring.metrics import ApiMetrics
+from runtime.logs import get_logger
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNMATCHED = "unmatched"
+_log = get_logger("api.http")
+
+
+class Observing:
+    """ASGI middleware, outermost."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and note what came of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = correlation_of(Headers(scope=scope).get(CORRELATION_HEADER))
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        status = 500
+        started = time.perf_counter()
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).setdefault(CORRELATION_HEADER, correlation_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            self._count(scope, status, time.perf_counter() - started, correlation_id)
+
+    def _count(self, scope: Scope, status: int, seconds: float, correlation_id: str) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        endpoint = getattr(scope.get("route"), "path", _UNMATCHED)
+        self._metrics.requests.labels(method, endpoint, str(status)).inc()
+        self._metrics.seconds.labels(method, endpoint).observe(seconds)
+        if status >= 500:
+            _log.warning(
+                "request_failed", method=method, endpoint=endpoint, status=status, correlation_id=correlation_id
+            )
+
+
+def correlation_of(header: str | None) -> str:
+    """Return the caller's correlation id where it is a UUID, else a fresh one."""
+    try:
+        given = UUID(header or "")
+    except ValueError:
+        return str(uuid4())
+    return str(given) if given.int else str(uuid4())

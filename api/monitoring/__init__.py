@@ -1,0 +1,1 @@
+"""Health, lag and metrics of the whole product, as the api sees them."""

@@ -1,0 +1,115 @@
+"""Finding a batch: the newer of what tail and projection know, and certainty before saying that there is none."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from api.errors import Problem
+from api.kafka_log.consumer import Partition
+from api.kafka_log.ends import Ends
+from api.kafka_log.follower import Tail
+from api.kafka_log.waiters import within
+from api.queries.projection import Projection
+from runtime.kafka.partitioner import partition_of
+from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.inbound.models import MAX_BATCH_ID
+from schemas.internal.records import decode_status
+from schemas.internal.status import StatusRecord
+from schemas.topics import Topic
+
+
+class Batches:
+    """Reads batches for the routes."""
+
+    def __init__(self, tail: Tail, projection: Projection, ends: Ends, *, timeout_s: float) -> None:
+        self._tail = tail
+        self._projection = projection
+        self._ends = ends
+        self._timeout_s = timeout_s
+
+    async def find(self, batch_id: str) -> StatusRecord | None:
+        """Return the newest snapshot, or None where there is no such batch as of now.
+
+        Raises `Problem` 503 where that cannot be told: an answer is never older than one that was given before.
+        """
+        if not batch_id or len(batch_id) > MAX_BATCH_ID:
+            return None
+        if not self._tail.ready:
+            raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
+        partition = Partition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        found, newest = await self._known(batch_id)
+        if newest or (found is not None and self._tail.view.complete(partition.number)):
+            return found
+        await self._read_to_end(partition)
+        found, newest = await self._known(batch_id)
+        if not newest:
+            await self._be_certain(partition)
+        return found
+
+    async def find_when(
+        self, batch_id: str, wanted: Callable[[StatusRecord], bool], timeout_s: float
+    ) -> StatusRecord | None:
+        """Return the newest snapshot once it is `wanted`, or whatever there is after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while True:
+            change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+            try:
+                found = await self.find(batch_id)
+                if found is not None and wanted(found):
+                    return found
+                if not await within(change, until - time.monotonic()):
+                    return await self.find(batch_id)
+            finally:
+                change.cancel()
+
+    async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
+        """Return what is known, and whether the log itself says so; the projection alone may be behind or lost."""
+        # The view first: what leaves it in between is in the projection by then.
+        held = self._tail.view.get(batch_id)
+        try:
+            row = await asyncio.to_thread(self._projection.get, batch_id)
+        except OrchestratorError as error:
+            if held is None or held.value is None:
+                raise _cannot_tell(error.message) from error
+            row = None
+        if held is None:
+            return row, False
+        if row is not None and row.version > held.version:
+            return row, True
+        if held.value is None:
+            return None, True
+        try:
+            return decode_status(held.value), True
+        except NewerRecord as error:
+            self._tail.give_up(error)
+            raise _cannot_tell(error.message) from error
+        except UnreadableRecord:
+            return row, False  # not written by the product; the projector passes it over too
+
+    async def _be_certain(self, partition: Partition) -> None:
+        """Raise `Problem` where the projection may not hold the batch, or its newest version, yet or any more."""
+        try:
+            self._tail.reflect(await asyncio.to_thread(self._projection.offsets))
+        except OrchestratorError as error:
+            raise _cannot_tell(error.message) from error
+        if not self._tail.view.complete(partition.number):
+            raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
+
+    async def _read_to_end(self, partition: Partition) -> None:
+        try:
+            end = await self._ends.end(partition, self._timeout_s)
+        except OrchestratorError as error:
+            raise _cannot_tell(error.message) from error
+        if not await self._tail.reached(partition, end, self._timeout_s):
+            raise _cannot_tell("the log's newest records cannot be read yet")
+
+
+def _cannot_tell(why: str) -> Problem:
+    return Problem(
+        503,
+        "ORC-NOT-READY",
+        f"It cannot be told now whether there is such a batch: {why.rstrip('.')}.",
+        next_step="Ask again in a moment; /healthz says what is wrong if it stays so.",
+        error="Service is not ready",
+        headers={"Retry-After": "1"},
+    )

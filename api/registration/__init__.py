@@ -1,0 +1,1 @@
+"""Registering a batch: the request written, its answer awaited and told."""

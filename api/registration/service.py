@@ -1,0 +1,172 @@
+"""Registering a batch: write the request, wait for what was decided on it, and tell the client."""
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from api.errors import Problem
+from api.kafka_log.consumer import LogRecord
+from api.kafka_log.follower import Tail
+from api.kafka_log.request_producer import RecordTooLarge, RequestLog
+from api.kafka_log.waiters import within
+from api.queries.batches import Batches
+from api.registration.reply import answer_of
+from api.routes.request_body import too_large
+from schemas.errors import BrokerError, EraGap, InvalidRequest, NewerRecord
+from schemas.ids import keyed_batch_id
+from schemas.internal.events import Principal
+from schemas.internal.history import Answer
+from schemas.internal.pipeline import PipelineDefinition
+from schemas.public.registration import PeerEra, RegistrationPolicy, fingerprint, idempotency_scope, parse_registration
+from schemas.public.requests import RequestKind, request_record
+from schemas.topics import Topic, TopicTable
+
+_LONGEST_KEY = 255
+_FOLD_S = 2.0
+_PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=())
+"""The router alone reads pipeline definitions and chooses phases; the api only checks the body."""
+
+
+class Registering(NamedTuple):
+    """What registering needs: `response_timeout_s` bounds writing and waiting together."""
+
+    tail: Tail
+    batches: Batches
+    requests: RequestLog
+    policy: RegistrationPolicy
+    response_timeout_s: float
+
+    async def register(
+        self, body: dict[str, Any], principal: Principal, correlation_id: str, key: str | None
+    ) -> Answer:
+        """Return the first answer of this batch. Raises `Problem` for everything else."""
+        until = time.monotonic() + self.response_timeout_s
+        check_registration(body, self.policy, principal)
+        batch_id = str(uuid4()) if key is None else _keyed(principal, body, key)
+        if not self.tail.ready:
+            raise _not_ready(self.tail)
+        request_id = str(uuid4())
+        answered = self.tail.answer(request_id)
+        value = request_record(
+            request_id=request_id,
+            kind=RequestKind.REGISTER,
+            batch_id=batch_id,
+            principal=principal,
+            correlation_id=correlation_id,
+            body=body,
+            now=datetime.now(UTC),
+            event_type=self.policy.topics.name(Topic.REQUESTS),
+        )
+        try:
+            await self._write(batch_id, value)
+            record = await self._answer(answered, batch_id, until, keyed=key is not None)
+        finally:
+            answered.cancel()
+        try:
+            answer = answer_of(record)
+        except NewerRecord as error:
+            self.tail.give_up(error)
+            raise _not_ready(self.tail) from error
+        await self._see(answer, until)
+        return answer
+
+    async def _see(self, answer: Answer, until: float) -> None:
+        """Have this process see what was decided: a status asked for right after the answer shows it."""
+        held = self.tail.view.get(answer.batch_id)
+        if held is None or held.version < answer.version:
+            with suppress(Problem):  # it is committed, so the answer stands; the status says for itself why it cannot
+                left = min(_FOLD_S, until - time.monotonic())
+                await self.batches.find_when(answer.batch_id, lambda found: found.version >= answer.version, left)
+
+    async def _write(self, batch_id: str, value: bytes) -> None:
+        limit = self.policy.limits.input_bytes
+        if len(value) + len(batch_id) > limit:
+            raise too_large(limit)
+        try:
+            await self.requests.append(batch_id.encode(), value)
+        except RecordTooLarge as error:
+            raise too_large(limit) from error
+        except BrokerError as error:
+            raise Problem(
+                503,
+                error.code,
+                error.message,
+                next_step=error.next_step,
+                error="Kafka is not available",
+                headers={"Retry-After": "2", "Location": location(batch_id)},
+                extra={"batch_id": batch_id},
+            ) from error
+
+    @staticmethod
+    async def _answer(answered: "asyncio.Future[LogRecord]", batch_id: str, until: float, *, keyed: bool) -> LogRecord:
+        if await within(answered, until - time.monotonic()):
+            return answered.result()
+        raise Problem(
+            503,
+            "ORC-NO-ANSWER",
+            "The request is durable in Kafka, but no decision came in time; "
+            "repeating it with the same Idempotency-Key is safe.",
+            next_step="Send it again with the same Idempotency-Key, or look at the Location until the batch is there."
+            if keyed
+            else "Look at the Location until the batch is there. Without an Idempotency-Key a repeat is another batch.",
+            error="No answer in time",
+            headers={"Retry-After": "2", "Location": location(batch_id)},
+            extra={"batch_id": batch_id},
+        )
+
+
+def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
+    """Return what the api holds registrations against."""
+    return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
+
+
+def location(batch_id: str) -> str:
+    """Return the path of a batch's status."""
+    return f"/v1/batches/{batch_id}/status"
+
+
+def check_registration(body: dict[str, Any], policy: RegistrationPolicy, principal: Principal) -> None:
+    """Raise `Problem` 400 where the body breaks its model, and 422 where the peers' era cannot take it."""
+    try:
+        parse_registration(body, policy, principal)
+        fingerprint(body)
+    except EraGap as error:
+        raise Problem(422, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
+    except InvalidRequest as error:
+        raise Problem(
+            400,
+            error.code,
+            error.message,
+            next_step=error.next_step,
+            error="Validation Error",
+            details=[dict(fault) for fault in error.details],
+        ) from error
+
+
+def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
+    if not key or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise Problem(
+            400,
+            "ORC-HEADER",
+            f"Idempotency-Key must be 1 to {_LONGEST_KEY} printable ASCII characters.",
+            next_step="Send a UUID of your own as the key.",
+            error="Validation Error",
+            details=[{"type": "header", "loc": ["header", "Idempotency-Key"], "msg": "not usable as a key"}],
+        )
+    organisation, subject = idempotency_scope(principal, body)
+    return keyed_batch_id(organisation, subject, key)
+
+
+def _not_ready(tail: Tail) -> Problem:
+    why = tail.error or tail.waiting_for or "the log is still being read up to its end"
+    return Problem(
+        503,
+        "ORC-NOT-READY",
+        f"Registrations cannot be answered yet: {why}",
+        next_step="Send it again in a moment; /healthz says what is wrong if it stays so.",
+        error="Service is not ready",
+        headers={"Retry-After": "1"},
+    )

@@ -1,0 +1,122 @@
+"""Routes of batches: registration and status."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from api.auth import READ, WRITE, may_reach
+from api.dependencies import require_principal, services_of
+from api.errors import CORRELATION_HEADER, Problem
+from api.registration.service import location
+from api.routes.request_body import json_object
+from api.routes.status_response import status_body
+from runtime.logs import get_logger
+from schemas.internal.status import StatusRecord
+from schemas.public.registration import HeadRegistration, SeedRegistration
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_OPERATION = "register_batch"
+_DEFAULT_WAIT_S = 5.0
+_log = get_logger("api.queries.batches")
+batch_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+_REGISTRATION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        model.model_json_schema(ref_template="#/components/schemas/{model}")
+                        for model in (SeedRegistration, HeadRegistration)
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+@batch_routes.post("/register", status_code=202, openapi_extra=_REGISTRATION)
+async def register(request: Request) -> Response:
+    """Register a batch; 202 means that the registered event is in Kafka, committed."""
+    operations = services_of(request).metrics.operations
+    try:
+        response = await _register(request)
+    except Problem as problem:
+        operations.labels(_OPERATION, _result(problem.status)).inc()
+        raise
+    except Exception:
+        operations.labels(_OPERATION, "error").inc()
+        raise
+    operations.labels(_OPERATION, "success").inc()
+    return response
+
+
+async def _register(request: Request) -> Response:
+    services = services_of(request)
+    principal = require_principal(request, WRITE)
+    body = await json_object(request, services.settings.max_input_bytes)
+    answer = await services.registering.register(
+        body, principal, request.state.correlation_id, request.headers.get(IDEMPOTENCY_HEADER)
+    )
+    _log.info("batch_registered", batch_id=answer.batch_id, correlation_id=answer.correlation_id)
+    return JSONResponse(
+        {"batch_id": answer.batch_id, "correlation_id": answer.correlation_id, "status": "registered"},
+        status_code=202,
+        headers={CORRELATION_HEADER: answer.correlation_id, "Location": location(answer.batch_id)},
+    )
+
+
+def _result(status: int) -> str:
+    if status in (400, 413):
+        return "validation_error"
+    return "error" if status >= 500 else "refused"
+
+
+@batch_routes.get("/{batch_id}/status")
+async def status(
+    request: Request,
+    batch_id: str,
+    wait: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
+    min_version: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+) -> Response:
+    """Return a batch's status, at once or after waiting up to `wait` seconds (docs/http.md, waiting)."""
+    services = services_of(request)
+    principal = require_principal(request, READ)
+    known = _versions(request.headers.get("if-none-match", ""))
+    seconds = min(_DEFAULT_WAIT_S if wait is None else wait, services.settings.max_wait_s)
+
+    def wanted(found: StatusRecord) -> bool:
+        if min_version is not None:
+            return found.version >= min_version
+        return str(found.version) not in known if known else found.status.terminal
+
+    if wait is None and min_version is None:
+        found = await services.batches.find(batch_id)
+    else:
+        found = await services.batches.find_when(batch_id, wanted, seconds)
+    if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
+        raise _not_found(batch_id)
+    headers = {"ETag": f'"{found.version}"', "Cache-Control": "no-cache"}
+    if "*" in known or str(found.version) in known:
+        return Response(status_code=304, headers=headers)
+    return Response(msgspec.json.encode(status_body(found)), media_type="application/json", headers=headers)
+
+
+def _versions(header: str) -> frozenset[str]:
+    tags = (tag.strip().removeprefix("W/").strip('"') for tag in header.split(","))
+    return frozenset(tag for tag in tags if tag)
+
+
+def _not_found(batch_id: str) -> Problem:
+    return Problem(
+        404,
+        "ORC-BATCH-NOT-FOUND",
+        "There is no such batch, or it belongs to somebody else.",
+        next_step="Check the id, and that X-User-ID and X-Org-ID name the batch's owner.",
+        error="Batch not found",
+        extra={"batch_id": batch_id[:255]},
+    )

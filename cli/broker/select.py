@@ -1,0 +1,49 @@
+"""The choice between a Kafka that the user names and a development broker of our own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from cli.broker.dev_broker import DevBroker
+from cli.broker.ready import await_ready
+from schemas.errors import BrokerError
+
+BOOTSTRAP_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS"
+_REACH_SECONDS = 15.0
+
+
+class Kafka(Protocol):
+    """A cluster to work with, whoever runs it."""
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Host and port of its brokers, with commas between them."""
+
+
+@dataclass(frozen=True)
+class GivenKafka:
+    """A cluster that the user runs."""
+
+    bootstrap_servers: str
+
+
+@contextmanager
+def kafka_from(variable: str = BOOTSTRAP_VARIABLE) -> Iterator[Kafka]:
+    """The cluster at the address in the environment's `variable`, or else a development broker while this lasts.
+
+    Raises:
+        BrokerError: the given cluster does not answer, or the development broker cannot be started.
+    """
+    address = os.environ.get(variable, "").strip()
+    if not address:
+        with DevBroker() as broker:
+            yield broker
+        return
+    if not await_ready(address, seconds=_REACH_SECONDS):
+        raise BrokerError(
+            f"Kafka at {address} (from {variable}) does not answer.",
+            next_step=f"Start it or correct {variable}; without that variable a development broker is started.",
+        )
+    yield GivenKafka(address)

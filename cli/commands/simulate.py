@@ -1,0 +1,75 @@
+"""`bos simulate`: plays the peers against any cluster."""
+
+import json
+import signal
+import threading
+from typing import Annotated, Any, Literal
+
+import typer
+
+from runtime.settings_loading import load_settings, variable
+from schemas.errors import BrokerError
+
+_LOOK_SECONDS = 0.5
+
+
+def simulate(
+    *,
+    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Whose wire shapes the peers speak.")] = "seed",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    latency: Annotated[tuple[float, float], typer.Option(help="Shortest and longest answer time, seconds.")] = (0.1, 1),
+    failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.0,
+    invalid: Annotated[float, typer.Option(min=0, max=1, help="Chance of a file to fail validation.")] = 0.0,
+    critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
+    unaccounted: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to be in no list.")] = 0.0,
+    repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
+    reorder: Annotated[float, typer.Option(min=0, help="Longest extra delay of an event, seconds.")] = 0.0,
+    keyless: Annotated[bool | None, typer.Option("--keyless/--keyed", help="Default: the era's habit.")] = None,
+    class_batches: Annotated[
+        Literal["command", "associations", "never"], typer.Option(help="When class batches get ready (head era).")
+    ] = "command",
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Answer what is there already.")] = False,
+    until: Annotated[int, typer.Option("--batches", min=0, help="Stop after so many completed batches; 0: never.")] = 0,
+) -> None:
+    """Play the peers on the Kafka of the settings until Ctrl-C, then report what they did not like."""
+    from peers.options import PeerOptions
+    from peers.playing import Peers, PeersError
+
+    settings = load_settings()
+    kafka = {name: str(value) for name, value in settings.kafka().items() if name != "bootstrap.servers"}
+    options = PeerOptions(
+        era=era,
+        seed=seed,
+        latency=latency,
+        failed_essay_rate=failed,
+        validation_failure_rate=invalid,
+        critical_rate=critical,
+        unaccounted_rate=unaccounted,
+        repeat_rate=repeats,
+        reorder_spread=reorder,
+        keyless=keyless,
+        class_batches=class_batches,
+        topic_prefix=settings.topic_prefix,
+        from_beginning=from_beginning,
+        kafka=kafka,
+    )
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    try:
+        with Peers(options, settings.kafka_bootstrap_servers) as peers:
+            typer.echo(
+                f"Playing the {era} peers on {settings.kafka_bootstrap_servers}. Ctrl-C stops and reports.", err=True
+            )
+            while not asked_to_stop.is_set() and peers.running:
+                if peers.wait_completed(until or 2**31, timeout=_LOOK_SECONDS):
+                    break
+    except PeersError as error:
+        raise BrokerError(
+            f"The peers cannot play on {settings.kafka_bootstrap_servers}: {error}.",
+            next_step=f"Name the Kafka of the product in {variable('kafka_bootstrap_servers')}; `bos dev` prints it.",
+        ) from error
+    report: dict[str, Any] = peers.report().as_json()
+    typer.echo(json.dumps({name: report[name] for name in ("ok", "counts", "complaints", "refused")}, indent=2))
+    if not report["ok"]:
+        raise typer.Exit(1)

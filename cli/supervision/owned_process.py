@@ -1,0 +1,77 @@
+"""A process that lives exactly as long as its owner wants, and never longer than its owner."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_KEEPER = Path(__file__).parent / "watchdog.py"
+
+
+class KeptProcess:
+    """One run of a command under a keeper, which ends it with its owner, also when that one is killed.
+
+    Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop. `remove` is a
+    folder to delete where the owner vanishes without a stop.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log_path: Path,
+        environment: Mapping[str, str] | None = None,
+        grace: float = 10.0,
+        remove: Path | None = None,
+    ) -> None:
+        keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(grace), str(remove or "")]
+        with log_path.open("ab") as log:
+            # A session of its own: Ctrl-C in a terminal reaches the owner, which stops in order.
+            self._keeper = subprocess.Popen(
+                [*keeper, *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=None if environment is None else {**os.environ, **environment},
+                start_new_session=True,
+            )
+        assert self._keeper.stdout is not None
+        line = self._keeper.stdout.readline()
+        self._keeper.stdout.close()
+        self._grace = grace
+        self._pid = int(line) if line else 0
+
+    @property
+    def pid(self) -> int:
+        """Id of the process itself, 0 when it does not run or could not be started."""
+        return self._pid if self.running else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there, paused or not."""
+        return self._keeper.poll() is None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end; the exit code, or 128 + the signal that ended it. Raises `subprocess.TimeoutExpired`."""
+        code = self._keeper.wait(timeout)
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.close()
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process; nothing where it has ended."""
+        if self.pid:
+            os.kill(self._pid, number)
+
+    def stop(self) -> int:
+        """End it in order: SIGTERM, and SIGKILL after the grace; its exit code."""
+        assert self._keeper.stdin is not None
+        try:
+            if not self._keeper.stdin.closed:
+                self._keeper.stdin.write(b"stop")
+                self._keeper.stdin.close()
+        except (BrokenPipeError, ValueError):
+            pass  # it ended by itself
+        return self._keeper.wait(self._grace + 5)

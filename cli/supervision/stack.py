@@ -1,0 +1,158 @@
+"""The whole product on one machine: which processes, with which settings, under one supervisor."""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
+from runtime.settings import ENV_PREFIX, Settings
+from topology.topics import provisioning
+
+_READY_SECONDS = 90.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What runs where."""
+
+    bootstrap_servers: str
+    directory: Path
+    """State, projection and logs."""
+    orchestrators: int = 1
+    api_port: int = 0
+    """0 for a free one."""
+    apis: int = 1
+    """Replicas of the api, on ports of their own."""
+    create_peer_topics: bool = True
+    """Whether peers' topics are created too: on a development cluster."""
+    provision: bool = True
+    """Whether topics are created; otherwise every process checks them at its start."""
+    projection_url: str = ""
+    """SQLAlchemy URL of the projection database; empty for a file in `directory`."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings by their names without the prefix."""
+
+
+class Stack:
+    """Router, orchestrators, projector and api, kept running; a context manager that returns when all are ready."""
+
+    def __init__(self, options: StackOptions, *, on_event: Callable[[str], None] = lambda _: None) -> None:
+        self.options = options
+        self.directory = options.directory.absolute()
+        self.api_ports = [options.api_port or free_port() for _ in range(options.apis)]
+        self.metrics_ports: dict[str, int] = {}
+        self.supervisor = Supervisor(self._specs(), log_directory=self.directory / "logs", on_event=on_event)
+
+    @property
+    def api_url(self) -> str:
+        """Address of the first api."""
+        return self.api_urls[0]
+
+    @property
+    def api_urls(self) -> list[str]:
+        """Addresses of all apis."""
+        return [f"http://127.0.0.1:{port}" for port in self.api_ports]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the processes share."""
+        names: dict[str, Any] = {name.lower(): value for name, value in self._shared().items()}
+        return Settings(**names)
+
+    def __enter__(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.options.provision:
+            provisioning.apply(self.settings, create_peer_topics=self.options.create_peer_topics)
+        self.supervisor.__enter__()
+        try:
+            self.await_ready()
+        except BaseException:
+            self.supervisor.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.supervisor.__exit__(kind, error, traceback)
+
+    def await_ready(self, seconds: float = _READY_SECONDS) -> None:
+        """Return when the whole is healthy as every api sees it. Raises `ProcessFailed`."""
+        deadline = time.monotonic() + seconds
+        for url in self.api_urls:
+            answer = ""
+            while not (answer := health(url)).startswith("200"):
+                self.supervisor.check()
+                if time.monotonic() > deadline:
+                    raise ProcessFailed(
+                        f"Not healthy after {seconds:.0f} s: {answer or 'the api does not answer'}.",
+                        next_step=f"Read the logs in {self.directory / 'logs'}.",
+                    )
+                time.sleep(_LOOK_SECONDS)
+
+    def orchestrator_spec(self, number: int) -> ProcessSpec:
+        """Specification of orchestrator `number`, from 0; more can be added while others run."""
+        return self._spec("orchestrator", number)
+
+    def _specs(self) -> list[ProcessSpec]:
+        specs = [self._spec("router", 0)]
+        specs += [self._spec("orchestrator", number) for number in range(self.options.orchestrators)]
+        specs.append(self._spec("projector", 0))
+        specs += [self._spec("api", number) for number in range(self.options.apis)]
+        return specs
+
+    def _spec(self, role: str, number: int) -> ProcessSpec:
+        name = role if role in ("router", "projector") else f"{role}-{number}"
+        own = {"INSTANCE": str(number)}
+        if role == "api":
+            own |= {"HOST": "127.0.0.1", "PORT": str(self.api_ports[number])}
+        else:
+            self.metrics_ports[name] = free_port()
+            own["METRICS_PORT"] = str(self.metrics_ports[name])
+        if role == "orchestrator":
+            own["STATE_DIR"] = str(self.directory / name)
+        environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+        for key, value in {**self._shared(), **own}.items():
+            # Empty: what was read from a file here is handed on as it is, and a setting may not come from both.
+            environment |= {ENV_PREFIX + key: value, f"{ENV_PREFIX}{key}_FILE": ""}
+        return ProcessSpec(name=name, command=(sys.executable, "-m", "cli.main", role), environment=environment)
+
+    def _shared(self) -> dict[str, str]:
+        shared = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.options.bootstrap_servers,
+            "PROJECTION_URL": self.options.projection_url or f"sqlite:///{self.directory / 'projection.db'}",
+        }
+        if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
+            shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
+        return {**shared, **self.options.settings}
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def health(url: str) -> str:
+    """Return `STATUS BODY` of an api's health, empty where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:  # noqa: S310 - an address of our own
+            return f"{response.status} {response.read().decode()}"
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"{error.code} {error.read().decode(errors='replace')}"
+    except (OSError, HTTPException):  # not there, or gone in the middle of its answer
+        return ""

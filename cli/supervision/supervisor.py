@@ -1,0 +1,163 @@
+"""Keeps a set of processes running: starts them, starts again what ends, stops them in order."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.supervision.owned_process import KeptProcess
+from schemas.errors import OrchestratorError
+
+_QUICK_END_SECONDS = 10.0
+_QUICK_ENDS = 5
+_LONGEST_PAUSE_SECONDS = 5.0
+_CONFIGURATION_EXIT_CODE = 78
+
+
+class ProcessFailed(OrchestratorError):
+    """A supervised process cannot be kept running."""
+
+    code = "ORC-PROCESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """A process to keep: its name (of its log too), command, and what it adds to the environment."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Supervisor:
+    """Runs the specified processes until `stop`; a context manager.
+
+    A process that ends is started again at once, with the same name, identity and directory. One that ends five times
+    within ten seconds of its start, or says that its settings are wrong, is given up; `failure` says why.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[ProcessSpec],
+        *,
+        log_directory: Path,
+        on_event: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self.log_directory = log_directory
+        self._on_event = on_event
+        self._running: dict[str, KeptProcess] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._leaving: set[str] = set()
+        self._changed = threading.Condition()
+        self.restarts: dict[str, int] = dict.fromkeys(self._specs, 0)
+        """How often each process was started again."""
+        self.failure: ProcessFailed | None = None
+        """Why the set cannot be kept running any more."""
+
+    def __enter__(self) -> Self:
+        self.log_directory.mkdir(parents=True, exist_ok=True)
+        for name in self._specs:
+            self.start(name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with ThreadPoolExecutor(len(self._specs)) as pool:
+            list(pool.map(self.leave, self._specs))
+
+    def add(self, spec: ProcessSpec) -> None:
+        """Keep one process more."""
+        self._specs[spec.name] = spec
+        self.restarts.setdefault(spec.name, 0)
+        self.start(spec.name)
+
+    def start(self, name: str) -> None:
+        """Start keeping the process `name`."""
+        self._leaving.discard(name)
+        thread = threading.Thread(target=self._keep, args=(self._specs[name],), name=f"keep-{name}", daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def leave(self, name: str) -> None:
+        """Stop the process `name` in order, and let it stay away."""
+        with self._changed:
+            self._leaving.add(name)
+            process = self._running.get(name)
+            self._changed.notify_all()
+        if process is not None:
+            process.stop()
+        self._threads[name].join()
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to the process `name`, as a fault would; its process id."""
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._running, timeout=30)
+            process = self._running[name]
+        pid = process.pid
+        process.signal(number)
+        return pid
+
+    def pid(self, name: str) -> int:
+        """Process id of `name`, 0 while it does not run."""
+        with self._changed:
+            process = self._running.get(name)
+        return 0 if process is None else process.pid
+
+    def log_path(self, name: str) -> Path:
+        """Where the output of `name` is."""
+        return self.log_directory / f"{name}.log"
+
+    def check(self) -> None:
+        """Raise `ProcessFailed` where a process was given up."""
+        if self.failure is not None:
+            raise self.failure
+
+    def _keep(self, spec: ProcessSpec) -> None:
+        quick_ends = 0
+        while True:
+            started = time.monotonic()
+            with self._changed:
+                if spec.name in self._leaving:
+                    return
+                process = KeptProcess(
+                    spec.command, log_path=self.log_path(spec.name), environment=spec.environment, grace=15.0
+                )
+                self._running[spec.name] = process
+                self._changed.notify_all()
+            code = process.wait()
+            with self._changed:
+                del self._running[spec.name]
+                if spec.name in self._leaving:
+                    return
+            quick_ends = quick_ends + 1 if time.monotonic() - started < _QUICK_END_SECONDS else 0
+            if quick_ends >= _QUICK_ENDS or self._is_misconfigured(spec.name, code):
+                self._give_up(spec.name, code)
+                return
+            self.restarts[spec.name] += 1
+            self._on_event(f"{spec.name} ended with {code}; starting it again")
+            with self._changed:
+                pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * max(0, quick_ends - 1))
+                self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
+
+    def _is_misconfigured(self, name: str, code: int) -> bool:
+        """Whether starting again cannot help; a port that it had before can be held for a moment by what it left."""
+        left_behind = self.restarts[name] > 0 and any("ORC-PORT" in line for line in self._last_lines(name))
+        return code == _CONFIGURATION_EXIT_CODE and not left_behind
+
+    def _last_lines(self, name: str) -> list[str]:
+        return self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+
+    def _give_up(self, name: str, code: int) -> None:
+        quoted = "\n".join(f"    {line}" for line in self._last_lines(name))
+        self.failure = ProcessFailed(
+            f"{name} keeps ending (exit code {code}). The end of its log:\n{quoted}\n",
+            next_step=f"Read {self.log_path(name)}; what it says about the cause comes with its own next step.",
+        )
+        self._on_event(str(self.failure))

@@ -1,0 +1,1 @@
+"""The product's Kafka clients outside the stream library."""

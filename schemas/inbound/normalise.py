@@ -1,0 +1,172 @@
+"""Records of peers and clients, in every wire era, normalised into one canonical event each."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas import ids
+from schemas.errors import UnreadableRecord
+from schemas.inbound import canonical, models
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.dead_letters import WRAPPED, first_coordinates
+from schemas.internal.events import Body, InboxRecord, Origin
+from schemas.internal.outgoing import Coordinates
+from schemas.internal.records import decode_inbox
+from schemas.public.registration import RegistrationPolicy
+from schemas.public.validation_errors import faults, sentence
+from schemas.topics import ROUTER_INPUTS, Topic
+
+_OUTCOMES = (Topic.OUTCOME, Topic.OUTCOME_SEED)
+_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def normalise(
+    topic: Topic, at: Coordinates, value: bytes | None, headers: Mapping[str, bytes], policy: RegistrationPolicy
+) -> InboxRecord:
+    """Return the inbox record that a record of one of the router's input topics becomes.
+
+    `at` is where the record lies; its key plays no part. A record of the replay topic is read as where its headers
+    say that it was first read. Raises `UnreadableRecord` with a code of its own for each kind of fault, and with the
+    request id where that could be read.
+    """
+    if topic is Topic.REPLAY:
+        return _replayed(value, headers, policy)
+    return _normalise(topic, at, _check_bytes(value, policy), headers, policy)
+
+
+def _replayed(value: bytes | None, headers: Mapping[str, bytes], policy: RegistrationPolicy) -> InboxRecord:
+    first = first_coordinates(headers)
+    if WRAPPED in headers:
+        return decode_inbox(value or b"")
+    try:
+        topic = policy.topics.topic(first.topic)
+    except ValueError:
+        topic = Topic.REPLAY
+    if topic is Topic.REPLAY or topic not in ROUTER_INPUTS:
+        raise UnreadableRecord(
+            f"the replayed record was first read from {first.topic!r}, which is no input.",
+            code="ORC-REPLAY",
+            next_step="Send dead letters again with the product's own tools, which keep the headers.",
+        )
+    return _normalise(topic, first, _check_bytes(value, policy), headers, policy)
+
+
+def _check_bytes(value: bytes | None, policy: RegistrationPolicy) -> bytes:
+    if value is None:
+        raise UnreadableRecord(
+            "the record has no value.",
+            code="ORC-NOT-JSON",
+            next_step="Correct the producer: inputs have no tombstones.",
+        )
+    if len(value) > policy.limits.input_bytes:
+        raise UnreadableRecord(
+            f"the record has {len(value)} bytes; the limit is {policy.limits.input_bytes}.",
+            code="ORC-TOO-LARGE",
+            next_step="Split the batch, or raise MAX_INPUT_BYTES and the sizes above it.",
+        )
+    return value
+
+
+def _normalise(
+    topic: Topic, first: Coordinates, value: bytes, headers: Mapping[str, bytes], policy: RegistrationPolicy
+) -> InboxRecord:
+    if b"NaN" in value or b"Infinity" in value:
+        _refuse_non_numbers(value)
+    envelope: models.Envelope[Any]
+    try:
+        envelope = _ADAPTERS[topic].validate_json(value)
+    except ValidationError as error:
+        _refuse(topic, value, error)
+    _check_event_type(topic, envelope.event_type, policy)
+    body = _body(topic, envelope, policy)
+    event_id = envelope.event_id
+    correlation = envelope.correlation_id
+    trace = headers.get("traceparent")
+    return InboxRecord(
+        writer=FORMAT_VERSION,
+        least_reader=LEAST_READER,
+        batch_id=envelope.data.batch_id,
+        origin=Origin(
+            event_id=ids.record_id(first.topic, first.partition, first.offset) if event_id is None else str(event_id),
+            event_type=envelope.event_type,
+            topic=first.topic,
+            partition=first.partition,
+            offset=first.offset,
+            source=envelope.source_service,
+            produced_ms=canonical.milliseconds(envelope.event_timestamp),
+            correlation_id=None if correlation is None else str(correlation),
+            traceparent=trace.decode() if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
+        ),
+        body=body,
+    )
+
+
+_ADAPTERS: dict[Topic, TypeAdapter[Any]] = {
+    Topic.REQUESTS: models.request,
+    Topic.ESSAYS_READY: models.ready,
+    Topic.CONTENT_PROVISIONED: models.provisioned,
+    Topic.VALIDATION_ERRORS: models.validation_errors,
+    Topic.OUTCOME: models.outcome,
+    Topic.OUTCOME_SEED: models.outcome,
+}
+
+
+def _body(topic: Topic, envelope: models.Envelope[Any], policy: RegistrationPolicy) -> Body:
+    data, limits = envelope.data, policy.limits
+    if topic is Topic.ESSAYS_READY:
+        return canonical.essays_ready(data, limits)
+    if topic in _OUTCOMES:
+        return canonical.phase_concluded(data, envelope.correlation_id, limits)
+    if topic is Topic.CONTENT_PROVISIONED:
+        return canonical.content_provisioned(data, limits)
+    if topic is Topic.VALIDATION_ERRORS:
+        return canonical.validation_failed(data, limits)
+    return canonical.requested(envelope, policy)
+
+
+def _check_event_type(topic: Topic, event_type: str, policy: RegistrationPolicy) -> None:
+    expected = _OUTCOMES if topic in _OUTCOMES else (topic,)
+    for known in expected:
+        if event_type in (known.value, policy.topics.name(known)):
+            return
+    raise UnreadableRecord(
+        f"event_type {event_type[:100]!r} does not belong on {policy.topics.name(topic)}.",
+        code="ORC-EVENT-TYPE",
+        next_step="Correct the producer: event_type is the name of the topic.",
+    )
+
+
+def _refuse(topic: Topic, value: bytes, error: ValidationError) -> NoReturn:
+    found = faults(error)
+    code, step = "ORC-FIELDS", "Correct the producer; docs/wire-contract.md has the fields of each event."
+    if found[0]["type"] == "json_invalid":
+        code, step = "ORC-NOT-JSON", "Correct the producer: the value is one JSON object."
+    elif all(fault["loc"][-1:] == ["correlation_id"] for fault in found):
+        code, step = "ORC-CORRELATION-ID", "Correct the producer: a correlation id is a UUID, or null."
+    request_id = request_id_of(value) if topic is Topic.REQUESTS else None
+    raise UnreadableRecord(sentence(found), code=code, next_step=step, request_id=request_id) from error
+
+
+def request_id_of(value: bytes) -> str | None:
+    """Return the id of a request that could not be used, where it can be read: somebody may wait for its answer."""
+    try:
+        found = json.loads(value)["data"]["request_id"]  # which takes more than a record may hold, NaN for one
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and 0 < len(found) <= models.MAX_BATCH_ID else None
+
+
+def _refuse_non_numbers(value: bytes) -> None:
+    # The parser takes NaN and infinities, which are no JSON and which nothing downstream could write again.
+    def refuse(name: str) -> NoReturn:
+        raise UnreadableRecord(
+            f"{name} is no JSON number.", code="ORC-NOT-JSON", next_step="Correct the producer: send null instead."
+        )
+
+    try:
+        json.loads(value, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return  # the real parser says what is wrong

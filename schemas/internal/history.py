@@ -1,0 +1,94 @@
+"""History records: one for every inbox record, keyed by batch_id, whatever came of it.
+
+Headers: `version`, `disposition`, and `request_id` where the record answers a request.
+"""
+
+from msgspec import Struct
+
+from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.events import Origin, Principal
+from schemas.internal.status import FailedEssay
+
+NO_VERSION = -1
+"""Version of a batch that does not exist."""
+
+
+class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why, as a code with typed parameters; the sentence is made where it is shown."""
+
+    code: ReasonCode
+    phase: str | None = None
+    attempt: int | None = None
+    status: str | None = None
+    """The batch's or phase's status that stood in the way."""
+    essays: int | None = None
+    """How many essays it concerns."""
+    foreign: int | None = None
+    unaccounted: int | None = None
+    detail: str | None = None
+    """Words for a person: an exception's text, a request's own reason, what differs."""
+
+
+class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A status from and to; of the batch where `phase` is empty."""
+
+    phase: str = ""
+    before: str | None = None
+    after: str
+    """A `BatchStatus` or `PhaseStatus` value."""
+
+
+class EffectNote(Struct, frozen=True):
+    """A record published with this decision."""
+
+    kind: str
+    event_id: str
+    topic: str
+    phase: str = ""
+    attempt: int = 0
+    essays: int = 0
+
+
+class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the requester is told, whether now or on a repeat."""
+
+    batch_id: str
+    correlation_id: str
+    """Of the batch's first registration."""
+    status: BatchStatus
+    version: int
+
+
+class HistoryRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to one inbox record, well enough that a person needs nothing else."""
+
+    writer: int
+    least_reader: int
+    batch_id: str
+    partition: int
+    """Of the inbox."""
+    offset: int
+    """On the inbox; with `partition` the identity of this record."""
+    time_ms: int
+    """The inbox record's append time."""
+    kind: str
+    """The body's kind; empty where it could not be decoded."""
+    disposition: Disposition
+    reason: Reason
+    version: int
+    """Of the batch after this record."""
+    based_on: int
+    """Of the batch before it; `NO_VERSION` where there was none. Applied records form a chain."""
+    origin: Origin | None = None
+    actor: Principal | None = None
+    """Who asked, for requests."""
+    request_id: str | None = None
+    changes: tuple[Change, ...] = ()
+    succeeded: int = 0
+    failed: int = 0
+    failed_essays: tuple[FailedEssay, ...] = ()
+    """Lost by this event."""
+    effects: tuple[EffectNote, ...] = ()
+    dead_letter_id: str | None = None
+    answer: Answer | None = None
+    """For requests that concern a batch that exists."""

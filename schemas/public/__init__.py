@@ -1,0 +1,1 @@
+"""What clients send: the registration's body and the request record."""

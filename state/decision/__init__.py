@@ -1,0 +1,1 @@
+"""The decision core: one pure function of a batch and an event."""

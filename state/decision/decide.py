@@ -1,0 +1,70 @@
+"""The decision: the only thing that changes a batch.
+
+Pure: no Kafka, clock, logging, randomness or configuration. The same batch and event always give the same decision,
+byte for byte, so that an event that is decided again after a crash publishes the same.
+"""
+
+from schemas.internal.enums import Disposition, ReasonCode
+from schemas.internal.events import (
+    CancelBatch,
+    ContentProvisioned,
+    DeadlineReached,
+    EssaysReady,
+    Event,
+    PauseBatch,
+    PhaseConcluded,
+    RegisterBatch,
+    Request,
+    ResumeBatch,
+    RetryPhase,
+    ValidationFailed,
+)
+from schemas.internal.history import Reason
+from state.batch import Batch
+from state.decision.outcomes import phase_concluded
+from state.decision.registration import answered_before, foreign, refuse, register, register_again
+from state.decision.result import Decision
+from state.decision.start import content_provisioned, essays_ready, validation_failed
+
+
+def decide(batch: Batch | None, event: Event) -> Decision:
+    """Return what `event` makes of `batch` (None where there is none).
+
+    Never raises for what peers or clients send; an exception is a defect of a rule, and the caller quarantines it.
+    """
+    body = event.body
+    if batch is None:
+        return _decide_without_batch(event)
+    match body:
+        case RegisterBatch() | CancelBatch() | PauseBatch() | ResumeBatch() | RetryPhase():
+            return _decide_request(batch, body)
+        case EssaysReady():
+            return essays_ready(batch, event, body)
+        case ContentProvisioned():
+            return content_provisioned(batch, event, body)
+        case ValidationFailed():
+            return validation_failed(batch, event, body)
+        case PhaseConcluded():
+            return phase_concluded(batch, event, body)
+        case DeadlineReached():
+            return Decision(batch, (), Disposition.STALE, Reason(code=ReasonCode.UNSUPPORTED))
+
+
+def _decide_request(batch: Batch, body: Request) -> Decision:
+    settled = foreign(batch, body) or answered_before(batch, body)
+    if settled is not None:
+        return settled
+    if isinstance(body, RegisterBatch):
+        return register_again(batch, body)
+    return refuse(batch, body, Reason(code=ReasonCode.UNSUPPORTED))
+
+
+def _decide_without_batch(event: Event) -> Decision:
+    unknown = Reason(code=ReasonCode.UNKNOWN_BATCH)
+    match event.body:
+        case RegisterBatch() as body:
+            return register(event, body)
+        case CancelBatch() | PauseBatch() | ResumeBatch() | RetryPhase():
+            return Decision(None, (), Disposition.REFUSED, unknown)
+        case _:
+            return Decision(None, (), Disposition.UNKNOWN, unknown)

@@ -1,0 +1,129 @@
+"""From registration to the first command: essays ready, content provisioned, validation failed."""
+
+from msgspec.structs import replace
+
+from schemas import ids
+from schemas.internal.effects import CommandStudentMatching, Effect
+from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
+from schemas.internal.history import Reason
+from state.batch import Batch
+from state.decision.essays import ready_digest, unique, validation_digest
+from state.decision.phases import advance, disarm, end
+from state.decision.result import Decision
+from state.decision.transitions import batch_status
+
+SHOWN_FILE_FAILURES = 20
+"""How many files that failed validation are kept in full; all are counted."""
+REMEMBERED_VALIDATIONS = 32
+"""How many of a batch's last validation errors are told from new ones. Peers send one."""
+
+
+def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
+    """Start the pipeline on the essays named, or end the batch where there is none."""
+    if batch.ready_digest:
+        code = ReasonCode.READY_AGAIN
+        if ready_digest(body.essays) != batch.ready_digest:
+            code = ReasonCode.CONFLICTING_READY
+        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=code))
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    known = _in_slots(batch, body.essays)
+    if body.essays and not known:
+        return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
+    noted = _note_failures(batch, body.failures, len(body.failures))
+    return _start(noted, event, known, body.essays)
+
+
+def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) -> Decision:
+    """Start a guest batch; have a class batch's essays matched to its students first."""
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    if not batch.status.waiting:
+        return _stale(batch, ReasonCode.ALREADY_STARTED)
+    if batch.provisioned:
+        return _stale(batch, ReasonCode.ALREADY_PROVISIONED)
+    known = _in_slots(batch, body.essays)
+    if body.essays and not known:
+        return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
+    if batch.context.class_id is None or not known:
+        return _start(batch, event, known, body.essays)
+    return _match_students(batch, event, known, body.essays)
+
+
+def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
+    """Note files that failed validation; a critical failure ends a batch that has not started.
+
+    The event that starts the batch comes on another topic and can overtake this one, so failures are noted as long as
+    the batch lives.
+    """
+    digest = validation_digest(body)
+    if digest in batch.validations:
+        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
+    if batch.status.terminal:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    files = max(body.total, len(body.failures))
+    noted = _note_failures(batch, body.failures, files)
+    noted = replace(noted, validations=(*batch.validations[1 - REMEMBERED_VALIDATIONS :], digest))
+    if not (body.critical and batch.status.waiting):
+        return _applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
+    reason = Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE, essays=files)
+    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason=reason.code)
+    return _applied(failed, event, (completed,), reason)
+
+
+def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+    batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
+    if not known:
+        batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.NO_ESSAYS)
+        return _applied(batch, event, (completed,), Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected))
+    started = replace(
+        batch,
+        status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
+        essays=tuple(known.values()),
+        slots=(),
+        deadlines=disarm(batch.deadlines),
+    )
+    started, effects = advance(started, event)
+    return _applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
+
+
+def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+    command = CommandStudentMatching(
+        event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_student_matching"),
+        batch_id=batch.batch_id,
+        time_ms=event.time_ms,
+        correlation_id=batch.correlation_id,
+        trace_id=batch.trace_id,
+        context=batch.context,
+        essays=tuple(known.values()),
+    )
+    status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
+    matching = replace(batch, provisioned=True, status=status)
+    return _applied(matching, event, (command,), _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named))
+
+
+def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
+    foreign = len(unique(named)) - len(known)
+    return Reason(code=code, essays=len(known), foreign=foreign, unaccounted=batch.expected - len(known))
+
+
+def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
+    slots = frozenset(batch.slots)
+    return {essay_id: ref for essay_id, ref in unique(refs).items() if essay_id in slots}
+
+
+def _note_failures(batch: Batch, failures: tuple[FileFailure, ...], total: int) -> Batch:
+    if not total:
+        return batch
+    shown = (*batch.file_failures, *failures)[:SHOWN_FILE_FAILURES]
+    return replace(batch, file_failures=shown, file_failures_total=batch.file_failures_total + total)
+
+
+def _applied(batch: Batch, event: Event, effects: tuple[Effect, ...], reason: Reason) -> Decision:
+    batch = replace(batch, version=event.version, updated_ms=event.time_ms)
+    return Decision(batch, effects, Disposition.APPLIED, reason)
+
+
+def _stale(batch: Batch, code: ReasonCode) -> Decision:
+    return Decision(batch, (), Disposition.STALE, Reason(code=code, status=batch.status.value))

@@ -1,0 +1,52 @@
+"""The transitions that exist. Everything that sets a status goes through here."""
+
+from schemas.internal.enums import BatchStatus, PhaseStatus
+
+B = BatchStatus
+P = PhaseStatus
+
+_ENDS = (B.COMPLETED_SUCCESSFULLY, B.COMPLETED_WITH_FAILURES, B.FAILED_CRITICALLY, B.CANCELLED)
+
+BATCH_TRANSITIONS: dict[BatchStatus, frozenset[BatchStatus]] = {
+    B.AWAITING_CONTENT_VALIDATION: frozenset(
+        {B.AWAITING_STUDENT_VALIDATION, B.PROCESSING_PIPELINES, B.FAILED_CRITICALLY, B.CANCELLED}
+    ),
+    B.AWAITING_STUDENT_VALIDATION: frozenset({B.PROCESSING_PIPELINES, B.FAILED_CRITICALLY, B.CANCELLED}),
+    B.PROCESSING_PIPELINES: frozenset(_ENDS),
+    B.COMPLETED_SUCCESSFULLY: frozenset(),
+    B.COMPLETED_WITH_FAILURES: frozenset(),
+    B.FAILED_CRITICALLY: frozenset(),
+    B.CANCELLED: frozenset(),
+}
+
+_ATTEMPT_ENDS = (P.COMPLETED_SUCCESSFULLY, P.COMPLETED_WITH_PARTIAL_SUCCESS, P.FAILED, P.CANCELLED)
+
+PHASE_TRANSITIONS: dict[PhaseStatus, frozenset[PhaseStatus]] = {
+    P.PENDING_DEPENDENCIES: frozenset({P.DISPATCH_INITIATED, P.SKIPPED_DUE_TO_DEPENDENCY_FAILURE, P.CANCELLED}),
+    P.DISPATCH_INITIATED: frozenset(_ATTEMPT_ENDS),
+    # Ended phases run again only by a retry before the batch has ended.
+    P.COMPLETED_SUCCESSFULLY: frozenset({P.PENDING_DEPENDENCIES}),
+    P.COMPLETED_WITH_PARTIAL_SUCCESS: frozenset({P.PENDING_DEPENDENCIES, P.DISPATCH_INITIATED}),
+    P.FAILED: frozenset({P.PENDING_DEPENDENCIES, P.DISPATCH_INITIATED}),
+    P.SKIPPED_DUE_TO_DEPENDENCY_FAILURE: frozenset({P.PENDING_DEPENDENCIES}),
+    P.SKIPPED_BY_USER_CONFIG: frozenset(),
+    P.CANCELLED: frozenset(),
+}
+
+
+class ForbiddenTransition(Exception):
+    """A rule tried a transition that is not in the table: a defect of a rule, so the event is quarantined."""
+
+
+def batch_status(before: BatchStatus, after: BatchStatus) -> BatchStatus:
+    """Return `after`. Raises `ForbiddenTransition` where the table has no such step."""
+    if after not in BATCH_TRANSITIONS[before]:
+        raise ForbiddenTransition(f"batch: {before} to {after}")
+    return after
+
+
+def phase_status(before: PhaseStatus, after: PhaseStatus) -> PhaseStatus:
+    """Return `after`. Raises `ForbiddenTransition` where the table has no such step."""
+    if after not in PHASE_TRANSITIONS[before]:
+        raise ForbiddenTransition(f"phase: {before} to {after}")
+    return after

@@ -1,0 +1,115 @@
+"""History records into history, and the watch over each batch's chain of versions."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from schemas.internal.enums import ReasonCode
+from schemas.internal.history import NO_VERSION, HistoryRecord
+from schemas.internal.records import decode_history
+from state.projection import tables
+from state.projection.models import ChainBreak, LogRecord
+from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
+
+_GENERATION = 1 << 44
+_OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
+"""Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
+
+
+class Account(NamedTuple):
+    """A decoded history record and its text."""
+
+    record: HistoryRecord
+    text: str
+
+
+class _Head(NamedTuple):
+    position: int
+    version: int
+    time_ms: int
+
+
+def read_account(log: LogRecord) -> Account:
+    """Decode a record of the history topic. Raises `NewerRecord` or `UnreadableRecord`."""
+    return Account(decode_history(log.value or b""), log.text())
+
+
+def apply_accounts(connection: Connection, accounts: Sequence[Account]) -> tuple[ChainBreak, ...]:
+    """Keep the records, the first of each place on the inbox. Returns the breaks of a chain that they show."""
+    insert_new(connection, tables.history, [_row(account) for account in accounts])
+    return _follow_chains(connection, [account.record for account in accounts])
+
+
+def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> tuple[ChainBreak, ...]:
+    """Follow each batch from version to version.
+
+    A record that the chain has passed is a repeat, and says nothing new. A batch without a head (its history starts
+    after the oldest that the topic holds) takes the first record as its beginning.
+    """
+    columns = tables.chain_heads.c
+    selected = (columns.batch_id, columns.position, columns.version, columns.time_ms)
+    ids = sorted({text(record.batch_id) for record in records})
+    heads = {row.batch_id: _Head(*row[1:]) for row in select_by_batch(connection, selected, ids)}
+    moved: dict[str, _Head] = {}
+    breaks: list[ChainBreak] = []
+    for record in records:
+        if record.reason.code in _OF_NO_BATCH:
+            continue
+        batch_id = text(record.batch_id)
+        head, position = heads.get(batch_id), _position(record)
+        if head is not None:
+            if position <= head.position:
+                continue
+            if record.based_on != head.version:
+                breaks.append(_break(record, head.version))
+        if record.version != record.based_on or (head is None and record.version != NO_VERSION):
+            heads[batch_id] = moved[batch_id] = _Head(position, record.version, record.time_ms)
+    rows = [{"batch_id": batch_id, **head._asdict()} for batch_id, head in moved.items()]
+    upsert_newer(connection, tables.chain_heads, rows, by="position")
+    insert_new(connection, tables.chain_breaks, [_break_row(found) for found in breaks])
+    return tuple(breaks)
+
+
+def _position(record: HistoryRecord) -> int:
+    """Return a number that grows along a batch's history: the version of an event, whether or not it took effect.
+
+    Where the event made no version, the generation is that of the version it found, at least.
+    """
+    if record.version > record.based_on:
+        return record.version
+    found = max(record.based_on, 0)
+    return max(found - found % _GENERATION + record.offset, record.based_on + (record.version < record.based_on))
+
+
+def _row(account: Account) -> Row:
+    record = account.record
+    return {
+        "partition": record.partition,
+        "offset": record.offset,
+        "time_ms": record.time_ms,
+        "batch_id": text(record.batch_id),
+        "version": record.version,
+        "based_on": record.based_on,
+        "kind": record.kind,
+        "disposition": record.disposition.value,
+        "reason": record.reason.code.value,
+        "request_id": None if record.request_id is None else text(record.request_id),
+        "record": account.text,
+    }
+
+
+def _break(record: HistoryRecord, expected: int) -> ChainBreak:
+    return ChainBreak(
+        partition=record.partition,
+        offset=record.offset,
+        time_ms=record.time_ms,
+        batch_id=record.batch_id,
+        version=record.version,
+        based_on=record.based_on,
+        expected=expected,
+    )
+
+
+def _break_row(found: ChainBreak) -> Row:
+    return {name: getattr(found, name) for name in found.__struct_fields__}

@@ -1,0 +1,21 @@
+"""The hash that tells where a key is: values published with Kafka's own implementation."""
+
+import pytest
+
+from runtime.kafka.partitioner import murmur2, partition_of
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+def test_murmur2_is_kafkas(key: bytes, expected: int) -> None:
+    assert murmur2(key) == expected % 2**32
+    assert partition_of(key, 7) == (expected % 2**31) % 7

@@ -1,0 +1,1 @@
+"""The orchestrator: decides on the inbox, exactly once."""

@@ -1,0 +1,138 @@
+"""The orchestrator: one stateful stream from the inbox to everything that a decision leads to, exactly once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import TopicPartition
+from quixstreams.models.serializers import SerializationContext, Serializer
+
+from runtime.health import Health
+from runtime.kafka.admin import Cluster, KafkaCluster
+from runtime.process import Process, run_process
+from runtime.settings import Settings
+from schemas.errors import TopicError
+from schemas.internal.outgoing import Outgoing
+from schemas.topics import Topic
+from state.decision.decide import decide
+from topology.orchestrator.metrics import Observing
+from topology.orchestrator.outbox import DESTINATIONS, Outbox
+from topology.orchestrator.processor import Decide, Deciding, Observe
+from topology.orchestrator.state_directory import StateDirectory, StateIdentity
+from topology.stream.application import AssignmentGuard, StreamApplication, application_options
+from topology.stream.guards import claim_offsets, wait_until_stable
+from topology.topics import provisioning
+from topology.topics.partition_watch import TopicWatch
+
+DEAD_LETTER_HEADERS_BYTES = 32_768
+"""Room that a dead letter needs beside the inbox record that it wraps."""
+
+
+def run(settings: Settings) -> int:
+    """Run the orchestrator until SIGTERM or SIGINT; returns the exit code."""
+    return run_process("orchestrator", settings, _work)
+
+
+def _work(process: Process) -> None:
+    settings = process.settings
+    for warning in provisioning.check(settings):
+        process.log.warning("topic_differs", warning=warning)
+    cluster = KafkaCluster(settings.kafka())
+    inbox, changelog = settings.topics().name(Topic.INBOX), settings.topics().changelog
+    identity = StateIdentity(
+        cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox), group=settings.orchestrator_group
+    )
+    with StateDirectory(settings.state_dir, identity):
+        observe = Observing(process.metrics, process.health, inbox)
+        on_commit = process.metrics.commit_seconds.observe
+        application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
+        process.health.watch_restored(application.restored)
+        process.stopping.runs(application.stop)
+        watch = TopicWatch(
+            cluster,
+            expected=cluster.partition_counts([inbox, changelog]),
+            missing=(),
+            interval_s=settings.topic_check_interval_s,
+            on_change=process.restart,
+        )
+        with watch:
+            application.run()
+
+
+def build(
+    settings: Settings,
+    cluster: Cluster,
+    *,
+    health: Health | None = None,
+    observe: Observe | None = None,
+    on_commit: Callable[[float], None] | None = None,
+    decide: Decide = decide,
+    application: Any = StreamApplication,
+) -> StreamApplication:
+    """Return the application, ready to run.
+
+    `decide` and `application` are the decision core and the library's application; tests put others in their place.
+
+    Raises:
+        TopicError: a dead letter could not hold what the inbox takes.
+        BrokerError: the cluster does not answer.
+    """
+    topics = settings.topics()
+    inbox = topics.name(Topic.INBOX)
+    names = {topic: topics.name(topic) for topic in DESTINATIONS}
+    sizes = cluster.max_message_bytes([*names.values(), topics.changelog, inbox])
+    _check_dead_letters_fit(names[Topic.DEAD_LETTERS], inbox, sizes)
+    limits = {topic: sizes[name] for topic, name in names.items()}
+    options = application_options(
+        settings,
+        group=settings.orchestrator_group,
+        guarantee=settings.processing_guarantee,
+        largest_record=max(sizes.values()),
+        smallest_limit=min(sizes.values()),
+        commit_interval_s=settings.commit_interval_s,
+        health=health,
+    )
+    guards = [state_guard(cluster, inbox, topics.changelog)]
+    app: StreamApplication = application(guards=guards, on_commit=on_commit, state_dir=settings.state_dir, **options)
+    outbox = Outbox(topics, limits, sizes[topics.changelog])
+    deciding = Deciding(outbox, generation=settings.generation, decide=decide, observe=observe)
+    _wire(app, inbox, names, deciding)
+    return app
+
+
+def state_guard(cluster: Cluster, inbox: str, changelog: str) -> AssignmentGuard:
+    """Return guards H2 and H3 (`topology.stream.guards`), as they stand before an assignment."""
+
+    def guard(consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        assigned = [at for at in partitions if at.topic == inbox]
+        if assigned:
+            wait_until_stable(cluster, [(changelog, at.partition) for at in assigned])
+            claim_offsets(consumer, cluster, assigned, changelog)
+
+    return guard
+
+
+def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding: Deciding) -> None:
+    payload = _PayloadSerializer()
+    destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
+    source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
+    decided = app.dataframe(source).apply(deciding, stateful=True, metadata=True, expand=True)
+    decided.set_headers(lambda record, _key, _time, _headers: list(record.headers)).to_topic(
+        lambda record, _key, _time, _headers: destinations[record.topic], key=lambda record: record.key
+    )
+
+
+class _PayloadSerializer(Serializer):
+    """Takes an `Outgoing`'s bytes as they are; None makes a tombstone."""
+
+    def __call__(self, record: Outgoing, ctx: SerializationContext) -> bytes:  # noqa: ARG002  (the library's signature)
+        return record.value  # type: ignore[return-value]
+
+
+def _check_dead_letters_fit(dead_letters: str, inbox: str, sizes: dict[str, int]) -> None:
+    if sizes[dead_letters] < sizes[inbox] + DEAD_LETTER_HEADERS_BYTES:
+        raise TopicError(
+            f"{dead_letters} takes records of {sizes[dead_letters]} bytes, and {inbox} of {sizes[inbox]}: a dead "
+            "letter is an inbox record plus headers.",
+            next_step=f"Raise max.message.bytes of {dead_letters} to {sizes[inbox] + DEAD_LETTER_HEADERS_BYTES} or "
+            "more.",
+        )

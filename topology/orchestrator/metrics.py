@@ -1,0 +1,33 @@
+"""What the orchestrator's metrics and health are told about each decided record."""
+
+from runtime.health import Health
+from runtime.metrics import Metrics
+from schemas.internal.dead_letters import CODE
+from schemas.topics import Topic
+from topology.orchestrator.processor import Decided
+
+_INBOX = (Topic.INBOX.value,)
+_LABELS = {topic: (topic.value,) for topic in Topic}
+
+
+class Observing:
+    """Counts decisions and records. Called for every inbox record, so it only adds to tallies."""
+
+    def __init__(self, metrics: Metrics, health: Health, inbox: str) -> None:
+        self._health = health
+        self._inbox = inbox
+        self._read = metrics.tally(metrics.records_read).totals
+        self._written = metrics.tally(metrics.records_written).totals
+        self._decisions = metrics.tally(metrics.decisions).totals
+        self._dead_letters = metrics.dead_letters
+
+    def __call__(self, decided: Decided) -> None:
+        """Count one record."""
+        self._health.processed(self._inbox, decided.partition, decided.time_ms)
+        self._read[_INBOX] += 1
+        # Kinds come from the closed union of events, or are empty: the number of series stays bounded.
+        self._decisions[decided.kind or "unreadable", decided.disposition] += 1
+        for record in decided.records:
+            self._written[_LABELS[record.topic]] += 1
+            if record.topic is Topic.DEAD_LETTERS:
+                self._dead_letters.labels(dict(record.headers)[CODE].decode()).inc()

@@ -1,0 +1,106 @@
+"""Everything that one inbox record leads to, encoded and measured before anything of it is written.
+
+A record too large for its topic would fail the checkpoint of all batches, again and again: so sizes are known first.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
+from schemas.internal.events import Event
+from schemas.internal.history import EffectNote
+from schemas.internal.outgoing import Outgoing
+from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
+from schemas.outbound.render import render
+from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
+from state.batch import Batch
+from state.codec import encode_batch
+from state.decision.records import history_record, status_record
+from state.decision.result import Decision
+
+DESTINATIONS = (*PEER_OUTPUTS, Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
+"""Topics that the orchestrator writes."""
+RECORD_OVERHEAD_BYTES = 256
+"""What the broker counts beside key, value and headers of a record that is alone in its batch, generously."""
+
+Render = Callable[[Effect, TopicTable], Outgoing]
+
+
+class Written(NamedTuple):
+    """What is to be written for one inbox record."""
+
+    records: list[Outgoing]
+    """In the order in which they are published: effects, dead letter, status, history. Whoever sees the history
+    record of a request answers it, and everything else is in the same transaction."""
+    state: bytes | None
+    """The batch's stored record; None where there is no batch."""
+
+
+class Oversize(NamedTuple):
+    """A record that does not fit."""
+
+    what: str
+    size: int
+    limit: int
+    """Both in bytes."""
+
+
+class Outbox:
+    """Turns decisions into records.
+
+    `limits` holds the largest record batch that each destination takes, read from the cluster, and `state_bytes` the
+    largest that the changelog takes.
+    """
+
+    def __init__(
+        self, topics: TopicTable, limits: Mapping[Topic, int], state_bytes: int, render: Render = render
+    ) -> None:
+        self._topics = topics
+        self._names = {topic: topics.name(topic) for topic in DESTINATIONS}
+        self._limits = {topic: limit - RECORD_OVERHEAD_BYTES for topic, limit in limits.items()}
+        self._state_limit = state_bytes - RECORD_OVERHEAD_BYTES
+        self._render = render
+
+    def write(
+        self, before: Batch | None, event: Event, decision: Decision, dead_letter: Outgoing | None = None
+    ) -> Written:
+        """Return everything that a decision leads to."""
+        after = decision.batch
+        effects = [self._render(effect, self._topics) for effect in decision.effects]
+        notes = tuple(map(self._note, decision.effects, effects))
+        records = effects
+        if dead_letter is not None:
+            records.append(dead_letter)
+        if after is None:
+            if before is not None:
+                records.append(status_tombstone(before.batch_id, event.version))
+        elif before is None or after.version != before.version:
+            records.append(status_outgoing(status_record(after)))
+        letter_id = dead_letter.key.decode() if dead_letter is not None else None
+        records.append(history_outgoing(history_record(before, event, decision, notes, letter_id)))
+        return Written(records, None if after is None else encode_batch(after))
+
+    def oversize(self, written: Written) -> Oversize | None:
+        """Return the first record that does not fit, or None."""
+        if written.state is not None and len(written.state) > self._state_limit:
+            return Oversize("the stored record", len(written.state), self._state_limit)
+        return self.oversize_of(written.records)
+
+    def oversize_of(self, records: Sequence[Outgoing]) -> Oversize | None:
+        """Return the first of the records that does not fit its topic, or None."""
+        for record in records:
+            limit = self._limits[record.topic]
+            value = record.value
+            if value is not None and len(value) < limit // 2 and record.topic is not Topic.DEAD_LETTERS:
+                continue  # all headers but a dead letter's are short: no need to add them up
+            if record.size > limit:
+                return Oversize(f"the record for {self._names[record.topic]}", record.size, limit)
+        return None
+
+    def _note(self, effect: Effect, record: Outgoing) -> EffectNote:
+        kind, name = str(effect.__struct_config__.tag), self._names[record.topic]
+        if isinstance(effect, CommandPhase):
+            return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))
+        if isinstance(effect, CommandStudentMatching):
+            return EffectNote(kind, effect.event_id, name, essays=len(effect.essays))
+        return EffectNote(kind, effect.event_id, name)

@@ -1,0 +1,214 @@
+"""The stateful function of the orchestrator: one inbox record in, everything that it leads to out.
+
+Order matters: decode, decide, render, encode and measure first; the state is written last and once, when nothing can
+fail any more. What goes wrong with one record becomes a dead letter and a history record, and the partition goes on.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+from quixstreams import message_context
+
+from runtime.logs import get_logger
+from schemas.errors import UnreadableRecord
+from schemas.internal.enums import Disposition, ReasonCode
+from schemas.internal.events import Event, InboxRecord
+from schemas.internal.history import NO_VERSION, Reason
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.records import decode_inbox
+from state.batch import Batch
+from state.codec import decode_batch
+from state.decision.decide import decide
+from state.decision.phases import fail_oversized
+from state.decision.result import Decision
+from topology.orchestrator.outbox import Outbox, Oversize, Written
+from topology.orchestrator.quarantine import (
+    MAX_DETAIL,
+    foreign_letter,
+    kind_of,
+    letter_of,
+    said,
+    set_aside_history,
+    shortened,
+    unreadable_letter,
+)
+from topology.stream.guards import require_newer
+
+VERSIONS = 2**44
+"""Versions of one inbox generation: a version is generation * VERSIONS + offset."""
+STATE_KEY = b"batch"
+"""Name of the one value that the store holds under each batch_id."""
+
+Decide = Callable[[Batch | None, Event], Decision]
+
+
+class Store(Protocol):
+    """What the library gives for the current record's key."""
+
+    def get_bytes(self, key: bytes) -> bytes | None:
+        """Return the value, or None."""
+
+    def set_bytes(self, key: bytes, value: bytes) -> None:
+        """Set the value."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove the value."""
+
+
+class Decided(NamedTuple):
+    """What is told about each record, for metrics."""
+
+    kind: str
+    """Of the event; empty where it could not be decoded."""
+    disposition: Disposition
+    partition: int
+    """Of the inbox."""
+    time_ms: int
+    """The record's append time."""
+    records: list[Outgoing]
+
+
+Observe = Callable[[Decided], None]
+
+
+class Deciding:
+    """Decides inbox records. Called by the library for each, in the order of its partition.
+
+    Raises `NewerRecord` for a record or a state that a newer version wrote, and `StateError` for a record that its
+    batch has seen: both end the process.
+    """
+
+    def __init__(
+        self, outbox: Outbox, *, generation: int = 0, decide: Decide = decide, observe: Observe | None = None
+    ) -> None:
+        self._outbox = outbox
+        self._first_version = generation * VERSIONS
+        self._decide = decide
+        self._observe = observe
+        self._log = get_logger(__name__)
+
+    def __call__(
+        self, value: bytes | None, key: bytes | None, time_ms: int, _headers: object, store: Store
+    ) -> list[Outgoing]:
+        """Return the records to publish, and leave the batch's new state in the store."""
+        context = message_context()
+        at = Coordinates(context.topic, context.partition, context.offset, time_ms)
+        try:
+            record = decode_inbox(value or b"")
+        except UnreadableRecord as error:
+            letter = unreadable_letter(at, key, value, error)
+            reason = Reason(code=ReasonCode.UNREADABLE_RECORD, detail=error.message[:MAX_DETAIL])
+            return self._set_aside(at, key, letter, reason)
+        if key != record.batch_id.encode():
+            # On this partition is not the batch's state, so nothing can be decided.
+            detail = f"The record is about batch {record.batch_id}."[:MAX_DETAIL]
+            letter = foreign_letter(record, key, value, detail, time_ms)
+            return self._set_aside(at, key, letter, Reason(code=ReasonCode.KEY_MISMATCH, detail=detail), record)
+        event = Event(
+            batch_id=record.batch_id,
+            origin=record.origin,
+            body=record.body,
+            version=self._first_version + at.offset,
+            time_ms=time_ms,
+            partition=at.partition,
+            offset=at.offset,
+        )
+        decision, records = self._decided(event, value, store)
+        return self._told(kind_of(record.body), decision.disposition, at, records)
+
+    def _decided(self, event: Event, value: bytes | None, store: Store) -> tuple[Decision, list[Outgoing]]:
+        stored = store.get_bytes(STATE_KEY)
+        before = None
+        try:
+            before = None if stored is None else decode_batch(stored)
+        except UnreadableRecord as error:
+            decision, written = self._failed(None, event, value, error)
+            return decision, written.records
+        if before is not None:
+            require_newer(before.batch_id, before.version, event.version)
+        decision, written = self._result(before, event, value)
+        if decision.batch is not before:
+            if written.state is None:
+                store.delete(STATE_KEY)
+            else:
+                store.set_bytes(STATE_KEY, written.state)
+        return decision, written.records
+
+    def _result(self, before: Batch | None, event: Event, value: bytes | None) -> tuple[Decision, Written]:
+        """Return the decision, and everything it leads to, all of which fits."""
+        try:
+            decision = self._decide(before, event)
+            letter = None
+            if decision.disposition is Disposition.UNKNOWN:
+                letter = self._letter(event, value, "ORC-UNKNOWN-BATCH", f"There is no batch {event.batch_id}.")
+            written = self._outbox.write(before, event, decision, letter)
+        except Exception as error:  # noqa: BLE001  (a defect of a rule sets this record aside; the others go on)
+            return self._failed(before, event, value, error)
+        oversize = self._outbox.oversize(written)
+        return (decision, written) if oversize is None else self._oversized(before, event, value, oversize)
+
+    def _oversized(
+        self, before: Batch | None, event: Event, value: bytes | None, oversize: Oversize
+    ) -> tuple[Decision, Written]:
+        what, size, limit = oversize
+        reason = Reason(code=ReasonCode.OVERSIZED, detail=f"{what} has {size} bytes; the limit is {limit}")
+        letter = self._letter(event, value, "ORC-OVERSIZED", str(reason.detail))
+        if before is not None and not before.status.terminal:
+            decision = fail_oversized(before, event, what, size, limit)
+            written = self._outbox.write(before, event, decision, letter)
+            if self._outbox.oversize(written) is None:
+                self._log.error("batch_oversized", batch_id=event.batch_id, detail=reason.detail)
+                return decision, written
+        return self._quarantined(before, event, letter, reason)
+
+    def _failed(
+        self, before: Batch | None, event: Event, value: bytes | None, error: Exception
+    ) -> tuple[Decision, Written]:
+        reason = Reason(code=ReasonCode.DECISION_FAILED, detail=said(error))
+        letter = self._letter(event, value, "ORC-DECISION-FAILED", str(reason.detail), shortened(error))
+        return self._quarantined(before, event, letter, reason)
+
+    def _quarantined(
+        self, before: Batch | None, event: Event, letter: Outgoing, reason: Reason
+    ) -> tuple[Decision, Written]:
+        self._log.error(
+            "quarantined",
+            batch_id=event.batch_id,
+            correlation_id=before.correlation_id if before is not None else event.origin.correlation_id,
+            reason=reason.code.value,
+            detail=reason.detail,
+            dead_letter_id=letter.key.decode(),
+        )
+        decision = Decision(before, (), Disposition.QUARANTINED, reason)
+        written = self._outbox.write(before, event, decision, letter)
+        if self._outbox.oversize_of(written.records) is None:
+            return decision, written
+        # The record names itself at a length that its history cannot repeat.
+        at = Coordinates("", event.partition, event.offset, event.time_ms)
+        version = NO_VERSION if before is None else before.version
+        history = set_aside_history(at, event.batch_id.encode(), reason, letter, version=version)
+        return decision, Written([letter, history], written.state)
+
+    def _set_aside(
+        self, at: Coordinates, key: bytes | None, letter: Outgoing, reason: Reason, record: InboxRecord | None = None
+    ) -> list[Outgoing]:
+        letter = self._fitting(letter)
+        history = set_aside_history(at, key, reason, letter, record)
+        if self._outbox.oversize_of([history]) is not None:
+            history = set_aside_history(at, key, reason, letter)
+        self._log.error("quarantined", reason=reason.code.value, detail=reason.detail, offset=at.offset)
+        kind = "" if record is None else kind_of(record.body)
+        return self._told(kind, Disposition.QUARANTINED, at, [letter, history])
+
+    def _letter(self, event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> Outgoing:
+        return self._fitting(letter_of(event, value, code, reason, trace))
+
+    def _fitting(self, letter: Outgoing) -> Outgoing:
+        """Return the dead letter, without its value where that fits no dead letter: the inbox still holds it."""
+        return letter if self._outbox.oversize_of([letter]) is None else replace(letter, value=None)
+
+    def _told(self, kind: str, disposition: Disposition, at: Coordinates, records: list[Outgoing]) -> list[Outgoing]:
+        if self._observe is not None:
+            self._observe(Decided(kind, disposition, at.partition, at.time_ms, records))
+        return records

@@ -1,0 +1,109 @@
+"""Inbox records that cannot be used: their dead letters, and their history where there is nothing better to say.
+
+Everything here is a function of the record and the error, so that a record set aside twice gives the same bytes.
+"""
+
+import re
+import traceback
+
+from msgspec.structs import replace
+
+from schemas.errors import UnreadableRecord
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.dead_letters import dead_letter
+from schemas.internal.enums import Disposition
+from schemas.internal.events import Body, Event, InboxRecord
+from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.records import history_outgoing
+
+MAX_DETAIL = 500
+"""Characters of an error's text in a history record."""
+MAX_KEY = 1_000
+"""Bytes of a record's key in the history of a record set aside; the dead letter has the whole."""
+_TRACEBACK_FRAMES = 8
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
+
+
+def letter_of(event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> Outgoing:
+    """Return the dead letter of a record that could be decoded; its first place is its origin's."""
+    return _letter(event.batch_id.encode(), value, code, reason, event.time_ms, event, trace)
+
+
+def foreign_letter(record: InboxRecord, key: bytes | None, value: bytes | None, reason: str, time_ms: int) -> Outgoing:
+    """Return the dead letter of a record under another key than its batch_id."""
+    return _letter(key, value, "ORC-KEY-MISMATCH", reason, time_ms, record)
+
+
+def unreadable_letter(at: Coordinates, key: bytes | None, value: bytes | None, error: UnreadableRecord) -> Outgoing:
+    """Return the dead letter of a record that could not be decoded; only its place on the inbox is known."""
+    return dead_letter(value=value, key=key, first=at, code=error.code, reason=error.message, wrapped=True)
+
+
+def _letter(
+    key: bytes | None,
+    value: bytes | None,
+    code: str,
+    reason: str,
+    time_ms: int,
+    about: Event | InboxRecord,
+    trace: str = "",
+) -> Outgoing:
+    origin = about.origin
+    return dead_letter(
+        value=value,
+        key=key,
+        first=Coordinates(origin.topic, origin.partition, origin.offset, time_ms),
+        code=code,
+        reason=reason,
+        request_id=getattr(about.body, "request_id", None),
+        traceback=trace,
+        wrapped=True,
+    )
+
+
+def set_aside_history(
+    at: Coordinates,
+    key: bytes | None,
+    reason: Reason,
+    letter: Outgoing,
+    record: InboxRecord | None = None,
+    version: int = NO_VERSION,
+) -> Outgoing:
+    """Return the history of a record that changed nothing; keyed as the record is.
+
+    Without `record`, which can be as large as the inbox takes, it fits every topic. `version` is that of the batch.
+    """
+    key = (key or b"")[:MAX_KEY]
+    history = HistoryRecord(
+        writer=FORMAT_VERSION,
+        least_reader=LEAST_READER,
+        batch_id=key.decode(errors="replace"),
+        partition=at.partition,
+        offset=at.offset,
+        time_ms=at.time_ms,
+        kind="" if record is None else kind_of(record.body),
+        disposition=Disposition.QUARANTINED,
+        reason=reason,
+        version=version,
+        based_on=version,
+        origin=None if record is None else record.origin,
+        request_id=None if record is None else getattr(record.body, "request_id", None),
+        dead_letter_id=letter.key.decode(),
+    )
+    return replace(history_outgoing(history), key=key)
+
+
+def kind_of(body: Body) -> str:
+    """Return an event's kind."""
+    return str(body.__struct_config__.tag)
+
+
+def said(error: Exception) -> str:
+    """Return what an exception says, the same each time: without addresses in memory."""
+    return _ADDRESS.sub("", f"{type(error).__name__}: {error}")[:MAX_DETAIL]
+
+
+def shortened(error: Exception) -> str:
+    """Return the innermost frames of an exception's traceback, the same each time."""
+    return _ADDRESS.sub("", "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES)))

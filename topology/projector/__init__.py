@@ -1,0 +1,1 @@
+"""The projector: status, history and dead letters into the projection database."""

@@ -1,0 +1,129 @@
+"""The projector: status, history and dead letters from Kafka into the projection database.
+
+At least once, and every row is guarded by its version, so that repeats change nothing. The database says where to go
+on; one that was lost or emptied is rebuilt from the beginning of the topics.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from quixstreams import message_context
+
+from runtime.health import Health
+from runtime.kafka.admin import KafkaCluster
+from runtime.logs import get_logger
+from runtime.metrics import Metrics
+from runtime.process import Process, run_process
+from runtime.settings import Settings
+from schemas.topics import Topic
+from state.projection import Applied, Identity, Writer, open_engine
+from topology.projector.sink import ProjectionSink, StartFromProjection, patiently
+from topology.stream.application import StreamApplication, application_options
+from topology.topics import provisioning
+from topology.topics.partition_watch import TopicWatch
+
+INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
+COMMIT_INTERVAL_S = 0.2
+"""Seconds between transactions of the database: how old a read can be."""
+
+
+def run(settings: Settings) -> int:
+    """Run the projector until it is stopped; returns the exit code."""
+    return run_process("projector", settings, _work)
+
+
+def _work(process: Process) -> None:
+    settings, table = process.settings, process.settings.topics()
+    for warning in provisioning.check(settings, outputs=False):
+        process.log.warning("topic_differs", difference=warning)
+    cluster = KafkaCluster(settings.kafka())
+    topics = {table.name(topic): topic for topic in INPUTS}
+    engine = open_engine(settings.projection_url)
+    try:
+        writer = Writer(engine)
+        identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
+        patiently(lambda: writer.prepare(identity), stopping=process.stopping.asked)
+        sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
+        start = StartFromProjection(sink, topics, cluster)
+        watch = TopicWatch(
+            cluster,
+            expected=cluster.partition_counts(topics),
+            missing=(),
+            interval_s=settings.topic_check_interval_s,
+            on_change=process.restart,
+        )
+        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch:
+            options = projector_options(settings, process.health)
+            application = StreamApplication(guards=[start], **options, state_dir=Path(unused))
+            build(application, topics, sink, process.metrics, process.health)
+            process.stopping.runs(application.stop)
+            application.run()
+    finally:
+        engine.dispose()
+
+
+def projector_options(settings: Settings, health: Health) -> dict[str, Any]:
+    """Return the stream library's arguments for the projector, all but its state directory."""
+    return application_options(
+        settings,
+        group=settings.projector_group,
+        guarantee="at-least-once",
+        largest_record=settings.limits().dead_letter_bytes,
+        commit_interval_s=COMMIT_INTERVAL_S,
+        health=health,
+    )
+
+
+def build(
+    application: StreamApplication,
+    topics: Mapping[str, Topic],
+    sink: ProjectionSink,
+    metrics: Metrics,
+    health: Health,
+) -> None:
+    """Lay out the dataframes: each of `topics`, real names, into `sink`."""
+    for name, topic in topics.items():
+        source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
+        frame = application.dataframe(source)
+        frame.update(_counter(name, topic, metrics, health), metadata=True)
+        frame.sink(sink)
+
+
+def _counter(name: str, topic: Topic, metrics: Metrics, health: Health) -> Callable[..., None]:
+    read, processed = metrics.records_read.labels(topic.value), health.processed
+
+    def count(_value: object, _key: object, time_ms: int, _headers: object) -> None:
+        read.inc()
+        processed(name, message_context().partition, time_ms)
+
+    return count
+
+
+def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
+    """Return what is told of each transaction: metrics, and a log line for everything that should not be."""
+    log = get_logger(__name__)
+
+    def observe(applied: Applied, seconds: float) -> None:
+        metrics.commit_seconds.observe(seconds)
+        for found in applied.chain_breaks:
+            metrics.chain_breaks.inc()
+            log.error(
+                "chain_break",
+                batch_id=found.batch_id,
+                inbox=f"[{found.partition}]@{found.offset}",
+                based_on=found.based_on,
+                expected=found.expected,
+                code="ORC-CHAIN-BREAK",
+            )
+        for record in applied.unreadable:
+            metrics.unreadable_records.labels(record.topic.value).inc()
+            log.error(
+                "unreadable",
+                at=f"{record.topic.value}[{record.partition}]@{record.offset}",
+                reason=record.reason,
+                code="ORC-UNREADABLE",
+            )
+
+    return observe

@@ -1,0 +1,171 @@
+"""The sink of the projector: records of a checkpoint into the projection, in one transaction with their offsets.
+
+The library calls `flush` before it commits offsets to Kafka. Those are for lag alone: after a restart the projection's
+own offsets say where to go on (`StartFromProjection`), because they are written together with the rows.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event, Lock
+from typing import Any, Protocol, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from quixstreams.models import HeadersTuples
+from quixstreams.sinks import BaseSink
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from runtime.kafka.admin import Cluster
+from runtime.logs import get_logger
+from schemas.errors import ProjectionError
+from schemas.topics import Topic
+from state.projection import Applied, LogRecord, refuse_shorter
+
+PATIENCE_S = 60.0
+"""How long a database that cannot be reached or stays locked is tried again before the process ends."""
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "SQLITE_IOERR")
+PRUNE_INTERVAL_S = 3_600.0
+
+log = get_logger(__name__)
+Result = TypeVar("Result")
+
+
+class Projection(Protocol):
+    """What the sink needs of `state.projection.Writer`."""
+
+    def apply(self, records: Sequence[LogRecord]) -> Applied:
+        """Apply records and their offsets in one transaction."""
+
+    def offsets(self) -> dict[tuple[Topic, int], int]:
+        """Return the next offset of each partition."""
+
+    def prune(self, now_ms: int) -> None:
+        """Remove what the topics no longer hold."""
+
+
+class ProjectionSink(BaseSink):
+    """Collects records and applies them when a checkpoint is committed.
+
+    `flush` raises `ProjectionError` where the database stays out of reach for `patience_s`; the checkpoint is then
+    not committed, and nothing is lost. `stopping` cuts the waiting short.
+    """
+
+    def __init__(
+        self,
+        projection: Projection,
+        topics: Mapping[str, Topic],
+        *,
+        stopping: Event,
+        observe: Callable[[Applied, float], None] = lambda _applied, _seconds: None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        super().__init__()
+        self._projection = projection
+        self._topics = topics
+        self._stopping = stopping
+        self._observe = observe
+        self._patience_s = patience_s
+        self._records: list[LogRecord] = []
+        # On a revoke the library flushes from a thread of its own, which can outlast its patience.
+        self._lock = Lock()
+        self._pruned = float("-inf")
+
+    def add(
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        timestamp: int,
+        headers: HeadersTuples,
+        topic: str,
+        partition: int,
+        offset: int,
+    ) -> None:
+        """Take in a record; a tombstone's value is None."""
+        given = tuple((name, content) for name, content in headers or () if isinstance(content, bytes))
+        self._records.append(LogRecord(self._topics[topic], partition, offset, timestamp, key, value, given))
+
+    def flush(self) -> None:
+        """Apply what was taken in since the last flush."""
+        with self._lock:
+            records, self._records = self._records, []
+            if not records:
+                return
+            started = time.monotonic()
+            applied = self._patiently(lambda: self._projection.apply(records))
+            self._observe(applied, time.monotonic() - started)
+            if started - self._pruned > PRUNE_INTERVAL_S:
+                self._pruned = started
+                self._patiently(lambda: self._projection.prune(time.time_ns() // 1_000_000))
+
+    def restart(self) -> dict[tuple[Topic, int], int]:
+        """Forget what was not flushed, since it is read again; return where the projection ends."""
+        with self._lock:
+            self._records = []
+            return self._patiently(self._projection.offsets)
+
+    def _patiently(self, work: Callable[[], Result]) -> Result:
+        return patiently(work, stopping=self._stopping, patience_s=self._patience_s)
+
+
+class StartFromProjection:
+    """Lets each assigned partition start where the projection ends, whatever the group has committed.
+
+    A new, emptied or restored database so gets what it lacks, and only that. A guard of `StreamApplication`: it sets
+    the offsets of the partitions that it is handed. Raises `ProjectionError` where a topic ends before the projection
+    does: it was deleted and made again.
+    """
+
+    def __init__(self, sink: ProjectionSink, topics: Mapping[str, Topic], cluster: Cluster) -> None:
+        self._sink = sink
+        self._topics = topics
+        self._cluster = cluster
+
+    def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:  # noqa: ARG002
+        """Set where each of `partitions` starts."""
+        reflected = self._sink.restart()
+        ends = self._cluster.log_ends([(each.topic, each.partition) for each in partitions], committed=False)
+        for each in partitions:
+            start = reflected.get((self._topics[each.topic], each.partition))
+            each.offset = OFFSET_BEGINNING if start is None else start
+            refuse_shorter(f"{each.topic}[{each.partition}]", start or 0, ends[each.topic, each.partition])
+        log.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
+
+
+def patiently(work: Callable[[], Result], *, stopping: Event, patience_s: float = PATIENCE_S) -> Result:
+    """Return what `work` returns, trying again while the database cannot be reached. Raises `ProjectionError`."""
+    deadline = time.monotonic() + patience_s
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            return work()
+        except SQLAlchemyError as error:
+            if not _passing(error) or time.monotonic() > deadline or stopping.is_set():
+                raise _unusable(error) from error
+            log.warning("projection_waits", reason=_said(error), pause_s=pause)
+        stopping.wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _passing(error: SQLAlchemyError) -> bool:
+    """Tell whether waiting may help: not where a file cannot be opened, is no database, or lacks a table."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        # An error without a name is not SQLite's but of its driver.
+        return getattr(error.orig, "sqlite_errorname", "").startswith(_PASSING)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | PoolTimeout)
+
+
+def _said(error: SQLAlchemyError) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip()
+
+
+def _unusable(error: SQLAlchemyError) -> ProjectionError:
+    return ProjectionError(
+        f"The projection database cannot be used: {_said(error)}.",
+        next_step="See that it runs, is reachable at BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL, can be written and has "
+        "room; then start the projector again. Nothing is lost: it goes on where the database ends.",
+    )

@@ -1,0 +1,1 @@
+"""The router: every external topic into the inbox."""

@@ -1,0 +1,154 @@
+"""The router: a stateless stream application that gives every batch one log.
+
+Peers send without keys and in several wire eras. The router reads every input as raw bytes, normalises it into a
+canonical event keyed by batch_id, and sends what it cannot read to the dead letters. At least once, with an idempotent
+producer: `decide` absorbs repeats. Each input is a dataframe of its own: joining them with `concat` would put the
+application on buffered, time-aligned polling.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zlib import crc32
+
+from quixstreams import message_context
+from quixstreams.models import Serializer
+
+from runtime.health import Health
+from runtime.kafka.admin import KafkaCluster
+from runtime.metrics import Metrics
+from runtime.process import Process, run_process
+from runtime.settings import Settings
+from schemas.internal.dead_letters import CODE
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
+from topology.router.start_offsets import claim_start
+from topology.router.transform import Routing, registration_policy
+from topology.stream.application import StreamApplication, application_options
+from topology.topics import provisioning
+from topology.topics.partition_watch import TopicWatch
+
+COMMIT_INTERVAL_S = 0.5
+"""Outputs go out at once; a commit only bounds what is repeated after a crash."""
+_NO_HEADERS: Mapping[str, bytes] = {}
+
+Headers = Sequence[tuple[str, bytes | None]] | None
+
+
+def run(settings: Settings) -> int:
+    """Run the router until it is stopped; returns the exit code."""
+    return run_process("router", settings, _work)
+
+
+def _work(process: Process) -> None:
+    settings, table = process.settings, process.settings.topics()
+    routing = Routing(registration_policy(settings), settings.limits())
+    for warning in provisioning.check(settings, outputs=False):
+        process.log.warning("topic_differs", difference=warning)
+    cluster = KafkaCluster(settings.kafka())
+    names = {table.name(topic): topic for topic in ROUTER_INPUTS}
+    inbox = table.name(Topic.INBOX)
+    counts = cluster.partition_counts([*names, inbox])
+    inputs = {name: count for name, count in counts.items() if name in names}
+    start = claim_start(provisioning.connect(settings), settings, inputs)
+    if start is not None:
+        process.log.info("first_start", begins=start, topics=sorted(inputs))
+    watch = TopicWatch(
+        cluster,
+        expected=counts,
+        missing=[name for name in names if name not in inputs],
+        interval_s=settings.topic_check_interval_s,
+        on_change=process.restart,
+    )
+    with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
+        options = router_options(settings, inputs, process.health)
+        application = StreamApplication(**options, state_dir=Path(unused))
+        build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
+        process.stopping.runs(application.stop)
+        application.run()
+
+
+def router_options(settings: Settings, inputs: Mapping[str, int], health: Health) -> dict[str, Any]:
+    """Return the stream library's arguments for the router, all but its state directory.
+
+    The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
+    session gets the assignment that it had, whatever it subscribes to: a topic that has appeared since would not be
+    read, and nothing would tell.
+    """
+    limits = settings.limits()
+    options = application_options(
+        settings,
+        group=settings.router_group,
+        guarantee="at-least-once",
+        largest_record=max(limits.inbox_bytes, limits.dead_letter_bytes),
+        smallest_limit=min(limits.inbox_bytes, limits.dead_letter_bytes),
+        commit_interval_s=COMMIT_INTERVAL_S,
+        health=health,
+    )
+    subscription = crc32(repr(sorted(inputs.items())).encode())
+    options["consumer_extra_config"]["group.instance.id"] += f"-{subscription:08x}"
+    return options
+
+
+def build(
+    application: StreamApplication,
+    table: TopicTable,
+    inputs: Sequence[Topic],
+    routing: Routing,
+    metrics: Metrics,
+    health: Health,
+) -> None:
+    """Lay out the dataframes: each of `inputs` through `routing` to the inbox or the dead letters."""
+    outputs = {
+        topic: application.topic(table.name(topic), value_serializer=_Payload())
+        for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
+    }
+    written = {topic: metrics.records_written.labels(topic.value) for topic in outputs}
+
+    def destination(outgoing: Outgoing, *_: object) -> Any:
+        written[outgoing.topic].inc()
+        return outputs[outgoing.topic]
+
+    for topic in inputs:
+        source = application.topic(table.name(topic), value_deserializer="bytes")
+        frame = application.dataframe(source)
+        frame = frame.apply(_step(topic, table.name(topic), routing, metrics, health), metadata=True)
+        frame = frame.set_headers(_headers)
+        frame.to_topic(destination, key=_key)
+
+
+def _step(
+    topic: Topic, name: str, routing: Routing, metrics: Metrics, health: Health
+) -> Callable[[bytes | None, bytes | None, int, Headers], Outgoing]:
+    read = metrics.records_read.labels(topic.value)
+    letters = metrics.dead_letters
+    route, processed = routing.route, health.processed
+
+    def step(value: bytes | None, key: bytes | None, time_ms: int, headers: Headers) -> Outgoing:
+        context = message_context()
+        at = Coordinates(name, context.partition, context.offset, time_ms)
+        given = {name: value for name, value in headers if value is not None} if headers else _NO_HEADERS
+        outgoing = route(topic, at, key, value, given)
+        if outgoing.topic is Topic.DEAD_LETTERS:
+            letters.labels(dict(outgoing.headers)[CODE].decode()).inc()
+        read.inc()
+        processed(name, at.partition, time_ms)
+        return outgoing
+
+    return step
+
+
+class _Payload(Serializer):
+    """Publishes the bytes of an `Outgoing`; None, a record without a value, passes too."""
+
+    def __call__(self, value: Outgoing, ctx: object) -> bytes:  # noqa: ARG002
+        return value.value  # type: ignore[return-value]
+
+
+def _headers(outgoing: Outgoing, *_: object) -> list[tuple[str, bytes]]:
+    return list(outgoing.headers)
+
+
+def _key(outgoing: Outgoing) -> bytes:
+    return outgoing.key

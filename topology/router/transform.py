@@ -1,0 +1,134 @@
+"""What the router does with one record: a canonical event for the inbox, or a dead letter. Knows no stream library."""
+
+import traceback
+from collections.abc import Mapping
+
+from runtime.settings import Settings
+from schemas.errors import ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.inbound.normalise import normalise, request_id_of
+from schemas.internal.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
+from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.records import inbox_outgoing
+from schemas.limits import Limits
+from schemas.public.registration import RegistrationPolicy
+from schemas.topics import Topic
+from state.pipelines.loader import load_pipelines
+
+RECORD_OVERHEAD_BYTES = 1_024
+"""What the broker counts on top of key, value and headers, generously."""
+
+
+def registration_policy(settings: Settings) -> RegistrationPolicy:
+    """Return what decides on registrations. Raises `ConfigurationError` for a wrong pipeline or unknown phases."""
+    pipeline = load_pipelines(settings.pipelines_file, settings.topics())
+    known = [phase.name for phase in pipeline.phases]
+    foreign = [phase for phase in settings.default_phases if phase not in known]
+    if foreign:
+        raise ConfigurationError(
+            f"DEFAULT_PHASES names what is no phase of pipeline {pipeline.name}: {', '.join(foreign)}.",
+            next_step=f"Choose from {', '.join(known)}.",
+        )
+    return RegistrationPolicy(
+        pipeline=pipeline,
+        peer_era=settings.peer_era,
+        limits=settings.limits(),
+        default_phases=settings.default_phases,
+        topics=settings.topics(),
+    )
+
+
+class Routing:
+    """Turns records of the router's inputs into what it publishes; the same record always gives the same."""
+
+    def __init__(self, policy: RegistrationPolicy, limits: Limits) -> None:
+        self._policy = policy
+        self._requests = policy.topics.name(Topic.REQUESTS)
+        self._inbox_room = limits.inbox_bytes - RECORD_OVERHEAD_BYTES
+        self._letter_room = limits.dead_letter_bytes - RECORD_OVERHEAD_BYTES
+
+    def route(
+        self, topic: Topic, at: Coordinates, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
+    ) -> Outgoing:
+        """Return the inbox record, or the dead letter with the unchanged value.
+
+        Raises:
+            NewerRecord: a replayed inbox record needs a newer version of the product.
+        """
+        try:
+            outgoing = inbox_outgoing(normalise(topic, at, value, headers, self._policy))
+        except UnreadableRecord as error:
+            return self._dead_letter(topic, at, key, value, headers, error)
+        except (NewerRecord, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  (a fault of this code must not stop the partition)
+            return self._dead_letter(topic, at, key, value, headers, _fault(error), trace=traceback.format_exc())
+        if outgoing.size > self._inbox_room:
+            too_large = _too_large(outgoing.size, self._inbox_room)
+            return self._dead_letter(topic, at, key, value, headers, too_large)
+        return outgoing
+
+    def _dead_letter(
+        self,
+        topic: Topic,
+        at: Coordinates,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Mapping[str, bytes],
+        error: OrchestratorError,
+        *,
+        trace: str = "",
+    ) -> Outgoing:
+        first, first_key, wrapped = _first(topic, at, key, headers)
+        request_id = getattr(error, "request_id", None)
+        if request_id is None and first.topic == self._requests and not wrapped:
+            request_id = request_id_of(value or b"")
+        letter = dead_letter(
+            value=value,
+            key=first_key,
+            first=first,
+            code=error.code,
+            reason=error.message,
+            request_id=request_id,
+            traceback=trace,
+            wrapped=wrapped,
+        )
+        if letter.size <= self._letter_room:
+            return letter
+        return dead_letter(
+            value=None,
+            key=None,
+            first=first,
+            code=error.code,
+            reason=f"Too large for the dead letter topic, so its key and value are only where it was first read. "
+            f"{error.message}",
+            request_id=request_id,
+            wrapped=wrapped,
+        )
+
+
+def _first(
+    topic: Topic, at: Coordinates, key: bytes | None, headers: Mapping[str, bytes]
+) -> tuple[Coordinates, bytes | None, bool]:
+    """Where the record was first read, so that a replay that fails again coincides with its dead letter."""
+    if topic is Topic.REPLAY:
+        try:
+            return first_coordinates(headers), headers.get(FIRST_KEY), WRAPPED in headers
+        except UnreadableRecord:
+            pass  # sent by something else: it is a record of the replay topic itself
+    return at, key, False
+
+
+def _fault(error: Exception) -> UnreadableRecord:
+    return UnreadableRecord(
+        f"the router failed on this record: {type(error).__name__}: {error}",
+        code="ORC-ROUTER-FAULT",
+        next_step="Report the dead letter's traceback; replay it with a version that reads it.",
+    )
+
+
+def _too_large(size: int, room: int) -> UnreadableRecord:
+    return UnreadableRecord(
+        f"its inbox record has {size} bytes; {room} fit.",
+        code="ORC-TOO-LARGE",
+        next_step="Split the batch, or raise MAX_INBOX_BYTES and the sizes above it.",
+    )

@@ -1,0 +1,1 @@
+"""The stream application that router, orchestrator and projector are built on."""

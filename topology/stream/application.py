@@ -1,0 +1,213 @@
+"""The common way to build a stream application, with the settings that were found to work."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, NoReturn, Protocol
+
+from confluent_kafka import TopicPartition
+from quixstreams import Application
+from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
+from quixstreams.kafka import ConnectionConfig
+from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
+from quixstreams.state.rocksdb import RocksDBOptions
+
+from runtime import exit_codes
+from runtime.health import STATISTICS_INTERVAL_MS, Health
+from runtime.kafka.headers import headers_of
+from runtime.settings import Settings
+from schemas.errors import OrchestratorError
+from topology.stream.exit import leave, lost_partitions, unknown_commit
+from topology.stream.guards import unusable_state
+
+Guarantee = Literal["exactly-once", "at-least-once"]
+
+SESSION_TIMEOUT_MS = 6_000
+HEARTBEAT_INTERVAL_MS = 2_000
+TRANSACTION_TIMEOUT_MS = 10_000
+POLL_TIMEOUT_S = 0.02
+"""Patience with an empty input: a longer one holds the last event's commit back."""
+FETCH_WAIT_MS = 100
+"""How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
+two questions for each partition."""
+LINGER_MS = 5
+"""Of what is visible as soon as it is written."""
+TRANSACTION_LINGER_MS = 50
+"""Of what a commit makes visible, where that does not come earlier."""
+QUEUED_RECORDS = 1_000
+"""Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
+FETCH_BACKOFF_MS = 20
+"""Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
+BATCH_BYTES = 262_144
+"""Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
+RECORD_OVERHEAD_BYTES = 1_024
+"""What the protocol adds to a record that is alone in its batch: frames and lengths, generously."""
+
+Leave = Callable[[int, OrchestratorError], NoReturn]
+
+
+class AssignmentGuard(Protocol):
+    """Looks at an assignment before the library acts on it; raises to leave."""
+
+    def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """See that the partitions can be taken over; `consumer` is the library's."""
+
+
+class StreamApplication(Application):
+    """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
+
+    `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot; `on_commit` is
+    told how many seconds each commit of a transaction took.
+    """
+
+    def __init__(
+        self,
+        *,
+        guards: Sequence[AssignmentGuard] = (),
+        leave: Leave = leave,
+        on_commit: Callable[[float], None] | None = None,
+        **library: Any,
+    ) -> None:
+        self._guards = tuple(guards)
+        self._leave = leave
+        super().__init__(**library)
+        self._consumer.poll = _readable(self._consumer.poll)  # type: ignore[method-assign]
+        if on_commit is not None:
+            commit = self._producer.commit_transaction
+            self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
+
+    def restored(self) -> bool:
+        """Return whether the state of every assigned partition has been read back."""
+        return not self._state_manager.recovery_required
+
+    def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
+        if topic_partitions:
+            for guard in self._guards:
+                guard(self._consumer, topic_partitions)
+        try:
+            super()._on_assign(consumer, topic_partitions)
+        except (StateRecoveryOffsetOutOfRange, InvalidStoreChangelogOffset) as error:
+            raise unusable_state(error) from error
+
+    def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
+        """H1: the library would keep the open checkpoint and commit it after rejoining."""
+        self._leave(exit_codes.LOST, lost_partitions(len(topic_partitions)))
+
+    def _exception_handler(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Runs first when a run ends: after a commit of unknown outcome nothing else may."""
+        if isinstance(error, KafkaProducerTransactionCommitFailed):
+            self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
+        return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
+
+
+def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
+
+    The library reads the headers of each message before anything of ours runs, so one such name would end the process
+    at the same offset again and again. Here is the one place that all messages pass.
+    """
+
+    def readable(timeout: float | None = None) -> Any:
+        message = poll(timeout)
+        if message is not None:
+            headers_of(message)
+        return message
+
+    return readable
+
+
+def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
+    def timed(*args: Any, **kwargs: Any) -> None:
+        started = time.perf_counter()
+        commit(*args, **kwargs)
+        on_commit(time.perf_counter() - started)
+
+    return timed
+
+
+def application_options(
+    settings: Settings,
+    *,
+    group: str,
+    guarantee: Guarantee,
+    largest_record: int,
+    smallest_limit: int | None = None,
+    commit_interval_s: float = 0.1,
+    health: Health | None = None,
+) -> dict[str, Any]:
+    """Return the library's arguments for one stream application, all but its state directory.
+
+    Args:
+        settings: of the process.
+        group: consumer group; with the instance it names the member and its transactions.
+        guarantee: `exactly-once` for what keeps state, `at-least-once` where repeats are absorbed behind it.
+        largest_record: bytes of the largest record that is written, headers included.
+        smallest_limit: smallest record batch that a destination takes, in bytes; batches stay below it.
+        commit_interval_s: seconds between commits; under exactly-once the latency of outputs.
+        health: told the consumer's statistics.
+    """
+    connection, extra = _split(settings.kafka())
+    member = f"{group}-{settings.instance}"
+    return {
+        "broker_address": connection,
+        "consumer_group": group,
+        "auto_offset_reset": "earliest",
+        "auto_create_topics": False,
+        # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
+        "auto_recover_from_source_offset_out_of_range": False,
+        "processing_guarantee": guarantee,
+        "commit_interval": commit_interval_s,
+        "consumer_poll_timeout": POLL_TIMEOUT_S,
+        "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
+        "loglevel": None,  # the library's loggers go the way of the process's own
+        "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
+        | extra,
+        "consumer_extra_config": _consumer(member, health) | extra,
+    }
+
+
+def _producer(
+    member: str, guarantee: Guarantee, commit_interval_s: float, largest_record: int, smallest_limit: int | None
+) -> dict[str, Any]:
+    batch_bytes = BATCH_BYTES if smallest_limit is None else min(BATCH_BYTES, smallest_limit)
+    config: dict[str, Any] = {
+        "client.id": member,
+        "partitioner": "murmur2",
+        "enable.idempotence": True,
+        "linger.ms": LINGER_MS,
+        "batch.size": batch_bytes,
+        "message.max.bytes": max(largest_record + RECORD_OVERHEAD_BYTES, batch_bytes),
+    }
+    if guarantee == "exactly-once":
+        # Stable, so that a restart ends the dead process's transaction at once.
+        config["transactional.id"] = member
+        config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+        # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
+        config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
+    return config
+
+
+def _consumer(member: str, health: Health | None) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "client.id": member,
+        "isolation.level": "read_committed",
+        "group.instance.id": member,
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
+        "queued.min.messages": QUEUED_RECORDS,
+        "fetch.queue.backoff.ms": FETCH_BACKOFF_MS,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
+    }
+    if health is not None:
+        config["stats_cb"] = health.on_statistics
+        config["statistics.interval.ms"] = STATISTICS_INTERVAL_MS
+    return config
+
+
+def _split(kafka: Mapping[str, Any]) -> tuple[ConnectionConfig, dict[str, Any]]:
+    """Return what the library calls the connection, and the properties that it wants apart from it."""
+    fields = set(ConnectionConfig.model_fields) | {"sasl_mechanisms"}
+    extra = {name: value for name, value in kafka.items() if name.replace(".", "_") not in fields}
+    return ConnectionConfig.from_librdkafka_dict(dict(kafka), ignore_extras=True), extra

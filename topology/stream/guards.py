@@ -1,0 +1,152 @@
+"""The guards that keep state right where the stream library alone would not.
+
+Under exactly-once the library commits outputs, changelog and input offsets in one transaction. Three holes remain in
+which it goes on with wrong state, and reports nothing. Each guard closes one; all of them end the process rather than
+repair anything, because a restart recovers from what is committed.
+
+H1, a lost partition (`StreamApplication` calls `leave` in its `_on_lost`). A process that was paused for longer than
+its session loses its partitions, but the library keeps the open checkpoint and commits it after rejoining, under the
+new generation: everything in it is then done twice. A process that has lost a partition ends at once.
+
+H2, a changelog that is not yet stable (`wait_until_stable`). With several brokers, committed offsets can be visible
+before the changelog's commit marker. Recovery reads up to the last stable offset, so it would miss the last
+checkpoint. At assignment the process waits until the last stable offset has reached the end that the log has then.
+
+H3, forgotten offsets (`claim_offsets`, `require_newer`). Kafka forgets the offsets of a group that was empty for seven
+days. Recovery then skips every changelog record, and what the inbox still holds would be decided again on empty
+state. An assignment without committed offsets is accepted only where the changelog is empty, and is claimed with a
+commit at once, so that from then on missing offsets mean lost ones. And no record may change a batch that has already
+seen a later one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, TopicPartition
+from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
+
+from runtime.kafka.admin import Cluster, Partition
+from schemas.errors import StateError
+
+STABLE_WAIT_S = 45.0
+"""Patience with an open transaction on a changelog: its timeout, the broker's next look at it, and some."""
+STABLE_POLL_S = 0.05
+
+log = structlog.get_logger(__name__)
+
+
+class GroupMember(Protocol):
+    """What the guards need of the library's consumer."""
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        """Return the partitions with the offsets that the group has committed."""
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
+        """Commit offsets."""
+
+    def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        """Return the first offset of a partition that is still there, and the one after its last."""
+
+
+def wait_until_stable(
+    cluster: Cluster,
+    changelogs: Sequence[Partition],
+    *,
+    limit_s: float = STABLE_WAIT_S,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """H2: return when everything in the changelog partitions is committed or aborted.
+
+    Raises:
+        StateError: an open transaction outlasts `limit_s` seconds.
+    """
+    ends = cluster.log_ends(changelogs, committed=False)
+    deadline = time.monotonic() + limit_s
+    while behind := _unstable(cluster, ends):
+        if time.monotonic() > deadline:
+            names = ", ".join(f"{topic}[{partition}]" for topic, partition in behind)
+            raise StateError(
+                f"An open transaction on {names} has not ended within {limit_s:.0f} s; state read now would be old.",
+                code="ORC-STATE-UNSTABLE",
+                next_step="Start the process again. If it stays, look for a transaction that hangs: "
+                "`kafka-transactions.sh find-hanging`.",
+            )
+        log.info("waiting for open transactions on the changelog", partitions=len(behind))
+        pause(STABLE_POLL_S)
+
+
+def _unstable(cluster: Cluster, ends: dict[Partition, int]) -> list[Partition]:
+    stable = cluster.log_ends(list(ends), committed=True)
+    return [partition for partition, end in ends.items() if stable[partition] < end]
+
+
+def claim_offsets(
+    member: GroupMember, cluster: Cluster, inbox: Sequence[TopicPartition], changelog: str, *, timeout_s: float = 30.0
+) -> None:
+    """H3: see that the group's offsets on its inbox partitions are there, and claim partitions that are new.
+
+    Raises:
+        StateError: a partition has state in its changelog, but the group has no offset on it.
+    """
+    missing = [at for at in member.committed(list(inbox), timeout=timeout_s) if _offset_of(at) < 0]
+    if not missing:
+        return
+    ends = cluster.log_ends([(changelog, at.partition) for at in missing], committed=False)
+    for at in missing:
+        if ends[changelog, at.partition] > 0:
+            raise StateError(
+                f"{changelog}[{at.partition}] holds state, but the group has no committed offset on "
+                f"{at.topic}[{at.partition}]: Kafka forgets the offsets of a group that was empty for longer than "
+                "offsets.retention.minutes (7 days).",
+                code="ORC-STATE-OFFSETS-LOST",
+                next_step="Find the last processed offset of this partition (the newest record of the history topic "
+                "names it), and set it with `kafka-consumer-groups.sh --reset-offsets --to-offset LAST+1`.",
+            )
+    log.info("claiming partitions that have never been processed", partitions=[at.partition for at in missing])
+    starts = [(at, member.get_watermark_offsets(at, timeout=timeout_s)[0]) for at in missing]
+    claims = [TopicPartition(at.topic, at.partition, start) for at, start in starts]
+    member.commit(offsets=claims, asynchronous=False)
+
+
+def _offset_of(at: TopicPartition) -> int:
+    if at.error is not None:
+        raise StateError(
+            f"The group's offset on {at.topic}[{at.partition}] cannot be read: {at.error}.",
+            code="ORC-STATE-OFFSETS-UNREAD",
+            next_step="Start the process again; a coordinator that moves, or an open transaction, ends by itself.",
+        )
+    return OFFSET_INVALID if at.offset is None else int(at.offset)
+
+
+def require_newer(batch_id: str, batch_version: int, version: int) -> None:
+    """H3: see that a record comes after the one that last changed its batch.
+
+    Raises:
+        StateError: it does not. The inbox is being read again over state that has seen it.
+    """
+    if version <= batch_version:
+        raise StateError(
+            f"The inbox record of version {version} is older than batch {batch_id}, which has version "
+            f"{batch_version}: the group's offset lies behind the state.",
+            code="ORC-STATE-AHEAD",
+            next_step="If the group's offsets were reset, set them back. If the inbox was created anew, start a new "
+            "generation (BATCH_ORCHESTRATOR_SERVICE_GENERATION).",
+        )
+
+
+def unusable_state(error: StateRecoveryOffsetOutOfRange | InvalidStoreChangelogOffset) -> StateError:
+    """Return what is said when the library cannot go on from what it finds; its own advice would delete state."""
+    if isinstance(error, StateRecoveryOffsetOutOfRange):
+        return StateError(
+            f"Retention has removed inbox records that were never processed. {error}",
+            code="ORC-STATE-INPUT-LOST",
+            next_step="Read docs/errors/ORC-STATE-INPUT-LOST.md: the events that are gone must be sent again.",
+        )
+    return StateError(
+        "The store is ahead of its changelog: the changelog was created anew, or is not read to its end yet.",
+        code="ORC-STATE-CHANGELOG",
+        next_step="Start the process again. If it repeats, and the changelog was created anew on purpose, remove the "
+        "state directory.",
+    )

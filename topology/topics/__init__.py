@@ -1,0 +1,1 @@
+"""Topics of the deployment: provisioned, checked and watched."""
