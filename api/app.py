@@ -8,14 +8,14 @@ from fastapi import FastAPI
 
 from api import errors
 from api.dependencies import Services
-from api.kafka_log.follower import Tail
-from api.kafka_log.snapshot_cache import View
-from api.middleware import Observing
+from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.snapshot_cache import SnapshotCache
+from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
-from api.monitoring.service_health import Health
+from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
-from api.registration.service import Registering, policy_of
-from api.resources import MakeParts, Parts, real_parts
+from api.registration.service import RegistrationService, policy_of
+from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
 from api.routes.service import service_routes
 from api.server import run_workers
@@ -28,7 +28,7 @@ _QUERY_TIMEOUT_S = 5.0
 
 def create_app(
     settings: Settings,
-    make_parts: MakeParts = real_parts,
+    make_parts: MakeResources = open_resources,
     *,
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> FastAPI:
@@ -59,7 +59,7 @@ def create_app(
     errors.install(app)
     app.include_router(batch_routes)
     app.include_router(service_routes)
-    app.add_middleware(Observing, metrics=metrics)
+    app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
 
@@ -69,11 +69,11 @@ def serve(settings: Settings) -> int:
 
 
 def _services(
-    settings: ApiSettings, parts: Parts, metrics: ApiMetrics, on_failure: Callable[[Exception], None]
+    settings: ApiSettings, parts: Resources, metrics: ApiMetrics, on_failure: Callable[[Exception], None]
 ) -> Services:
-    tail = Tail(
+    tail = KafkaLogFollower(
         parts.log,
-        View(settings.tail_bytes),
+        SnapshotCache(settings.tail_bytes),
         projected=parts.projection.offsets,
         observe=metrics.record,
         failed=on_failure,
@@ -84,13 +84,13 @@ def _services(
         settings=settings,
         tail=tail,
         batches=batches,
-        registering=Registering(tail, batches, parts.requests, policy, settings.response_timeout_s),
-        health=Health(tail, parts.groups, max_lag_s=settings.max_lag_s),
+        registering=RegistrationService(tail, batches, parts.requests, policy, settings.response_timeout_s),
+        health=ServiceHealth(tail, parts.groups, max_lag_s=settings.max_lag_s),
         metrics=metrics,
     )
 
 
-async def _observe(health: Health) -> None:
+async def _observe(health: ServiceHealth) -> None:
     while True:
         health.observe()
         await asyncio.sleep(_OBSERVE_EVERY_S)

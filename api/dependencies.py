@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from api.auth import BadIdentity, may, principal_of
 from api.errors import Problem
-from api.kafka_log.follower import Tail
+from api.kafka_log.follower import KafkaLogFollower
 from api.monitoring.metrics import ApiMetrics
-from api.monitoring.service_health import Health
+from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
-from api.registration.service import Registering
+from api.registration.service import RegistrationService
 from api.settings import ApiSettings
 from schemas.internal.events import Principal
 
@@ -20,10 +20,10 @@ class Services(Struct, frozen=True):
     """The parts of a worker."""
 
     settings: ApiSettings
-    tail: Tail
+    tail: KafkaLogFollower
     batches: Batches
-    registering: Registering
-    health: Health
+    registering: RegistrationService
+    health: ServiceHealth
     metrics: ApiMetrics
 
 

@@ -15,7 +15,7 @@ _UNMATCHED = "unmatched"
 _log = get_logger("api.http")
 
 
-class Observing:
+class RequestMetricsMiddleware:
     """ASGI middleware, outermost."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:

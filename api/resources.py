@@ -7,12 +7,12 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
-from api.kafka_log.consumer import KafkaLog, Log, unreachable
-from api.kafka_log.ends import Ends, KafkaEnds
+from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer, unreachable
+from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.monitoring.consumer_groups import Group, Groups, GroupWatch
 from api.queries.database import DatabaseProjection
-from api.queries.projection import Projection
+from api.queries.projection import ProjectionQueries
 from api.settings import ApiSettings
 from schemas.topics import ROUTER_INPUTS, Topic
 from state.projection import Identity
@@ -20,21 +20,21 @@ from state.projection import Identity
 _TIMEOUT_S = 10.0
 
 
-class Parts(Struct, frozen=True):
+class Resources(Struct, frozen=True):
     """What a worker reads and writes."""
 
-    log: Callable[[], Log]
+    log: Callable[[], KafkaLog]
     requests: RequestLog
-    ends: Ends
-    projection: Projection
+    ends: EndOffsets
+    projection: ProjectionQueries
     groups: Groups
 
 
-MakeParts = Callable[[ApiSettings], AbstractAsyncContextManager[Parts]]
+MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
 
 
 @asynccontextmanager
-async def real_parts(settings: ApiSettings) -> AsyncIterator[Parts]:
+async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     """Open the cluster and the database that the settings name; nothing is asked of them yet."""
     topics, kafka = settings.topics(), settings.kafka()
     admin = AdminClient(kafka)
@@ -48,8 +48,8 @@ async def real_parts(settings: ApiSettings) -> AsyncIterator[Parts]:
     groups = GroupWatch(kafka, _groups(settings), interval_s=settings.health_interval_s)
     groups.start()
     try:
-        yield Parts(
-            log=lambda: KafkaLog(kafka, topics, settings.max_dead_letter_bytes),
+        yield Resources(
+            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes),
             requests=requests,
             ends=KafkaEnds(admin, topics),
             projection=projection,

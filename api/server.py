@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
-from api.kafka_log.consumer import KafkaLog
+from api.kafka_log.consumer import KafkaLogConsumer
 from api.monitoring.metrics import MULTIPROCESS_VARIABLE
 from api.settings import ApiSettings
 from runtime import exit_codes
@@ -64,7 +64,7 @@ def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> Non
 def _check(settings: ApiSettings) -> None:
     """Fail now, with a clear message, where the worker could only wait: no cluster, no topics, no such database."""
     open_engine(settings.projection_url).dispose()
-    log = KafkaLog(settings.kafka(), settings.topics(), settings.max_dead_letter_bytes)
+    log = KafkaLogConsumer(settings.kafka(), settings.topics(), settings.max_dead_letter_bytes)
     try:
         log.reach()
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.load import Laid, fill_inbox, fill_inputs
 from bench.measuring import Cost, measure_to_end
 from bench.wire import Shape
-from bench.workplace import CommittedOffsets, InboxEnd, Workplace
+from bench.workplace import GroupOffsets, InboxEnd, Workplace
 from cli.broker import Kafka
 
 ORCHESTRATOR = ("-m", "cli.main", "orchestrator")
@@ -90,7 +90,7 @@ class Alone:
         names = {"ORCHESTRATOR_GROUP": group, "STATE_DIR": str(self._inbox.directory / group)}
         settings = self._inbox.settings(**names)
         self._inbox.provision(settings)
-        return self._measure(self._inbox, group, command, names, CommittedOffsets(settings), laid.records)
+        return self._measure(self._inbox, group, command, names, GroupOffsets(settings), laid.records)
 
     def _route(self, shape: Shape, number: int, laid: Laid) -> Cost:
         """Let a router route every input as a new group."""
@@ -105,7 +105,7 @@ class Alone:
         name: str,
         command: tuple[str, ...],
         names: dict[str, str],
-        done: CommittedOffsets | InboxEnd,
+        done: GroupOffsets | InboxEnd,
         total: int,
     ) -> Cost:
         with closing(done), workplace.process(name, command, names) as process:

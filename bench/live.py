@@ -41,7 +41,7 @@ class _Batch:
     """When the last event was sent that a command answers; 0 where none is awaited."""
 
 
-class Peers:
+class PlayedPeers:
     """Registers batches over the request topic and plays their peers, in the thread that calls it.
 
     Each answer is sent after a time within `delay` (seconds). Without one, answers would come in step with the

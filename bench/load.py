@@ -10,7 +10,7 @@ from bench.wire import PHASES, BatchIds, Shape, Wire
 from runtime.settings import Settings
 from schemas.ids import slot_ids
 from schemas.inbound.normalise import normalise
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import inbox_outgoing
 from schemas.topics import Topic
 from topology.router.transform import registration_policy
@@ -50,7 +50,7 @@ def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
             if step == "register":
                 slots[number] = slot_ids(ids.batch_id, ends[partition], essays)
             value = _event(wire, ids, step, slots[number])
-            at = Coordinates(settings.topics().name(wire.topics[step]), partition, ends[partition])
+            at = RecordPosition(settings.topics().name(wire.topics[step]), partition, ends[partition])
             outgoing = inbox_outgoing(normalise(wire.topics[step], at, value, {}, policy))
             assert outgoing.value is not None
             sending.send(inbox, outgoing.value, key=outgoing.key, partition=partition)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.load import Laid, fill_inbox, fill_inputs
 from bench.measuring import measure_to_end
-from bench.workplace import CommittedOffsets, InboxEnd, Workplace, run_name
+from bench.workplace import GroupOffsets, InboxEnd, Workplace, run_name
 from cli.broker import Kafka, kafka_from
 from runtime.settings import Settings
 
@@ -27,7 +27,7 @@ def profile(kafka: Kafka, directory: Path, process: str, *, batches: int) -> pst
         workplace.provision(settings)
         fill = fill_inbox if process == "orchestrator" else _fill_inputs
         laid = fill(settings, batches=batches, essays=ESSAYS)
-        done = CommittedOffsets(settings) if process == "orchestrator" else InboxEnd(settings)
+        done = GroupOffsets(settings) if process == "orchestrator" else InboxEnd(settings)
         found = workplace.directory / "profile"
         command = ("-m", "bench.profiled", str(found), process)
         names = {"STATE_DIR": str(settings.state_dir)}

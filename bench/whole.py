@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from bench.live import Peers
+from bench.live import PlayedPeers
 from bench.measuring import Cost, cpu_seconds, sample
 from bench.wire import EVENTS_PER_BATCH
 from bench.workplace import ProcessEnded
@@ -53,7 +53,7 @@ class Whole:
 
     def sustained(self, *, essays: int, seconds: float) -> Cost:
         """Return the rate and cost of decisions with the pipeline always full."""
-        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-full")) as peers:
+        with closing(PlayedPeers(self._stack.settings, essays=essays, run=f"{self._run}-full")) as peers:
 
             def refill() -> None:
                 for _ in range(IN_FLIGHT - peers.open):
@@ -88,7 +88,9 @@ class Whole:
         The broker's compiler takes a core for half a minute after its start, which is no part of what is measured.
         """
         gap = EVENTS_PER_BATCH / decisions_per_second
-        with closing(Peers(self._stack.settings, essays=essays, run=f"{self._run}-half", delay=ANSWER_S)) as peers:
+        with closing(
+            PlayedPeers(self._stack.settings, essays=essays, run=f"{self._run}-half", delay=ANSWER_S)
+        ) as peers:
             due = time.monotonic()
 
             def refill() -> None:

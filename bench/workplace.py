@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.broker import DevBroker, Kafka
-from cli.supervision.owned_process import KeptProcess
-from runtime.kafka.admin import KafkaCluster
+from cli.supervision.owned_process import OwnedProcess
+from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
 from topology.topics import provisioning
@@ -58,10 +58,10 @@ class Workplace:
         provisioning.apply(settings, create_peer_topics=True)
 
     @contextmanager
-    def process(self, name: str, command: Sequence[str], names: Mapping[str, str]) -> Iterator[KeptProcess]:
+    def process(self, name: str, command: Sequence[str], names: Mapping[str, str]) -> Iterator[OwnedProcess]:
         """Run `python COMMAND` with these settings while the context lasts."""
         environment = {ENV_PREFIX + key: value for key, value in self.shared(**names).items()}
-        process = KeptProcess(
+        process = OwnedProcess(
             [sys.executable, *command],
             log_path=self.directory / f"{name}.log",
             environment={**environment, "PYTHONUNBUFFERED": "1"},
@@ -72,7 +72,7 @@ class Workplace:
         finally:
             process.stop()
 
-    def check(self, name: str, process: KeptProcess) -> None:
+    def check(self, name: str, process: OwnedProcess) -> None:
         """Raise `ProcessEnded`, with the end of its log, where a process does not run."""
         if not process.running:
             log = (self.directory / f"{name}.log").read_text(encoding="utf-8", errors="replace")
@@ -91,7 +91,7 @@ class Workplace:
             future.result(_TIMEOUT_S)
 
 
-class CommittedOffsets:
+class GroupOffsets:
     """How far a group has come on the inbox: exact, because the inbox holds no control records."""
 
     def __init__(self, settings: Settings) -> None:
@@ -128,7 +128,7 @@ class InboxEnd:
 
     def __init__(self, settings: Settings) -> None:
         inbox = settings.topics().name(Topic.INBOX)
-        self._cluster = KafkaCluster(settings.kafka())
+        self._cluster = KafkaAdmin(settings.kafka())
         self._partitions = [(inbox, number) for number in range(settings.topic_partitions)]
         self._first = 0
         self._first = self()

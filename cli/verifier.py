@@ -24,7 +24,7 @@ _OF_NO_BATCH = ("unreadable_record", "key_mismatch")
 
 
 @dataclass(frozen=True, slots=True)
-class LogRecord:
+class VerifiedRecord:
     """A committed record as the verifier sees it."""
 
     topic: str
@@ -83,7 +83,7 @@ def _verify(kafka: Mapping[str, Any], topics: TopicTable) -> Findings:
     return findings
 
 
-def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_committed") -> Iterator[LogRecord]:
+def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_committed") -> Iterator[VerifiedRecord]:
     """Yield what lies on topics up to their ends; in order within each partition.
 
     Raises:
@@ -118,9 +118,9 @@ def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_co
         consumer.close()
 
 
-def _record(message: Message) -> LogRecord:
+def _record(message: Message) -> VerifiedRecord:
     raw = message.value()
-    return LogRecord(
+    return VerifiedRecord(
         topic=message.topic(),
         partition=message.partition(),
         offset=message.offset(),
@@ -137,7 +137,7 @@ def _json(raw: bytes) -> Any:
         return raw
 
 
-def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[LogRecord], findings: Findings) -> None:
+def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[VerifiedRecord], findings: Findings) -> None:
     told = Counter((record.value["partition"], record.value["offset"]) for record in history)
     for place in inbox.keys() - told.keys():
         findings.problems.append(f"inbox record {place} has no history record")
@@ -148,8 +148,8 @@ def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[LogRe
             findings.problems.append(f"history tells of an inbox record {place} that is not there")
 
 
-def _check_chains(history: list[LogRecord], findings: Findings) -> dict[str, int]:
-    by_batch: dict[str, list[LogRecord]] = defaultdict(list)
+def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str, int]:
+    by_batch: dict[str, list[VerifiedRecord]] = defaultdict(list)
     for record in history:
         if record.value["reason"]["code"] not in _OF_NO_BATCH:
             by_batch[record.value["batch_id"]].append(record)
@@ -174,7 +174,9 @@ def _check_chains(history: list[LogRecord], findings: Findings) -> dict[str, int
     return last
 
 
-def _check_effects(kafka: Mapping[str, Any], topics: TopicTable, history: list[LogRecord], findings: Findings) -> None:
+def _check_effects(
+    kafka: Mapping[str, Any], topics: TopicTable, history: list[VerifiedRecord], findings: Findings
+) -> None:
     told: Counter[tuple[str, str]] = Counter()
     commands: Counter[tuple[str, str, int]] = Counter()
     for record in history:
@@ -194,7 +196,7 @@ def _check_effects(kafka: Mapping[str, Any], topics: TopicTable, history: list[L
     findings.problems += [f"{command} is commanded {n} times" for command, n in commands.items() if n > 1]
 
 
-def _check_statuses(records: Iterable[LogRecord], last: Mapping[str, int], findings: Findings) -> None:
+def _check_statuses(records: Iterable[VerifiedRecord], last: Mapping[str, int], findings: Findings) -> None:
     seen: dict[str, int] = {}
     for record in records:
         version = int(record.headers["version"])

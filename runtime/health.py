@@ -16,7 +16,7 @@ STATISTICS_INTERVAL_MS = 1_000
 _START_GRACE_S = 60.0
 
 
-class HealthReport(Struct, frozen=True, kw_only=True):
+class ProcessHealthReport(Struct, frozen=True, kw_only=True):
     """The state of a process at one moment, as `/livez` and `/readyz` show it."""
 
     process: str
@@ -38,7 +38,7 @@ class HealthReport(Struct, frozen=True, kw_only=True):
         return not self.reasons
 
 
-class Health:
+class ProcessHealth:
     """Collects what is known; `report` can be called from any thread."""
 
     def __init__(
@@ -87,13 +87,13 @@ class Health:
         for at in self._times.keys() - partitions.keys():
             del self._times[at]
 
-    def report(self) -> HealthReport:
+    def report(self) -> ProcessHealthReport:
         """Return the state at this moment."""
         now = self._clock()
         alive = now - self._beat <= self._stall_s if self._beat is not None else now - self._started <= _START_GRACE_S
         restored = self._restored()
         lag = self._lag_seconds(now)
-        return HealthReport(
+        return ProcessHealthReport(
             process=self._process,
             alive=alive,
             assigned=self._assigned,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.exposition import choose_encoder
 
 from runtime import metric_names as names
-from runtime.health import Health, HealthReport
+from runtime.health import ProcessHealth, ProcessHealthReport
 
 _PACKAGES = {"quixstreams": "quixstreams", "confluent_kafka": "confluent-kafka", "version": "batch-orchestrator"}
 
@@ -61,7 +61,7 @@ class Metrics:
         build = Info(names.BUILD, names.HELP[names.BUILD], namespace=names.PREFIX, registry=self.registry)
         build.info(build_info())
 
-    def watch(self, health: Health) -> None:
+    def watch(self, health: ProcessHealth) -> None:
         """Let the health gauges show what `health` says at each scrape."""
         gauges = (
             (self._alive, lambda report: report.alive),
@@ -116,5 +116,5 @@ def build_info() -> dict[str, str]:
     return found
 
 
-def _reading(health: Health, read: Callable[[HealthReport], float]) -> Callable[[], float]:
+def _reading(health: ProcessHealth, read: Callable[[ProcessHealthReport], float]) -> Callable[[], float]:
     return lambda: float(read(health.report()))

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.errors import ConfigurationError
 
@@ -21,7 +21,7 @@ class MetricsServer:
         ConfigurationError: the port is taken or the address is not of this machine (`ORC-PORT`).
     """
 
-    def __init__(self, metrics: Metrics, health: Health, *, host: str, port: int) -> None:
+    def __init__(self, metrics: Metrics, health: ProcessHealth, *, host: str, port: int) -> None:
         handler = type("Handler", (_Handler,), {"metrics": metrics, "health": health})
         try:
             self._server = _Server((host, port), handler)
@@ -52,7 +52,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     metrics: Metrics
-    health: Health
+    health: ProcessHealth
     timeout = 5
 
     def do_GET(self) -> None:

@@ -7,26 +7,26 @@ from contextlib import ExitStack
 import structlog
 
 from runtime import exit_codes
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
 from runtime.settings import Settings
 from runtime.settings_loading import ignored_variables
-from runtime.shutdown import Stopping
+from runtime.shutdown import Shutdown
 from schemas.errors import OrchestratorError
 
 
 class Process:
     """What the work of a process finds around it."""
 
-    def __init__(self, name: str, settings: Settings, stopping: Stopping) -> None:
+    def __init__(self, name: str, settings: Settings, stopping: Shutdown) -> None:
         self.name = name
         """`router`, `orchestrator`, `projector` or `api`."""
         self.settings = settings
         self.stopping = stopping
         self.metrics = Metrics()
-        self.health = Health(name, max_lag_s=settings.max_lag_s)
+        self.health = ProcessHealth(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
         self.metrics.watch(self.health)
 
@@ -60,7 +60,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
     try:
         with ExitStack() as stack:
             settings.limits().check()
-            process = Process(name, settings, stack.enter_context(Stopping()))
+            process = Process(name, settings, stack.enter_context(Shutdown()))
             if metrics_port and settings.metrics_port:
                 stack.enter_context(
                     MetricsServer(

@@ -22,7 +22,7 @@ _START_GRACE_S = 2.0
 _STOP_LIMIT_S = 9.0
 
 
-class Stopping:
+class Shutdown:
     """Turns signals into calls of what stops the process; a context manager of the main thread.
 
     Before anything runs there is nothing in flight: the process leaves with `exit_code` after two seconds at the most.

@@ -1,6 +1,6 @@
 """The log as the api reads it: status, history and dead letters, read committed, without a consumer group.
 
-`Log` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
+`KafkaLog` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from msgspec import Struct
 from runtime.kafka.headers import headers_of
 from schemas.errors import BrokerError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
-from state.projection import refuse_shorter
+from state.projection import require_not_ahead
 
 FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
@@ -21,7 +21,7 @@ _MOST_RECORDS = 500
 _METADATA_TIMEOUT_S = 10.0
 
 
-class Partition(NamedTuple):
+class LogPartition(NamedTuple):
     """One partition of a followed topic."""
 
     topic: Topic
@@ -31,7 +31,7 @@ class Partition(NamedTuple):
 class LogRecord(Struct, frozen=True):
     """A committed record."""
 
-    partition: Partition
+    partition: LogPartition
     offset: int
     key: bytes
     value: bytes | None
@@ -39,10 +39,10 @@ class LogRecord(Struct, frozen=True):
     time_ms: int = 0
 
 
-class Log(Protocol):
+class KafkaLog(Protocol):
     """Reads the followed topics from one thread."""
 
-    def start(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         """Begin to read, and return the ends as they are now.
 
         Status partitions start at the offset given, or at their beginning; the others at their end.
@@ -51,7 +51,7 @@ class Log(Protocol):
     def read(self, timeout_s: float) -> list[LogRecord]:
         """Return what has come, waiting for the first record up to `timeout_s`."""
 
-    def positions(self) -> dict[Partition, int]:
+    def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition; control records and aborted ones have been passed."""
 
     def check(self) -> None:
@@ -61,23 +61,23 @@ class Log(Protocol):
         """Leave the cluster."""
 
 
-def topic_partitions(counts: Mapping[Topic, int]) -> list[Partition]:
+def topic_partitions(counts: Mapping[Topic, int]) -> list[LogPartition]:
     """Return every partition, from the number of them of each topic."""
-    return [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
+    return [LogPartition(topic, number) for topic, count in counts.items() for number in range(count)]
 
 
-def start_of(partition: Partition, projected: int, low: int, high: int) -> int:
+def start_of(partition: LogPartition, projected: int, low: int, high: int) -> int:
     """Return where to begin to read a partition that goes from `low` to `high`.
 
     Raises `ProjectionError` where the projection reflects more than there is: new snapshots would look old.
     """
     if partition.topic is not Topic.STATUS:
         return high
-    refuse_shorter(f"{partition.topic.value}[{partition.number}]", projected, high)
+    require_not_ahead(f"{partition.topic.value}[{partition.number}]", projected, high)
     return max(projected, low)
 
 
-class KafkaLog:
+class KafkaLogConsumer:
     """The log on a Kafka cluster."""
 
     def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int) -> None:
@@ -96,17 +96,17 @@ class KafkaLog:
                 "queued.max.messages.kbytes": 65_536,
             }
         )
-        self._positions: dict[Partition, int] = {}
+        self._positions: dict[LogPartition, int] = {}
 
     def reach(self) -> None:
         """Raise `BrokerError` or `TopicError` where there is no cluster, or a topic is missing."""
         self._partition_counts()
 
-    def start(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
         self._counts = self._partition_counts()
         partitions = topic_partitions(self._counts)
-        ends: dict[Partition, int] = {}
+        ends: dict[LogPartition, int] = {}
         assignment: list[TopicPartition] = []
         for partition in partitions:
             low, high = self._watermarks(partition)
@@ -125,7 +125,7 @@ class KafkaLog:
         messages = [first, *self._consumer.consume(_MOST_RECORDS, 0)]
         return [record for message in messages if (record := self._record(message)) is not None]
 
-    def positions(self) -> dict[Partition, int]:
+    def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition, control records passed."""
         for position in self._consumer.position(self._consumer.assignment()):
             if position.offset >= 0:
@@ -164,12 +164,12 @@ class KafkaLog:
             raise BrokerError(f"The log cannot be followed: {error.str()}.", next_step="Look at the cluster's state.")
         return None
 
-    def _advance(self, partition: Partition, offset: int) -> None:
+    def _advance(self, partition: LogPartition, offset: int) -> None:
         if offset > self._positions.get(partition, -1):
             self._positions[partition] = offset
 
-    def _partition(self, topic: str, number: int) -> Partition:
-        return Partition(self._topics.topic(topic), number)
+    def _partition(self, topic: str, number: int) -> LogPartition:
+        return LogPartition(self._topics.topic(topic), number)
 
     def _partition_counts(self) -> dict[Topic, int]:
         counts: dict[Topic, int] = {}
@@ -186,7 +186,7 @@ class KafkaLog:
             counts[topic] = len(metadata.partitions)
         return counts
 
-    def _watermarks(self, partition: Partition) -> tuple[int, int]:
+    def _watermarks(self, partition: LogPartition) -> tuple[int, int]:
         where = TopicPartition(self._topics.name(partition.topic), partition.number)
         try:
             low, high = self._consumer.get_watermark_offsets(where, timeout=_METADATA_TIMEOUT_S)

@@ -6,14 +6,14 @@ from typing import Protocol
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from api.kafka_log.consumer import Partition, unreachable
+from api.kafka_log.consumer import LogPartition, unreachable
 from schemas.topics import TopicTable
 
 
-class Ends(Protocol):
+class EndOffsets(Protocol):
     """Tells the ends of partitions."""
 
-    async def end(self, partition: Partition, timeout_s: float) -> int:
+    async def end(self, partition: LogPartition, timeout_s: float) -> int:
         """Return the offset after the last record, in an open transaction or not. Raises `BrokerError`."""
 
 
@@ -28,7 +28,7 @@ class KafkaEnds:
         self._admin = admin
         self._topics = topics
 
-    async def end(self, partition: Partition, timeout_s: float) -> int:
+    async def end(self, partition: LogPartition, timeout_s: float) -> int:
         """Return the high watermark of `partition`."""
         where = TopicPartition(self._topics.name(partition.topic), partition.number)
         asked = self._admin.list_offsets(

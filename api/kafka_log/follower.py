@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import BoundedSemaphore, Event, Thread
 
-from api.kafka_log.consumer import Log, LogRecord, Partition
-from api.kafka_log.snapshot_cache import Snapshot, View
-from api.kafka_log.waiters import Waiting, within
+from api.kafka_log.consumer import KafkaLog, LogPartition, LogRecord
+from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
+from api.kafka_log.waiters import Waiters, within
 from runtime.logs import get_logger
 from schemas.errors import BrokerError, OrchestratorError
 from schemas.internal.records import REQUEST_ID, VERSION
@@ -28,7 +28,7 @@ _BATCHES_UNDER_WAY = 4
 _log = get_logger("api.kafka_log.follower")
 
 
-class Tail:
+class KafkaLogFollower:
     """Follows status, history and dead letters.
 
     `projected` returns the offsets that the projection reflects (next to be read, by partition); it is called from
@@ -38,19 +38,19 @@ class Tail:
 
     def __init__(
         self,
-        log: Callable[[], Log],
-        view: View,
+        log: Callable[[], KafkaLog],
+        view: SnapshotCache,
         *,
-        projected: Callable[[], Mapping[Partition, int]],
+        projected: Callable[[], Mapping[LogPartition, int]],
         observe: Callable[[LogRecord], None] = lambda _: None,
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self.view = view
-        self.positions: dict[Partition, int] = {}
+        self.positions: dict[LogPartition, int] = {}
         """Next offsets; control records have been passed."""
-        self.readable: dict[Partition, int] = {}
+        self.readable: dict[LogPartition, int] = {}
         """The offset after the last record read, which control records do not raise."""
-        self.projection: dict[Partition, int] = {}
+        self.projection: dict[LogPartition, int] = {}
         self.projection_error: str | None = None
         """Why the projection's offsets cannot be read, as last tried."""
         self.waiting_for: str | None = None
@@ -60,10 +60,10 @@ class Tail:
         self._projected = projected
         self._observe = observe
         self._failed = failed
-        self._ends: dict[Partition, int] | None = None
-        self._answers: Waiting[str, LogRecord] = Waiting()
-        self._changes: Waiting[str, int] = Waiting()
-        self._reached: list[tuple[Partition, int, asyncio.Future[None]]] = []
+        self._ends: dict[LogPartition, int] | None = None
+        self._answers: Waiters[str, LogRecord] = Waiters()
+        self._changes: Waiters[str, int] = Waiters()
+        self._reached: list[tuple[LogPartition, int, asyncio.Future[None]]] = []
         self._stopping = Event()
         self._room = BoundedSemaphore(_BATCHES_UNDER_WAY)
         self._thread = Thread(target=self._run, name="tail", daemon=True)
@@ -106,7 +106,7 @@ class Tail:
         """Return a future of the version of the next snapshot of the batch that is read."""
         return self._changes.expect(batch_id)
 
-    async def reached(self, partition: Partition, offset: int, timeout_s: float) -> bool:
+    async def reached(self, partition: LogPartition, offset: int, timeout_s: float) -> bool:
         """Wait until everything before `offset` has been read; False where it isn't in time."""
         if self.positions.get(partition, 0) >= offset:
             return True
@@ -114,7 +114,7 @@ class Tail:
         self._reached.append((partition, offset, future))
         return await within(future, timeout_s)
 
-    def reflect(self, projection: Mapping[Partition, int]) -> None:
+    def set_projection_offsets(self, projection: Mapping[LogPartition, int]) -> None:
         """Take in the offsets that the projection reflects now."""
         self.projection = dict(projection)
         self.view.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
@@ -131,11 +131,14 @@ class Tail:
     # ------------------------------------------------------------------------------------------- on the event loop
 
     def _take(
-        self, records: list[LogRecord], positions: dict[Partition, int], projection: Mapping[Partition, int] | None
+        self,
+        records: list[LogRecord],
+        positions: dict[LogPartition, int],
+        projection: Mapping[LogPartition, int] | None,
     ) -> None:
         try:
             if projection is not None:
-                self.reflect(projection)
+                self.set_projection_offsets(projection)
             for record in records:
                 try:
                     self._fold(record)
@@ -172,9 +175,9 @@ class Tail:
                 waiting.append((partition, offset, future))
         self._reached = waiting
 
-    def _begin(self, ends: dict[Partition, int], projection: Mapping[Partition, int]) -> None:
+    def _begin(self, ends: dict[LogPartition, int], projection: Mapping[LogPartition, int]) -> None:
         self._ends = ends
-        self.reflect(projection)
+        self.set_projection_offsets(projection)
 
     # ---------------------------------------------------------------------------------------------- in the thread
 
@@ -192,7 +195,7 @@ class Tail:
             if not self._stopping.is_set():
                 self._loop.call_soon_threadsafe(self.give_up, error)
 
-    def _started_log(self) -> Log | None:
+    def _started_log(self) -> KafkaLog | None:
         """Start, and go on trying while the cluster or its topics are not there yet."""
         assert self._loop is not None
         while not self._stopping.is_set():
@@ -211,9 +214,9 @@ class Tail:
             return log
         return None
 
-    def _follow(self, log: Log) -> None:
+    def _follow(self, log: KafkaLog) -> None:
         assert self._loop is not None
-        before: dict[Partition, int] = {}
+        before: dict[LogPartition, int] = {}
         next_projection = next_check = 0.0
         next_check = time.monotonic() + _CHECK_EVERY_S
         while not self._stopping.is_set():
@@ -234,13 +237,13 @@ class Tail:
                 self._loop.call_soon_threadsafe(self._take, records, positions, projection)
 
     @staticmethod
-    def _check(log: Log) -> None:
+    def _check(log: KafkaLog) -> None:
         try:
             log.check()
         except BrokerError as error:  # no answer is no change: the client comes back to the cluster by itself
             _log.warning("topics_not_checked", error=str(error))
 
-    def _projection(self) -> Mapping[Partition, int] | None:
+    def _projection(self) -> Mapping[LogPartition, int] | None:
         try:
             projection = self._projected()
         except OrchestratorError as error:

@@ -17,7 +17,7 @@ class Snapshot(Struct, frozen=True):
     """None: the batch was purged."""
 
 
-class View:
+class SnapshotCache:
     """The snapshots that are newer than the projection, within a bound of memory. For one thread."""
 
     def __init__(self, most_bytes: int) -> None:

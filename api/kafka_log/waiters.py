@@ -7,7 +7,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Waiting(Generic[Key, Value]):
+class Waiters(Generic[Key, Value]):
     """Futures by what they wait for. For the event loop alone."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from msgspec import Struct
 
 from api.monitoring.lag import LagClock
-from api.monitoring.readable_records import Gaps
+from api.monitoring.readable_records import ReadableRecordProbe
 from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.logs import get_logger
 
@@ -61,7 +61,7 @@ class GroupWatch:
         }
         self._interval_s = interval_s
         self._lags: LagClock[tuple[str, int]] = LagClock()
-        self._gaps = Gaps(kafka)
+        self._gaps = ReadableRecordProbe(kafka)
         self._states: Sequence[GroupState] = ()
         self._error: str | None = "The consumer groups have not been looked at yet."
         self._asked_at = time.monotonic()

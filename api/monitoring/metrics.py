@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.kafka_log.consumer import LogRecord
-from api.monitoring.service_health import HealthReport
+from api.monitoring.service_health import ServiceHealthReport
 from schemas.internal.dead_letters import CODE
 from schemas.internal.enums import BatchStatus, Disposition
 from schemas.topics import Topic
@@ -115,7 +115,7 @@ class ApiMetrics:
             if change.after in _ENDED:
                 self.ended.labels(change.after).inc()
 
-    def health(self, report: HealthReport, *, ready: bool, held: int) -> None:
+    def health(self, report: ServiceHealthReport, *, ready: bool, held: int) -> None:
         """Show the state of the whole."""
         for state in report.processes:
             self._lag.labels(state.process).set(state.behind_s)

@@ -14,7 +14,7 @@ _LIMIT_S = 3.0
 _POLL_S = 0.5
 
 
-class Gaps:
+class ReadableRecordProbe:
     """Reads what lies between, with a consumer of its own; each gap once. For one thread."""
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:

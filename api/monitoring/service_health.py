@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from api.kafka_log.consumer import Partition
-from api.kafka_log.follower import Tail
+from api.kafka_log.consumer import LogPartition
+from api.kafka_log.follower import KafkaLogFollower
 from api.monitoring.consumer_groups import Groups, GroupState
 from api.monitoring.lag import LagClock
 from schemas.topics import Topic
@@ -16,7 +16,7 @@ WELL: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service i
 _UNWELL_MESSAGE = "Batch Orchestrator Service is not healthy"
 
 
-class HealthReport(Struct, frozen=True, kw_only=True):
+class ServiceHealthReport(Struct, frozen=True, kw_only=True):
     """The state of the whole at one moment."""
 
     reasons: tuple[str, ...]
@@ -49,14 +49,14 @@ class HealthReport(Struct, frozen=True, kw_only=True):
         }
 
 
-class Health:
+class ServiceHealth:
     """Puts together what the groups and the tail say. For the event loop alone."""
 
-    def __init__(self, tail: Tail, groups: Groups, *, max_lag_s: float) -> None:
+    def __init__(self, tail: KafkaLogFollower, groups: Groups, *, max_lag_s: float) -> None:
         self._tail = tail
         self._groups = groups
         self._max_lag_s = max_lag_s
-        self._projection_lag: LagClock[Partition] = LagClock()
+        self._projection_lag: LagClock[LogPartition] = LagClock()
 
     def observe(self) -> None:
         """Note where the log has got to; call it every second or so."""
@@ -76,14 +76,14 @@ class Health:
             default=0.0,
         )
 
-    def report(self) -> HealthReport:
+    def report(self) -> ServiceHealthReport:
         """Return the state of the whole."""
         seen, error = self._groups.states()
         states = tuple(self._with_projection(state) for state in seen)
         reasons = [*self.tail_reasons(), *((error,) if error else ()), *self._reasons(states)]
         if self._tail.projection_error is not None:
             reasons.append(f"projector: {self._tail.projection_error}")
-        return HealthReport(reasons=tuple(reasons), processes=states)
+        return ServiceHealthReport(reasons=tuple(reasons), processes=states)
 
     def tail_reasons(self) -> list[str]:
         """Return why this process cannot answer registrations now."""

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 
 from api.errors import Problem
-from api.kafka_log.consumer import Partition
-from api.kafka_log.ends import Ends
-from api.kafka_log.follower import Tail
+from api.kafka_log.consumer import LogPartition
+from api.kafka_log.ends import EndOffsets
+from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.waiters import within
-from api.queries.projection import Projection
+from api.queries.projection import ProjectionQueries
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.models import MAX_BATCH_ID
@@ -21,7 +21,9 @@ from schemas.topics import Topic
 class Batches:
     """Reads batches for the routes."""
 
-    def __init__(self, tail: Tail, projection: Projection, ends: Ends, *, timeout_s: float) -> None:
+    def __init__(
+        self, tail: KafkaLogFollower, projection: ProjectionQueries, ends: EndOffsets, *, timeout_s: float
+    ) -> None:
         self._tail = tail
         self._projection = projection
         self._ends = ends
@@ -36,14 +38,14 @@ class Batches:
             return None
         if not self._tail.ready:
             raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
-        partition = Partition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        partition = LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
         found, newest = await self._known(batch_id)
         if newest or (found is not None and self._tail.view.complete(partition.number)):
             return found
         await self._read_to_end(partition)
         found, newest = await self._known(batch_id)
         if not newest:
-            await self._be_certain(partition)
+            await self._require_complete(partition)
         return found
 
     async def find_when(
@@ -86,16 +88,16 @@ class Batches:
         except UnreadableRecord:
             return row, False  # not written by the product; the projector passes it over too
 
-    async def _be_certain(self, partition: Partition) -> None:
+    async def _require_complete(self, partition: LogPartition) -> None:
         """Raise `Problem` where the projection may not hold the batch, or its newest version, yet or any more."""
         try:
-            self._tail.reflect(await asyncio.to_thread(self._projection.offsets))
+            self._tail.set_projection_offsets(await asyncio.to_thread(self._projection.offsets))
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
         if not self._tail.view.complete(partition.number):
             raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
 
-    async def _read_to_end(self, partition: Partition) -> None:
+    async def _read_to_end(self, partition: LogPartition) -> None:
         try:
             end = await self._ends.end(partition, self._timeout_s)
         except OrchestratorError as error:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.kafka_log.consumer import Partition
+from api.kafka_log.consumer import LogPartition
 from schemas.errors import ProjectionError
 from schemas.internal.status import StatusRecord
 from state.projection import Identity, Reader, open_engine
@@ -30,11 +30,11 @@ class DatabaseProjection:
         """Return the snapshot that the database holds."""
         return self._asked(lambda: self._reader.get(batch_id))
 
-    def offsets(self) -> Mapping[Partition, int]:
+    def offsets(self) -> Mapping[LogPartition, int]:
         """Return the offsets it reflects."""
         self._usable = False  # the database can have been replaced: look whose it is, every time
         found = self._asked(self._reader.offsets)
-        return {Partition(topic, number): offset for (topic, number), offset in found.items()}
+        return {LogPartition(topic, number): offset for (topic, number), offset in found.items()}
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from api.errors import Problem
 from api.kafka_log.consumer import LogRecord
-from api.kafka_log.follower import Tail
+from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.request_producer import RecordTooLarge, RequestLog
 from api.kafka_log.waiters import within
 from api.queries.batches import Batches
@@ -30,10 +30,10 @@ _PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=(
 """The router alone reads pipeline definitions and chooses phases; the api only checks the body."""
 
 
-class Registering(NamedTuple):
+class RegistrationService(NamedTuple):
     """What registering needs: `response_timeout_s` bounds writing and waiting together."""
 
-    tail: Tail
+    tail: KafkaLogFollower
     batches: Batches
     requests: RequestLog
     policy: RegistrationPolicy
@@ -70,10 +70,10 @@ class Registering(NamedTuple):
         except NewerRecord as error:
             self.tail.give_up(error)
             raise _not_ready(self.tail) from error
-        await self._see(answer, until)
+        await self._wait_until_visible(answer, until)
         return answer
 
-    async def _see(self, answer: Answer, until: float) -> None:
+    async def _wait_until_visible(self, answer: Answer, until: float) -> None:
         """Have this process see what was decided: a status asked for right after the answer shows it."""
         held = self.tail.view.get(answer.batch_id)
         if held is None or held.version < answer.version:
@@ -160,7 +160,7 @@ def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
     return keyed_batch_id(organisation, subject, key)
 
 
-def _not_ready(tail: Tail) -> Problem:
+def _not_ready(tail: KafkaLogFollower) -> Problem:
     why = tail.error or tail.waiting_for or "the log is still being read up to its end"
     return Problem(
         503,

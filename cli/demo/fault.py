@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from cli.verifier import read_topic
-from runtime.kafka.admin import KafkaCluster
+from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import PHASE_COMMANDS, TopicTable
 
 _POLL_SECONDS = 0.05
@@ -26,7 +26,7 @@ class KillInOpenTransaction:
     def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, kill: Callable[[], object]) -> None:
         self._kafka = {**kafka, "group.id": "batch-orchestrator-demo-fault", "enable.auto.commit": False}
         self._names = [topics.name(topic) for topic in PHASE_COMMANDS.values()]
-        self._cluster = KafkaCluster(kafka)
+        self._cluster = KafkaAdmin(kafka)
         self._kill = kill
         self._stop = threading.Event()
         self._watching = threading.Event()

@@ -10,7 +10,7 @@ from pathlib import Path
 _KEEPER = Path(__file__).parent / "watchdog.py"
 
 
-class KeptProcess:
+class OwnedProcess:
     """One run of a command under a keeper, which ends it with its owner, also when that one is killed.
 
     Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop. `remove` is a

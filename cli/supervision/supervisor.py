@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cli.supervision.owned_process import KeptProcess
+from cli.supervision.owned_process import OwnedProcess
 from schemas.errors import OrchestratorError
 
 _QUICK_END_SECONDS = 10.0
@@ -51,7 +51,7 @@ class Supervisor:
         self._specs = {spec.name: spec for spec in specs}
         self.log_directory = log_directory
         self._on_event = on_event
-        self._running: dict[str, KeptProcess] = {}
+        self._running: dict[str, OwnedProcess] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._leaving: set[str] = set()
         self._changed = threading.Condition()
@@ -126,7 +126,7 @@ class Supervisor:
             with self._changed:
                 if spec.name in self._leaving:
                     return
-                process = KeptProcess(
+                process = OwnedProcess(
                     spec.command, log_path=self.log_path(spec.name), environment=spec.environment, grace=15.0
                 )
                 self._running[spec.name] = process

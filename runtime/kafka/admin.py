@@ -15,7 +15,7 @@ Partition = tuple[str, int]
 """A topic's real name and a partition number."""
 
 
-class Cluster(Protocol):
+class ClusterFacts(Protocol):
     """Facts about a cluster. Every method raises `BrokerError` where the cluster does not answer."""
 
     def cluster_id(self) -> str:
@@ -34,8 +34,8 @@ class Cluster(Protocol):
         """Return the offset after the last record: of all records, or of those that are committed or aborted."""
 
 
-class KafkaCluster:
-    """A `Cluster` asked through an admin client."""
+class KafkaAdmin:
+    """A `ClusterFacts` asked through an admin client."""
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
         self._address = str(kafka["bootstrap.servers"])
@@ -55,7 +55,7 @@ class KafkaCluster:
         try:
             known = self._admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
         except KafkaException as error:
-            raise self._silent(error) from error
+            raise self._broker_unreachable(error) from error
         return {topic: len(known[topic].partitions) for topic in topics if topic in known}
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
@@ -83,9 +83,9 @@ class KafkaCluster:
                     f"Kafka cannot describe topic {topic}: {error.args[0].str()}.",
                     next_step="Run `bos topics plan` to see what is missing, and `bos topics apply` to create it.",
                 ) from error
-            raise self._silent(error) from error
+            raise self._broker_unreachable(error) from error
 
-    def _silent(self, error: KafkaException) -> BrokerError:
+    def _broker_unreachable(self, error: KafkaException) -> BrokerError:
         return BrokerError(
             f"The Kafka cluster at {self._address} does not answer: {error.args[0].str()}.",
             next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, and that the brokers run.",

@@ -13,7 +13,7 @@ from schemas.inbound import canonical, models
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.dead_letters import WRAPPED, first_coordinates
 from schemas.internal.events import Body, InboxRecord, Origin
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox
 from schemas.public.registration import RegistrationPolicy
 from schemas.public.validation_errors import faults, sentence
@@ -24,7 +24,7 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9
 
 
 def normalise(
-    topic: Topic, at: Coordinates, value: bytes | None, headers: Mapping[str, bytes], policy: RegistrationPolicy
+    topic: Topic, at: RecordPosition, value: bytes | None, headers: Mapping[str, bytes], policy: RegistrationPolicy
 ) -> InboxRecord:
     """Return the inbox record that a record of one of the router's input topics becomes.
 
@@ -71,7 +71,7 @@ def _check_bytes(value: bytes | None, policy: RegistrationPolicy) -> bytes:
 
 
 def _normalise(
-    topic: Topic, first: Coordinates, value: bytes, headers: Mapping[str, bytes], policy: RegistrationPolicy
+    topic: Topic, first: RecordPosition, value: bytes, headers: Mapping[str, bytes], policy: RegistrationPolicy
 ) -> InboxRecord:
     if b"NaN" in value or b"Infinity" in value:
         _refuse_non_numbers(value)

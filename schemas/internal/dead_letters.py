@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from schemas import ids
 from schemas.errors import UnreadableRecord
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import Topic
 
 FIRST_TOPIC = "first_topic"
@@ -47,7 +47,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     dead_letter_id: str
     value: bytes | None
     key: bytes | None
-    first: Coordinates
+    first: RecordPosition
     code: str
     reason: str
     request_id: str | None = None
@@ -59,13 +59,13 @@ def dead_letter(
     *,
     value: bytes | None,
     key: bytes | None,
-    first: Coordinates,
+    first: RecordPosition,
     code: str,
     reason: str,
     request_id: str | None = None,
     traceback: str = "",
     wrapped: bool = False,
-) -> Outgoing:
+) -> OutgoingRecord:
     """Return the record for the dead letter topic. `first` is where the record was first read."""
     headers = [
         (FIRST_TOPIC, first.topic.encode()),
@@ -84,7 +84,7 @@ def dead_letter(
     if traceback:
         headers.append((TRACEBACK, _bytes(traceback[-MAX_TRACEBACK:])))
     letter_id = ids.dead_letter_id(first.topic, first.partition, first.offset)
-    return Outgoing(Topic.DEAD_LETTERS, letter_id.encode(), value, tuple(headers))
+    return OutgoingRecord(Topic.DEAD_LETTERS, letter_id.encode(), value, tuple(headers))
 
 
 def parse_dead_letter(key: bytes | None, headers: Mapping[str, bytes], value: bytes | None) -> DeadLetter:
@@ -106,10 +106,10 @@ def parse_dead_letter(key: bytes | None, headers: Mapping[str, bytes], value: by
         raise _unreadable(repr(error)) from error
 
 
-def first_coordinates(headers: Mapping[str, bytes]) -> Coordinates:
+def first_coordinates(headers: Mapping[str, bytes]) -> RecordPosition:
     """Return where a dead letter, or its replay, was first read. Raises `UnreadableRecord`."""
     try:
-        return Coordinates(
+        return RecordPosition(
             topic=headers[FIRST_TOPIC].decode(),
             partition=int(headers[FIRST_PARTITION]),
             offset=int(headers[FIRST_OFFSET]),

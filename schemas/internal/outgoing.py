@@ -5,7 +5,7 @@ from msgspec import Struct
 from schemas.topics import Topic
 
 
-class Outgoing(Struct, frozen=True):
+class OutgoingRecord(Struct, frozen=True):
     """A record to publish. The topic's real name comes from the `TopicTable` of the process."""
 
     topic: Topic
@@ -23,7 +23,7 @@ class Outgoing(Struct, frozen=True):
         return size
 
 
-class Coordinates(Struct, frozen=True):
+class RecordPosition(Struct, frozen=True):
     """Where a record lies: real topic name, partition and offset, and its time in Unix milliseconds."""
 
     topic: str

@@ -3,7 +3,7 @@
 from schemas.internal.codec import RecordDecoder, encode
 from schemas.internal.events import InboxRecord
 from schemas.internal.history import HistoryRecord
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 
@@ -17,27 +17,27 @@ decode_status: RecordDecoder[StatusRecord] = RecordDecoder(StatusRecord)
 decode_history: RecordDecoder[HistoryRecord] = RecordDecoder(HistoryRecord)
 
 
-def inbox_outgoing(record: InboxRecord) -> Outgoing:
+def inbox_outgoing(record: InboxRecord) -> OutgoingRecord:
     """Return the inbox record to publish. It has no headers: all it says is in its value."""
-    return Outgoing(Topic.INBOX, record.batch_id.encode(), encode(record))
+    return OutgoingRecord(Topic.INBOX, record.batch_id.encode(), encode(record))
 
 
-def status_outgoing(record: StatusRecord) -> Outgoing:
+def status_outgoing(record: StatusRecord) -> OutgoingRecord:
     """Return the snapshot to publish, with its version and its earliest deadline in headers."""
     headers = [(VERSION, b"%d" % record.version)]
     if record.deadlines:
         headers.append((NEXT_DEADLINE_MS, b"%d" % record.deadlines[0].due_ms))
-    return Outgoing(Topic.STATUS, record.batch_id.encode(), encode(record), tuple(headers))
+    return OutgoingRecord(Topic.STATUS, record.batch_id.encode(), encode(record), tuple(headers))
 
 
-def status_tombstone(batch_id: str, version: int) -> Outgoing:
+def status_tombstone(batch_id: str, version: int) -> OutgoingRecord:
     """Return the end of a batch on the status topic: it was purged by the event that gave it `version`."""
-    return Outgoing(Topic.STATUS, batch_id.encode(), None, ((VERSION, b"%d" % version),))
+    return OutgoingRecord(Topic.STATUS, batch_id.encode(), None, ((VERSION, b"%d" % version),))
 
 
-def history_outgoing(record: HistoryRecord) -> Outgoing:
+def history_outgoing(record: HistoryRecord) -> OutgoingRecord:
     """Return the history record to publish."""
     headers = [(VERSION, b"%d" % record.version), (DISPOSITION, record.disposition.value.encode())]
     if record.request_id is not None:
         headers.append((REQUEST_ID, record.request_id.encode()))
-    return Outgoing(Topic.HISTORY, record.batch_id.encode(), encode(record), tuple(headers))
+    return OutgoingRecord(Topic.HISTORY, record.batch_id.encode(), encode(record), tuple(headers))

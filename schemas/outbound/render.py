@@ -13,7 +13,7 @@ from schemas import ids
 from schemas.internal.codec import encode
 from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
 from schemas.internal.events import BatchContext
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.outbound import payloads
 from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
 
@@ -41,7 +41,7 @@ class _Completion(Struct, frozen=True):
     final_status: str
 
 
-def render(effect: Effect, topics: TopicTable) -> Outgoing:
+def render(effect: Effect, topics: TopicTable) -> OutgoingRecord:
     """Return the record that publishes `effect`.
 
     `topics` gives `event_type` its name under the deployment's prefix: the peers route on it, not on the topic.
@@ -64,7 +64,7 @@ def render(effect: Effect, topics: TopicTable) -> Outgoing:
             return _record(effect, topics, Topic.COMPLETED, "batch_orchestrator_service", data, told)
 
 
-def _record(effect: Effect, topics: TopicTable, topic: Topic, source: str, data: Any, metadata: Any) -> Outgoing:
+def _record(effect: Effect, topics: TopicTable, topic: Topic, source: str, data: Any, metadata: Any) -> OutgoingRecord:
     event_type = payloads.COMPLETED_EVENT_TYPE if topic is Topic.COMPLETED else topics.name(topic)
     envelope = _Envelope(
         effect.event_id, event_type, payloads.time_of(effect), source, 1, effect.correlation_id, None, data, metadata
@@ -76,7 +76,7 @@ def _record(effect: Effect, topics: TopicTable, topic: Topic, source: str, data:
         ("correlation_id", effect.correlation_id.encode()),
         ("traceparent", traceparent.encode()),
     )
-    return Outgoing(topic, effect.batch_id.encode(), encode(envelope), headers)
+    return OutgoingRecord(topic, effect.batch_id.encode(), encode(envelope), headers)
 
 
 def _asker(context: BatchContext) -> _Asker:

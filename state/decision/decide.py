@@ -22,7 +22,7 @@ from schemas.internal.events import (
 from schemas.internal.history import Reason
 from state.batch import Batch
 from state.decision.outcomes import phase_concluded
-from state.decision.registration import answered_before, foreign, refuse, register, register_again
+from state.decision.registration import answered_before, refuse, refuse_foreign_owner, register, register_again
 from state.decision.result import Decision
 from state.decision.start import content_provisioned, essays_ready, validation_failed
 
@@ -51,7 +51,7 @@ def decide(batch: Batch | None, event: Event) -> Decision:
 
 
 def _decide_request(batch: Batch, body: Request) -> Decision:
-    settled = foreign(batch, body) or answered_before(batch, body)
+    settled = refuse_foreign_owner(batch, body) or answered_before(batch, body)
     if settled is not None:
         return settled
     if isinstance(body, RegisterBatch):

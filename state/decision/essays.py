@@ -11,7 +11,7 @@ from state.batch import Batch
 _encode = msgspec.json.encode
 
 
-def unique(refs: Iterable[EssayRef]) -> dict[str, EssayRef]:
+def dedupe_by_essay(refs: Iterable[EssayRef]) -> dict[str, EssayRef]:
     """Return refs by essay id, the first of each, in their order."""
     refs = tuple(refs)
     found = {ref.essay_id: ref for ref in refs}
@@ -23,7 +23,7 @@ def unique(refs: Iterable[EssayRef]) -> dict[str, EssayRef]:
     return found
 
 
-def commanded(batch: Batch, phase: str) -> tuple[EssayRef, ...]:
+def essays_to_command(batch: Batch, phase: str) -> tuple[EssayRef, ...]:
     """Return the essays that the running or next attempt of `phase` works on, with their newest text.
 
     All ready essays, or the union of the survivors of the requested phases before it, in the order of the ready

@@ -7,7 +7,7 @@ from schemas.internal.events import EssayRef, Event, OutcomeStatus, PhaseConclud
 from schemas.internal.history import Reason
 from schemas.internal.status import FailedEssay
 from state.batch import Batch, PhaseRun
-from state.decision.essays import commanded, outcome_digest
+from state.decision.essays import essays_to_command, outcome_digest
 from state.decision.phases import advance, attempt_correlation, disarm
 from state.decision.result import Decision
 from state.decision.transitions import phase_status
@@ -30,7 +30,7 @@ def phase_concluded(batch: Batch, event: Event, body: PhaseConcluded) -> Decisio
         return _stale(batch, body, ReasonCode.PHASE_NOT_RUNNING, status=run.status.value)
     if echoed is not None and echoed != run.attempt:
         return _stale(batch, body, ReasonCode.OTHER_ATTEMPT, attempt=echoed)
-    inputs = commanded(batch, body.phase)
+    inputs = essays_to_command(batch, body.phase)
     named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
     foreign = len(named.difference([ref.essay_id for ref in inputs]))
     if named and foreign == len(named):

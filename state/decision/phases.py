@@ -10,7 +10,7 @@ from schemas.internal.history import Reason
 from schemas.internal.pipeline import PhaseDefinition
 from schemas.internal.status import Deadline, FailedEssay
 from state.batch import Batch, PhaseRun
-from state.decision.essays import commanded, dependencies, lost_essay_ids
+from state.decision.essays import dependencies, essays_to_command, lost_essay_ids
 from state.decision.result import Decision
 from state.decision.transitions import batch_status, phase_status
 
@@ -27,7 +27,7 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
                 continue
             before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
             if all(status.succeeded for status in before):
-                batch, command = _start(batch, event, definition)
+                batch, command = _start_phase(batch, event, definition)
                 effects.append(command)
             elif any(status.terminal and not status.succeeded for status in before):
                 batch = _with_phase(batch, definition.name, skipped(run))
@@ -49,11 +49,11 @@ def skipped(run: PhaseRun) -> PhaseRun:
     )
 
 
-def _start(batch: Batch, event: Event, definition: PhaseDefinition) -> tuple[Batch, CommandPhase]:
+def _start_phase(batch: Batch, event: Event, definition: PhaseDefinition) -> tuple[Batch, CommandPhase]:
     phase = definition.name
     run = batch.phases[phase]
     attempt = run.attempt + 1
-    essays = commanded(batch, phase)
+    essays = essays_to_command(batch, phase)
     run = replace(
         run,
         status=phase_status(run.status, PhaseStatus.DISPATCH_INITIATED),
@@ -146,7 +146,7 @@ def _given_up(batch: Batch, event: Event, phase: str) -> PhaseRun:
     return replace(
         run,
         status=phase_status(run.status, PhaseStatus.FAILED),
-        failed=tuple(FailedEssay(ref.essay_id, phase, "no_outcome") for ref in commanded(batch, phase)),
+        failed=tuple(FailedEssay(ref.essay_id, phase, "no_outcome") for ref in essays_to_command(batch, phase)),
         completed_ms=event.time_ms,
         reason=ReasonCode.OVERSIZED,
     )

@@ -77,7 +77,7 @@ def answered_before(batch: Batch, body: Request) -> Decision | None:
     return None
 
 
-def foreign(batch: Batch, body: Request) -> Decision | None:
+def refuse_foreign_owner(batch: Batch, body: Request) -> Decision | None:
     """Return the refusal of a request by somebody else than the owner, or None. It is told nothing of the batch.
 
     Not remembered: strangers must not push the owner's requests out of memory.

@@ -8,7 +8,7 @@ from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
 from state.batch import Batch
-from state.decision.essays import ready_digest, unique, validation_digest
+from state.decision.essays import dedupe_by_essay, ready_digest, validation_digest
 from state.decision.phases import advance, disarm, end
 from state.decision.result import Decision
 from state.decision.transitions import batch_status
@@ -32,7 +32,7 @@ def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
     if body.essays and not known:
         return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
     noted = _note_failures(batch, body.failures, len(body.failures))
-    return _start(noted, event, known, body.essays)
+    return _start_pipeline(noted, event, known, body.essays)
 
 
 def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) -> Decision:
@@ -47,7 +47,7 @@ def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) ->
     if body.essays and not known:
         return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
     if batch.context.class_id is None or not known:
-        return _start(batch, event, known, body.essays)
+        return _start_pipeline(batch, event, known, body.essays)
     return _match_students(batch, event, known, body.essays)
 
 
@@ -72,7 +72,7 @@ def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Dec
     return _applied(failed, event, (completed,), reason)
 
 
-def _start(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
     batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
     if not known:
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.NO_ESSAYS)
@@ -104,13 +104,13 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
 
 
 def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
-    foreign = len(unique(named)) - len(known)
+    foreign = len(dedupe_by_essay(named)) - len(known)
     return Reason(code=code, essays=len(known), foreign=foreign, unaccounted=batch.expected - len(known))
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
     slots = frozenset(batch.slots)
-    return {essay_id: ref for essay_id, ref in unique(refs).items() if essay_id in slots}
+    return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
 
 
 def _note_failures(batch: Batch, failures: tuple[FileFailure, ...], total: int) -> Batch:

@@ -3,7 +3,7 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
-from state.projection.ahead import refuse_shorter
+from state.projection.ahead import require_not_ahead
 from state.projection.cursors import InvalidCursor
 from state.projection.engine import open_engine
 from state.projection.models import (
@@ -16,8 +16,8 @@ from state.projection.models import (
     HistoryPage,
     Identity,
     LetterPage,
-    LogRecord,
     PhaseSummary,
+    ProjectedRecord,
     RequestTrace,
     StatusCounts,
     StoredLetter,
@@ -38,8 +38,8 @@ __all__ = [
     "Identity",
     "InvalidCursor",
     "LetterPage",
-    "LogRecord",
     "PhaseSummary",
+    "ProjectedRecord",
     "Reader",
     "RequestTrace",
     "StatusCounts",
@@ -48,5 +48,5 @@ __all__ = [
     "Visibility",
     "Writer",
     "open_engine",
-    "refuse_shorter",
+    "require_not_ahead",
 ]

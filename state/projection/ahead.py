@@ -5,7 +5,7 @@ from schemas.errors import ProjectionError
 AHEAD_CODE = "ORC-PROJECTION-AHEAD"
 
 
-def refuse_shorter(place: str, projected: int, end: int) -> None:
+def require_not_ahead(place: str, projected: int, end: int) -> None:
     """Raise `ProjectionError` where a partition ends before the next offset that the projection is to read from it."""
     if projected > end:
         raise ProjectionError(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from schemas.errors import UnreadableRecord
 from schemas.internal.dead_letters import DeadLetter, parse_dead_letter
 from state.projection import tables
-from state.projection.models import LogRecord
+from state.projection.models import ProjectedRecord
 from state.projection.sql import Row, text, upsert_newer
 
 OPEN = "open"
@@ -24,10 +24,10 @@ class Letter(NamedTuple):
     """A dead letter and the record that brought it."""
 
     letter: DeadLetter
-    log: LogRecord
+    log: ProjectedRecord
 
 
-def read_letter(log: LogRecord) -> Letter:
+def read_letter(log: ProjectedRecord) -> Letter:
     """Read a record of the dead letter topic. Raises `UnreadableRecord`."""
     letter = parse_dead_letter(log.key, dict(log.headers), log.value)
     if not letter.dead_letter_id:

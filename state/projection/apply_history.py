@@ -9,7 +9,7 @@ from schemas.internal.enums import ReasonCode
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
 from state.projection import tables
-from state.projection.models import ChainBreak, LogRecord
+from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
 
 _GENERATION = 1 << 44
@@ -17,7 +17,7 @@ _OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
 """Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
 
 
-class Account(NamedTuple):
+class DecodedHistory(NamedTuple):
     """A decoded history record and its text."""
 
     record: HistoryRecord
@@ -30,12 +30,12 @@ class _Head(NamedTuple):
     time_ms: int
 
 
-def read_account(log: LogRecord) -> Account:
+def read_account(log: ProjectedRecord) -> DecodedHistory:
     """Decode a record of the history topic. Raises `NewerRecord` or `UnreadableRecord`."""
-    return Account(decode_history(log.value or b""), log.text())
+    return DecodedHistory(decode_history(log.value or b""), log.text())
 
 
-def apply_accounts(connection: Connection, accounts: Sequence[Account]) -> tuple[ChainBreak, ...]:
+def apply_accounts(connection: Connection, accounts: Sequence[DecodedHistory]) -> tuple[ChainBreak, ...]:
     """Keep the records, the first of each place on the inbox. Returns the breaks of a chain that they show."""
     insert_new(connection, tables.history, [_row(account) for account in accounts])
     return _follow_chains(connection, [account.record for account in accounts])
@@ -82,7 +82,7 @@ def _position(record: HistoryRecord) -> int:
     return max(found - found % _GENERATION + record.offset, record.based_on + (record.version < record.based_on))
 
 
-def _row(account: Account) -> Row:
+def _row(account: DecodedHistory) -> Row:
     record = account.record
     return {
         "partition": record.partition,

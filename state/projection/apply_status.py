@@ -10,11 +10,11 @@ from schemas.errors import UnreadableRecord
 from schemas.internal.records import VERSION, decode_status
 from schemas.internal.status import StatusRecord
 from state.projection import tables
-from state.projection.models import LogRecord
+from state.projection.models import ProjectedRecord
 from state.projection.sql import CHUNK, Row, add_to, select_by_batch, text, upsert_newer
 
 
-class Snapshot(NamedTuple):
+class DecodedStatus(NamedTuple):
     """A decoded status record: the batch's state after the event that gave it `version`, or its end."""
 
     batch_id: str
@@ -26,7 +26,7 @@ class Snapshot(NamedTuple):
     """None: purged."""
 
 
-def read_snapshot(log: LogRecord) -> Snapshot:
+def read_snapshot(log: ProjectedRecord) -> DecodedStatus:
     """Decode a record of the status topic. Raises `NewerRecord` or `UnreadableRecord`."""
     key = (log.key or b"").decode(errors="replace")
     if log.value is None:
@@ -36,20 +36,20 @@ def read_snapshot(log: LogRecord) -> Snapshot:
                 "a tombstone on the status topic has no key or no version header",
                 next_step="Find out who wrote it; the product's own carry the version of the purge.",
             )
-        return Snapshot(key, int(version), log.time_ms, "", None)
+        return DecodedStatus(key, int(version), log.time_ms, "", None)
     record = decode_status(log.value)
     if record.batch_id != key:
         raise UnreadableRecord(
             f"a status record of batch {record.batch_id} has the key {key}",
             next_step="Find out who wrote it; the product's own are keyed by batch_id.",
         )
-    return Snapshot(key, record.version, log.time_ms, log.text(), record)
+    return DecodedStatus(key, record.version, log.time_ms, log.text(), record)
 
 
-def apply_snapshots(connection: Connection, snapshots: Iterable[Snapshot]) -> int:
+def apply_snapshots(connection: Connection, snapshots: Iterable[DecodedStatus]) -> int:
     """Bring each batch to its newest snapshot. Returns how many batches changed."""
-    newest: dict[str, Snapshot] = {}
-    purged: dict[str, Snapshot] = {}
+    newest: dict[str, DecodedStatus] = {}
+    purged: dict[str, DecodedStatus] = {}
     for snapshot in snapshots:
         _keep_newest(newest, snapshot)
         if snapshot.record is None:
@@ -62,13 +62,13 @@ def apply_snapshots(connection: Connection, snapshots: Iterable[Snapshot]) -> in
     return len(winners)
 
 
-def _keep_newest(found: dict[str, Snapshot], snapshot: Snapshot) -> None:
+def _keep_newest(found: dict[str, DecodedStatus], snapshot: DecodedStatus) -> None:
     earlier = found.get(snapshot.batch_id)
     if earlier is None or snapshot.version > earlier.version:
         found[snapshot.batch_id] = snapshot
 
 
-def _winners(connection: Connection, newest: dict[str, Snapshot]) -> dict[str, Snapshot]:
+def _winners(connection: Connection, newest: dict[str, DecodedStatus]) -> dict[str, DecodedStatus]:
     known: dict[str, int] = {}
     for table in (tables.batches, tables.purges):
         for batch_id, version in select_by_batch(connection, (table.c.batch_id, table.c.version), newest):
@@ -76,7 +76,7 @@ def _winners(connection: Connection, newest: dict[str, Snapshot]) -> dict[str, S
     return {batch_id: new for batch_id, new in newest.items() if new.version > known.get(batch_id, -1)}
 
 
-def _replace(connection: Connection, winners: dict[str, Snapshot]) -> None:
+def _replace(connection: Connection, winners: dict[str, DecodedStatus]) -> None:
     batches, phases = tables.batches.c, tables.phases.c
     statuses: Counter[str] = Counter()
     phase_statuses: Counter[tuple[str, str]] = Counter()
@@ -114,7 +114,7 @@ def _count(connection: Connection, statuses: Counter[str], phases: Counter[tuple
     add_to(connection, tables.phase_counts, rows, column="batches")
 
 
-def _batch_row(new: Snapshot, record: StatusRecord) -> Row:
+def _batch_row(new: DecodedStatus, record: StatusRecord) -> Row:
     context, counts = record.context, record.counts
     return {
         "batch_id": text(record.batch_id),

@@ -11,7 +11,7 @@ from schemas.internal.history import HistoryRecord
 from schemas.topics import Topic
 
 
-class LogRecord(NamedTuple):
+class ProjectedRecord(NamedTuple):
     """A record of the status, history or dead letter topic, at its place in the log."""
 
     topic: Topic

@@ -11,10 +11,10 @@ from schemas.errors import ProjectionError, UnreadableRecord
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
 from state.projection.apply_dead_letters import Letter, apply_letters, read_letter
-from state.projection.apply_history import Account, apply_accounts, read_account
-from state.projection.apply_status import Snapshot, apply_snapshots, read_snapshot
+from state.projection.apply_history import DecodedHistory, apply_accounts, read_account
+from state.projection.apply_status import DecodedStatus, apply_snapshots, read_snapshot
 from state.projection.engine import database_file, file_number, for_writing
-from state.projection.models import Applied, Identity, LogRecord, Unreadable
+from state.projection.models import Applied, Identity, ProjectedRecord, Unreadable
 from state.projection.schema import migrate
 from state.projection.sql import Row, insert_new, raise_to, text
 
@@ -26,8 +26,8 @@ _MAX_REASON = 1_000
 class _Read(NamedTuple):
     """Records as they are applied: told apart by topic, in their order."""
 
-    snapshots: list[Snapshot]
-    accounts: list[Account]
+    snapshots: list[DecodedStatus]
+    accounts: list[DecodedHistory]
     letters: list[Letter]
     unreadable: list[Unreadable]
 
@@ -73,7 +73,7 @@ class Writer:
             rows = connection.execute(select(columns.topic, columns.partition, columns.next_offset))
             return {(Topic(topic), partition): offset for topic, partition, offset in rows}
 
-    def apply(self, records: Sequence[LogRecord]) -> Applied:
+    def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         """Apply records, each partition's in the order of its log, in one transaction with the offsets after them.
 
         A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version, and
@@ -105,7 +105,7 @@ class Writer:
             # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
             connection.execute(delete(tables.purges).where(tables.purges.c.time_ms < before - RETENTION_MS))
 
-    def _apply(self, records: Sequence[LogRecord], read: _Read) -> Applied:
+    def _apply(self, records: Sequence[ProjectedRecord], read: _Read) -> Applied:
         with self._engine.begin() as connection:
             # First, because this takes the lock of each partition's row: twin writers of a partition go one by one.
             _advance(connection, records)
@@ -116,7 +116,7 @@ class Writer:
         return Applied(records=len(records), batches=batches, chain_breaks=breaks, unreadable=tuple(read.unreadable))
 
 
-def _read(records: Sequence[LogRecord]) -> _Read:
+def _read(records: Sequence[ProjectedRecord]) -> _Read:
     read = _Read([], [], [], [])
     for log in records:
         try:
@@ -126,7 +126,7 @@ def _read(records: Sequence[LogRecord]) -> _Read:
     return read
 
 
-def _read_one(read: _Read, log: LogRecord) -> None:
+def _read_one(read: _Read, log: ProjectedRecord) -> None:
     match log.topic:
         case Topic.STATUS:
             read.snapshots.append(read_snapshot(log))
@@ -138,7 +138,7 @@ def _read_one(read: _Read, log: LogRecord) -> None:
             raise ValueError(f"{log.topic} is not projected")
 
 
-def _advance(connection: Connection, records: Sequence[LogRecord]) -> None:
+def _advance(connection: Connection, records: Sequence[ProjectedRecord]) -> None:
     ends: dict[tuple[str, int], int] = {}
     for log in records:
         place = (log.topic.value, log.partition)
@@ -149,7 +149,7 @@ def _advance(connection: Connection, records: Sequence[LogRecord]) -> None:
     raise_to(connection, tables.offsets, rows, column="next_offset")
 
 
-def _unreadable(log: LogRecord, reason: str) -> Unreadable:
+def _unreadable(log: ProjectedRecord, reason: str) -> Unreadable:
     return Unreadable(
         topic=log.topic, partition=log.partition, offset=log.offset, time_ms=log.time_ms, reason=reason[:_MAX_REASON]
     )

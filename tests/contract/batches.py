@@ -14,7 +14,7 @@ from schemas.internal.events import (
     PhaseConcluded,
     Principal,
 )
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.public.registration import RegistrationPolicy
 from schemas.public.requests import request_record
 from schemas.topics import Topic
@@ -24,7 +24,7 @@ from state.decision.result import Decision
 from state.pipelines.loader import load_pipelines
 
 POLICY = RegistrationPolicy(pipeline=load_pipelines())
-AT = Coordinates("anywhere", 2, 17)
+AT = RecordPosition("anywhere", 2, 17)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SEED_BODY = {
     "expected_essay_count": 3,

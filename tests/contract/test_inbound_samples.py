@@ -14,7 +14,7 @@ from schemas.errors import UnreadableRecord
 from schemas.inbound.normalise import normalise
 from schemas.internal.effects import CommandPhase, PipelineCompleted
 from schemas.internal.enums import Disposition, ReasonCode
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic
 from state.decision.result import Decision
 from tests.contract.batches import POLICY, SEED_BODY, Telling
@@ -120,7 +120,7 @@ def read(telling: Telling, topic: Topic, record: bytes) -> Decision:
     """Normalise and decide, with the samples' essay ids exchanged for the batch's own slots."""
     for theirs, ours in zip(sample_slots(), telling.slots, strict=False):
         record = record.replace(theirs.encode(), ours.encode())
-    found = normalise(topic, Coordinates(topic.value, 1, 5), record, {}, POLICY)
+    found = normalise(topic, RecordPosition(topic.value, 1, 5), record, {}, POLICY)
     if found.batch_id != telling.batch_id:
         telling.batch = None
     return telling.tell(found.body)

@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from schemas import ids
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, inbox_outgoing, status_outgoing, status_tombstone
 from schemas.outbound.render import render
 from schemas.topics import TopicTable
@@ -48,7 +48,7 @@ def examples() -> dict[str, bytes]:
     return found
 
 
-def _written(record: Outgoing) -> bytes:
+def _written(record: OutgoingRecord) -> bytes:
     lines = [f"topic: {record.topic}".encode(), b"key: " + record.key]
     lines += [name.encode() + b": " + value for name, value in record.headers]
     return b"\n".join([*lines, b"", b"(tombstone)" if record.value is None else record.value, b""])

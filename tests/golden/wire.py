@@ -9,7 +9,7 @@ from schemas.internal.enums import BatchStatus
 from schemas.internal.events import (
     Principal,
 )
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import inbox_outgoing
 from schemas.public.requests import RequestKind, request_record
 from schemas.topics import Topic
@@ -27,7 +27,7 @@ from tests.golden.facts import (
 from tests.golden.records import inbox_records
 
 
-def requests() -> dict[str, Outgoing]:
+def requests() -> dict[str, OutgoingRecord]:
     """Public requests, of every kind."""
     bodies: dict[RequestKind, dict[str, Any]] = {
         RequestKind.REGISTER: {"expected_essay_count": 2, "course_code": "SV1", "user_id": "åsa", "x": 1.5},
@@ -37,7 +37,7 @@ def requests() -> dict[str, Outgoing]:
         RequestKind.RETRY: {"phase": "spellcheck", "essays": "failed"},
     }
     return {
-        f"request-{kind}": Outgoing(
+        f"request-{kind}": OutgoingRecord(
             Topic.REQUESTS,
             BATCH.encode(),
             request_record(
@@ -85,13 +85,13 @@ def effects() -> dict[str, Effect]:
     return found
 
 
-def dead_letters() -> dict[str, Outgoing]:
+def dead_letters() -> dict[str, OutgoingRecord]:
     """Dead letters: of the router, and of the orchestrator."""
     return {
         "dead-letter-router": dead_letter(
             value=b"\x00 not json {",
             key=b"k\xff",
-            first=Coordinates(Topic.REQUESTS.value, 2, 17, TIME),
+            first=RecordPosition(Topic.REQUESTS.value, 2, 17, TIME),
             code="ORC-NOT-JSON",
             reason="Invalid JSON",
             request_id="request-1",
@@ -99,7 +99,7 @@ def dead_letters() -> dict[str, Outgoing]:
         "dead-letter-orchestrator": dead_letter(
             value=inbox_outgoing(inbox_records()["inbox-essays_ready"]).value,
             key=None,
-            first=Coordinates(Topic.ESSAYS_READY.value, 2, 17, TIME),
+            first=RecordPosition(Topic.ESSAYS_READY.value, 2, 17, TIME),
             code="ORC-UNKNOWN-BATCH",
             reason="no such batch",
             traceback="Traceback (most recent call last): ...",

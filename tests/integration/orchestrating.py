@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from cli.broker import Kafka
 from runtime.settings import Settings
 from runtime.settings_loading import variable
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 from topology.topics import provisioning
 
@@ -84,7 +84,7 @@ class Site:
         self.running.append(process)
         return process
 
-    def put(self, *records: Outgoing) -> list[tuple[int, int]]:
+    def put(self, *records: OutgoingRecord) -> list[tuple[int, int]]:
         """Write inbox records; returns partition and offset of each."""
         places: list[tuple[int, int]] = []
 

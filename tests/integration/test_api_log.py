@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from api.kafka_log.consumer import KafkaLog, LogRecord, Partition
+from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog, RecordTooLarge
-from api.monitoring.readable_records import Gaps
+from api.monitoring.readable_records import ReadableRecordProbe
 from api.queries.database import DatabaseProjection
 from cli.broker import Kafka
 from runtime.kafka.partitioner import partition_of
@@ -57,12 +57,12 @@ class World:
             self.producer.produce(self.topics.name(topic), key=key, value=key, headers=[("version", b"1")])
         self.producer.flush(30)
 
-    def log(self) -> KafkaLog:
-        return KafkaLog(self.settings.kafka(), self.topics, 8_388_608)
+    def log(self) -> KafkaLogConsumer:
+        return KafkaLogConsumer(self.settings.kafka(), self.topics, 8_388_608)
 
-    async def ends(self) -> dict[Partition, int]:
+    async def ends(self) -> dict[LogPartition, int]:
         ends = KafkaEnds(AdminClient(self.settings.kafka()), self.topics)
-        return {p: await ends.end(p, WAIT_S) for p in (Partition(Topic.STATUS, 0), Partition(Topic.STATUS, 1))}
+        return {p: await ends.end(p, WAIT_S) for p in (LogPartition(Topic.STATUS, 0), LogPartition(Topic.STATUS, 1))}
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def world(kafka: Kafka) -> World:
     return World(kafka)
 
 
-def read_until(log: KafkaLog, done: Callable[[list[LogRecord]], bool]) -> list[LogRecord]:
+def read_until(log: KafkaLogConsumer, done: Callable[[list[LogRecord]], bool]) -> list[LogRecord]:
     found: list[LogRecord] = []
     deadline = time.monotonic() + WAIT_S
     while not done(found):
@@ -119,10 +119,10 @@ def test_it_starts_where_the_projection_is_and_answers_at_the_end(world: World) 
     first = [key for key in KEYS if partition_of(key, 2) == 0]
     log = world.log()
     try:
-        end = asyncio.run(world.ends())[Partition(Topic.STATUS, 1)]
+        end = asyncio.run(world.ends())[LogPartition(Topic.STATUS, 1)]
         with pytest.raises(ProjectionError, match="ORC-PROJECTION-AHEAD"):
-            log.start({Partition(Topic.STATUS, 1): end + 1})
-        log.start({Partition(Topic.STATUS, 0): 3, Partition(Topic.STATUS, 1): end})
+            log.start({LogPartition(Topic.STATUS, 1): end + 1})
+        log.start({LogPartition(Topic.STATUS, 0): 3, LogPartition(Topic.STATUS, 1): end})
         wanted = len(first) - 3
         found = read_until(log, lambda found: len(found) >= wanted)
     finally:
@@ -131,7 +131,7 @@ def test_it_starts_where_the_projection_is_and_answers_at_the_end(world: World) 
 
 
 def test_a_missing_topic_and_a_missing_cluster_are_told(world: World) -> None:
-    missing = KafkaLog(world.settings.kafka(), Settings(topic_prefix="none-at-all").topics(), 1_000)
+    missing = KafkaLogConsumer(world.settings.kafka(), Settings(topic_prefix="none-at-all").topics(), 1_000)
     with pytest.raises(TopicError, match="bos topics apply"):
         missing.reach()
     missing.close()
@@ -150,7 +150,7 @@ def test_requests_are_durable_when_append_returns(world: World) -> None:
             await requests.close()
 
     asyncio.run(append())
-    reader = Gaps(world.settings.kafka())
+    reader = ReadableRecordProbe(world.settings.kafka())
     for partition in (0, 1):
         assert reader.readable((world.topics.name(Topic.REQUESTS), partition), 0, 1)
     reader.close()
@@ -172,15 +172,15 @@ def test_a_gap_without_records_is_no_lag(world: World) -> None:
     world.write(Topic.STATUS, KEYS)
     place = (world.topics.name(Topic.STATUS), 0)
     records = sum(partition_of(key, 2) == 0 for key in KEYS)
-    gaps = Gaps(world.settings.kafka())
+    gaps = ReadableRecordProbe(world.settings.kafka())
     try:
         assert gaps.readable(place, records - 1, records + 1), "a record waits"
         assert not gaps.readable(place, records, records + 1), "the control record of the transaction alone"
         world.write(Topic.STATUS, KEYS, commit=False)
-        end = asyncio.run(world.ends())[Partition(Topic.STATUS, 0)]
+        end = asyncio.run(world.ends())[LogPartition(Topic.STATUS, 0)]
         assert not gaps.readable(place, records, end), "an aborted transaction"
         world.write(Topic.STATUS, KEYS)
-        assert gaps.readable(place, records, asyncio.run(world.ends())[Partition(Topic.STATUS, 0)])
+        assert gaps.readable(place, records, asyncio.run(world.ends())[LogPartition(Topic.STATUS, 0)])
     finally:
         gaps.close()
 

@@ -15,12 +15,12 @@ from confluent_kafka import Producer
 
 from cli.broker import Kafka
 from runtime import exit_codes
-from runtime.kafka.admin import KafkaCluster
+from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.errors import ProjectionError
 from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.topics import Topic
 from state.projection import Identity, Reader, StatusCounts, Writer, open_engine
@@ -58,7 +58,7 @@ class World:
         self.producer = Producer({**self.settings.kafka(), "transactional.id": self.prefix, "partitioner": "murmur2"})
         self.producer.init_transactions(30)
 
-    def write(self, *records: Outgoing, commit: bool = True) -> None:
+    def write(self, *records: OutgoingRecord, commit: bool = True) -> None:
         self.producer.begin_transaction()
         for record in records:
             name = self.table.name(record.topic)
@@ -70,9 +70,11 @@ class World:
         else:
             self.producer.abort_transaction(30)
 
-    def step(self, numbers: range, version: int, based_on: int = NO_VERSION, **given: BatchStatus) -> list[Outgoing]:
+    def step(
+        self, numbers: range, version: int, based_on: int = NO_VERSION, **given: BatchStatus
+    ) -> list[OutgoingRecord]:
         """A decision on each of these batches, which gives it `version` plus its number."""
-        records: list[Outgoing] = []
+        records: list[OutgoingRecord] = []
         for number in numbers:
             made, before = version + number, NO_VERSION if based_on == NO_VERSION else based_on + number
             records.append(status_outgoing(status(number, made, **given)))
@@ -239,7 +241,7 @@ def test_another_clusters_projection_is_refused_at_the_start(world: World) -> No
 
 
 def test_a_projection_that_is_ahead_of_its_topics_is_refused(world: World) -> None:
-    cluster = KafkaCluster(world.settings.kafka())
+    cluster = KafkaAdmin(world.settings.kafka())
     engine = open_engine(world.settings.projection_url)
     writer = Writer(engine)
     writer.prepare(Identity(cluster.cluster_id(), cluster.topic_id(world.table.name(Topic.INBOX))))

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
 
 from cli.broker import Kafka
 from cli.supervision.stack import free_port
-from runtime.kafka.admin import KafkaCluster
+from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, Topic
@@ -93,7 +93,7 @@ def test_creating_again_changes_nothing(created: tuple[Settings, list[str]]) -> 
 
 def test_the_changelog_is_created_with_its_size(created: tuple[Settings, list[str]]) -> None:
     settings = created[0]
-    sizes = KafkaCluster(settings.kafka()).max_message_bytes([settings.topics().changelog])
+    sizes = KafkaAdmin(settings.kafka()).max_message_bytes([settings.topics().changelog])
     assert sizes == {settings.topics().changelog: settings.max_state_bytes}
 
 

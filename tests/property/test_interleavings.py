@@ -11,7 +11,7 @@ from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effec
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Body, ContentProvisioned, EssayRef, EssaysReady, FileFailure, ValidationFailed
 from tests.property.invariants import check_step, check_story
-from tests.property.worlds import SLOTS, Peers, Shape, peers, shapes
+from tests.property.worlds import SLOTS, PeerModel, Shape, peers, shapes
 from tests.unit.state.story import CLASS_CONTEXT, SEED_CONTEXT, Story
 
 Choose = Callable[[int], int]
@@ -53,7 +53,7 @@ openings = st.builds(
 class Play:
     """Lets one batch happen: events in an order that is chosen, each after its cause, repeats in between."""
 
-    def __init__(self, shape: Shape, slots: int, opening: Opening, says: Peers) -> None:
+    def __init__(self, shape: Shape, slots: int, opening: Opening, says: PeerModel) -> None:
         context = CLASS_CONTEXT if opening.way == "class" else SEED_CONTEXT
         self.story = Story(shape.definition, phases=shape.requested, slots=slots, context=context)
         self.opening = opening
@@ -134,7 +134,7 @@ def too_late(story: Story) -> bool:
     repeats=st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=12),
 )
 def test_every_possible_order_with_repeats_anywhere_ends_in_the_same_state(
-    shape: Shape, slots: int, opening: Opening, says: Peers, order: list[int], repeats: list[tuple[int, bool]]
+    shape: Shape, slots: int, opening: Opening, says: PeerModel, order: list[int], repeats: list[tuple[int, bool]]
 ) -> None:
     straight = Play(shape, slots, opening, says).run(lambda _count: 0)
     turns = iter(order)

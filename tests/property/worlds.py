@@ -37,7 +37,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     return Shape(PipelineDefinition(name="drawn", version=1, phases=listed), requested)
 
 
-class Peers(NamedTuple):
+class PeerModel(NamedTuple):
     """What the peers say: of each phase and slot `ok`, `failed`, `both` or `neither`; a silent phase names nobody."""
 
     says: dict[tuple[str, int], str]
@@ -60,10 +60,10 @@ class Peers(NamedTuple):
 
 
 @st.composite
-def peers(draw: st.DrawFn) -> Peers:
+def peers(draw: st.DrawFn) -> PeerModel:
     """Draw what the peers will say."""
     words = st.sampled_from(("ok", "ok", "ok", "failed", "both", "neither"))
     says = draw(st.lists(words, min_size=len(NAMES) * SLOTS, max_size=len(NAMES) * SLOTS))
     keys = [(name, slot) for name in NAMES for slot in range(SLOTS)]
     silent = draw(st.sets(st.sampled_from(NAMES), max_size=1))
-    return Peers(dict(zip(keys, says, strict=True)), frozenset(silent), draw(st.booleans()))
+    return PeerModel(dict(zip(keys, says, strict=True)), frozenset(silent), draw(st.booleans()))

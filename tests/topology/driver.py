@@ -15,7 +15,7 @@ from quixstreams.models import TopicManager
 
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 from tests.topology.memory_clients import Died, Fate, MemoryAdmin, MemoryConsumer, MemoryProducer
 from tests.topology.memory_kafka import MemoryKafka
@@ -148,7 +148,7 @@ class Driver:
         self._stores += 1
         self.settings = self.settings.model_copy(update={"state_dir": self._directory / f"state-{self._stores}"})
 
-    def put(self, *written: Outgoing, key: bytes | None = None) -> int:
+    def put(self, *written: OutgoingRecord, key: bytes | None = None) -> int:
         """Write inbox records; returns the version that the last one stands for."""
         at = ("", 0)
         for one in written:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from zlib import crc32
 
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic, TopicTable
 
 START_MS = 1_700_000_000_000
@@ -101,7 +101,7 @@ class MemoryKafka:
         log.append(entry)
         return entry, len(log) - 1
 
-    def send(self, outgoing: Outgoing, *, key: bytes | None = None) -> Partition:
+    def send(self, outgoing: OutgoingRecord, *, key: bytes | None = None) -> Partition:
         """Write a record as another process would; returns where."""
         topic = self.table.name(outgoing.topic)
         key = outgoing.key if key is None else key

@@ -16,7 +16,7 @@ from schemas.internal.events import (
     Principal,
     RegisterBatch,
 )
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.records import inbox_outgoing
 
@@ -68,7 +68,7 @@ def concluded(
     )
 
 
-def record(batch_id: str, body: Body, number: int = 0) -> Outgoing:
+def record(batch_id: str, body: Body, number: int = 0) -> OutgoingRecord:
     """An inbox record; `number` is its place on the topic it first came from."""
     kind = str(body.__struct_config__.tag)
     origin = Origin(
@@ -79,7 +79,7 @@ def record(batch_id: str, body: Body, number: int = 0) -> Outgoing:
     )
 
 
-def life(batch_id: str, version: int, *, essays: int = 3) -> list[Outgoing]:
+def life(batch_id: str, version: int, *, essays: int = 3) -> list[OutgoingRecord]:
     """Everything that happens to a batch that goes well: registered (with `version`), ready, spellchecked, judged."""
     bodies: list[Body] = [
         register(batch_id, essays=essays),

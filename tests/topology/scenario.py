@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.internal.events import Event
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 from state.batch import Batch
 from state.decision.decide import decide
@@ -30,7 +30,7 @@ def written(directory: Path, **settings: Any) -> Driver:
     read, one for an unknown batch, and a repeat."""
     driver = Driver(directory, **settings)
     driver.put_lives(*BATCHES)
-    driver.put(Outgoing(Topic.INBOX, BATCHES[0].encode(), b"unreadable"))
+    driver.put(OutgoingRecord(Topic.INBOX, BATCHES[0].encode(), b"unreadable"))
     driver.put(record(uuid_of("nobody"), ready(uuid_of("nobody"), 0)))
     driver.put(record(BATCHES[0], ready(BATCHES[0], 0), 99))
     return driver

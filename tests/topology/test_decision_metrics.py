@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.topics import Topic
 from tests.topology.scenario import decide_with_a_fault, written
-from topology.orchestrator.metrics import Observing
+from topology.orchestrator.metrics import DecisionMetrics
 
 
 def test_decisions_records_dead_letters_and_commits_are_counted(in_memory: Path) -> None:
     driver = written(in_memory)
-    metrics, health = Metrics(), Health("orchestrator")
-    observe = Observing(metrics, health, driver.kafka.table.name(Topic.INBOX))
+    metrics, health = Metrics(), ProcessHealth("orchestrator")
+    observe = DecisionMetrics(metrics, health, driver.kafka.table.name(Topic.INBOX))
     driver.run(every=1, decide=decide_with_a_fault, observe=observe, on_commit=metrics.commit_seconds.observe)
     body, _ = metrics.exposition()
     told = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))

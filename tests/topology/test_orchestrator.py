@@ -13,7 +13,7 @@ from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.events import Event
 from schemas.internal.history import HistoryRecord
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_history, decode_inbox, decode_status
 from schemas.topics import Topic
 from state.batch import Batch
@@ -136,7 +136,7 @@ def test_a_rule_that_raises_quarantines_the_record_and_the_partition_goes_on(dri
 
 @pytest.mark.parametrize("value", [b"", b"{", b'{"writer":1}', b"\xff", None])
 def test_an_unreadable_record_is_quarantined_under_its_key(driver: Driver, value: bytes | None) -> None:
-    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), value))
+    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), value))
     driver.put(record(BATCH, register(BATCH)))
     driver.run()
     [first, second] = history(driver)
@@ -169,7 +169,7 @@ def test_a_record_without_a_key_is_quarantined(driver: Driver) -> None:
 def test_a_record_of_a_newer_version_stops_the_process_and_nothing_is_skipped(driver: Driver) -> None:
     driver.put(record(BATCH, register(BATCH)))
     newer = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=9, least_reader=9)
-    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), encode(newer)))
+    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), encode(newer)))
     with pytest.raises(NewerRecord):
         driver.run()
     with pytest.raises(NewerRecord):
@@ -224,7 +224,7 @@ def test_a_state_too_large_for_the_changelog_ends_the_batch(in_memory: Path) -> 
 
 def test_a_value_that_no_dead_letter_can_hold_is_named_and_left_on_the_inbox(driver: Driver) -> None:
     size = driver.kafka.sizes[driver.kafka.table.name(Topic.DEAD_LETTERS)]
-    driver.put(Outgoing(Topic.INBOX, BATCH.encode(), b"x" * size))
+    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), b"x" * size))
     driver.run()
     [letter] = dead_letters(driver)
     assert letter.value is None
@@ -246,19 +246,21 @@ BOUNDLESS = {
 @pytest.mark.parametrize(("key", "value"), BOUNDLESS.values(), ids=BOUNDLESS)
 def test_what_is_told_of_a_record_set_aside_fits_whatever_it_holds(driver: Driver, key: bytes, value: bytes) -> None:
     assert len(key + value) < driver.settings.limits().inbox_bytes
-    driver.put(Outgoing(Topic.INBOX, key, value))
+    driver.put(OutgoingRecord(Topic.INBOX, key, value))
     driver.run()
     assert [one.disposition for one in history(driver)] == [Disposition.QUARANTINED]
     for topic in (Topic.HISTORY, Topic.DEAD_LETTERS):
         [told] = driver.kafka.read(topic)
-        size = Outgoing(topic, told.key or b"", told.value, told.headers).size
+        size = OutgoingRecord(topic, told.key or b"", told.value, told.headers).size
         assert size + RECORD_OVERHEAD_BYTES <= driver.kafka.sizes[driver.kafka.table.name(topic)]
 
 
 def test_an_error_that_quotes_a_record_is_told_in_short(driver: Driver) -> None:
     kind, foreign = b'"kind":"register"', b'"kind":"' + b"x" * LONG + b'"'
     driver.put(
-        Outgoing(Topic.INBOX, BATCH.encode(), (record(BATCH, register(BATCH)).value or b"").replace(kind, foreign))
+        OutgoingRecord(
+            Topic.INBOX, BATCH.encode(), (record(BATCH, register(BATCH)).value or b"").replace(kind, foreign)
+        )
     )
     driver.run()
     [told] = history(driver)
@@ -302,7 +304,7 @@ def test_a_stored_record_that_cannot_be_read_sets_aside_the_events_of_its_batch_
 
 def test_every_inbox_record_has_exactly_one_history_record(driver: Driver) -> None:
     driver.put_lives(BATCH, uuid_of("second"))
-    driver.put(Outgoing(Topic.INBOX, b"nobody", b"nothing"))
+    driver.put(OutgoingRecord(Topic.INBOX, b"nobody", b"nothing"))
     driver.run(every=1)
     told = [(one.partition, one.offset) for one in history(driver)]
     inbox = driver.kafka.table.name(Topic.INBOX)

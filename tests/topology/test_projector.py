@@ -10,13 +10,13 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from quixstreams.internal_consumer import InternalConsumer
 from sqlalchemy import select
 
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from runtime.settings import Settings
 from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
-from state.projection import Applied, Identity, LogRecord, Writer, open_engine, tables
+from state.projection import Applied, Identity, ProjectedRecord, Writer, open_engine, tables
 from tests.topology.driver import MemoryApplication
 from tests.topology.memory_clients import Died, Fate, MemoryConsumer
 from tests.topology.memory_kafka import MemoryKafka
@@ -48,7 +48,7 @@ class DyingWriter(Writer):
 
     fate: Fate
 
-    def apply(self, records: Sequence[LogRecord]) -> Applied:
+    def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         self.fate.step("apply")
         applied = super().apply(records)
         self.fate.step("applied")
@@ -76,13 +76,13 @@ class World:
             writer.prepare(Identity("memory", "inbox"))
             topics = {self.settings.topics().name(topic): topic for topic in INPUTS}
             sink = ProjectionSink(writer, topics, stopping=Event(), observe=observer(self.metrics))
-            options = projector_options(self.settings, Health("projector"))
+            options = projector_options(self.settings, ProcessHealth("projector"))
             guards = [StartFromProjection(sink, topics, self.kafka)]
             application = ProjectorApplication(
                 kafka=self.kafka, fate=self.fate, guards=guards, state_dir=self.settings.state_dir, **options
             )
             application._processing_context.commit_every = every
-            build(application, topics, sink, self.metrics, Health("projector"))
+            build(application, topics, sink, self.metrics, ProcessHealth("projector"))
             application.run()
         finally:
             engine.dispose()

@@ -13,8 +13,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from runtime.kafka.admin import Partition
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
-from state.projection import Applied, Identity, LogRecord, Writer, open_engine
-from topology.projector.sink import ProjectionSink, StartFromProjection, patiently
+from state.projection import Applied, Identity, ProjectedRecord, Writer, open_engine
+from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
 
 STATUS, HISTORY = Topic.STATUS.value, Topic.HISTORY.value
 TOPICS = {STATUS: Topic.STATUS, HISTORY: Topic.HISTORY}
@@ -26,11 +26,11 @@ class FakeProjection:
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
-        self.transactions: list[Sequence[LogRecord]] = []
+        self.transactions: list[Sequence[ProjectedRecord]] = []
         self.reflected: dict[tuple[Topic, int], int] = {}
         self.pruned: list[int] = []
 
-    def apply(self, records: Sequence[LogRecord]) -> Applied:
+    def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         if self.failures:
             raise self.failures.pop(0)
         self.transactions.append(list(records))
@@ -87,9 +87,9 @@ def test_a_checkpoint_is_one_transaction_over_all_partitions_in_their_order() ->
     headers = (("version", b"5"),)
     assert projection.transactions == [
         [
-            LogRecord(Topic.STATUS, 0, 1, 7, b"key", b"{}", headers),
-            LogRecord(Topic.HISTORY, 0, 4, 7, b"key", b"{}", headers),
-            LogRecord(Topic.STATUS, 0, 3, 7, b"key", None, headers),
+            ProjectedRecord(Topic.STATUS, 0, 1, 7, b"key", b"{}", headers),
+            ProjectedRecord(Topic.HISTORY, 0, 4, 7, b"key", b"{}", headers),
+            ProjectedRecord(Topic.STATUS, 0, 3, 7, b"key", None, headers),
         ]
     ]
 
@@ -137,7 +137,7 @@ def test_a_file_that_is_no_database_is_not_waited_for(made: str, tmp_path: Path)
         file.write_bytes(b"not a database" * 100)
     engine = open_engine(f"sqlite:///{file}")
     with pytest.raises(ProjectionError, match=r"ORC-PROJECTION:"):
-        patiently(lambda: Writer(engine).prepare(Identity("cluster", "inbox")), stopping=Event(), patience_s=300)
+        retry_database(lambda: Writer(engine).prepare(Identity("cluster", "inbox")), stopping=Event(), patience_s=300)
     engine.dispose()
 
 
@@ -152,14 +152,14 @@ def test_a_database_locked_by_another_process_is_written_once_it_is_free(tmp_pat
     def work() -> Applied:
         nonlocal failures
         try:
-            return writer.apply([LogRecord(Topic.STATUS, 0, 1, 7, b"key", b"{}")])
+            return writer.apply([ProjectedRecord(Topic.STATUS, 0, 1, 7, b"key", b"{}")])
         except OperationalError:
             failures += 1
             other.execute("ROLLBACK")
             raise
 
     with closing(other):
-        applied = patiently(work, stopping=Event())
+        applied = retry_database(work, stopping=Event())
     assert (failures, applied.records, writer.offsets()) == (1, 1, {(Topic.STATUS, 0): 2})
     engine.dispose()
 

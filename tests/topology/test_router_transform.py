@@ -9,14 +9,14 @@ from runtime.settings import Settings
 from schemas import ids
 from schemas.errors import ConfigurationError, NewerRecord
 from schemas.internal.dead_letters import DeadLetter, parse_dead_letter
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import decode_inbox
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
 from topology.router.transform import RECORD_OVERHEAD_BYTES, Routing, registration_policy
 
-AT = Coordinates("huleedu.els.batch.essays.ready.v1", 2, 77, 1_700_000_000_000)
+AT = RecordPosition("huleedu.els.batch.essays.ready.v1", 2, 77, 1_700_000_000_000)
 LIMITS = Limits(input_bytes=60_000, inbox_bytes=60_000, state_bytes=70_000, dead_letter_bytes=70_000)
 POLICY = registration_policy(Settings(_env_file=None))
 
@@ -45,7 +45,7 @@ def routing(limits: Limits = LIMITS) -> Routing:
     return Routing(policy, limits)
 
 
-def letter(outgoing: Outgoing) -> DeadLetter:
+def letter(outgoing: OutgoingRecord) -> DeadLetter:
     assert outgoing.topic is Topic.DEAD_LETTERS
     return parse_dead_letter(outgoing.key, dict(outgoing.headers), outgoing.value)
 
@@ -90,7 +90,7 @@ def test_what_goes_out_always_fits() -> None:
 
 
 def test_a_fault_of_the_router_is_a_dead_letter_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> Outgoing:
+    def fails(*_: object) -> OutgoingRecord:
         raise KeyError("nobody foresaw this")
 
     monkeypatch.setattr("topology.router.transform.normalise", fails)
@@ -117,14 +117,14 @@ def request(padding: str = "", **envelope: Any) -> bytes:
     ],
 )
 def test_whoever_waits_for_a_request_that_is_a_dead_letter_is_told(value: bytes, code: str) -> None:
-    at = Coordinates(Topic.REQUESTS.value, 0, 1, AT.time_ms)
+    at = RecordPosition(Topic.REQUESTS.value, 0, 1, AT.time_ms)
     found = letter(routing().route(Topic.REQUESTS, at, None, value, {}))
     assert (found.code, found.request_id) == (code, "r-1")
 
 
 def test_the_fault_of_the_router_on_a_request_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("topology.router.transform.inbox_outgoing", lambda _: 1 // 0)
-    at = Coordinates(Topic.REQUESTS.value, 0, 1, AT.time_ms)
+    at = RecordPosition(Topic.REQUESTS.value, 0, 1, AT.time_ms)
     found = letter(routing().route(Topic.REQUESTS, at, None, request(), {}))
     assert (found.code, found.request_id) == ("ORC-ROUTER-FAULT", "r-1")
 

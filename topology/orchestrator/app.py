@@ -6,17 +6,17 @@ from typing import Any
 from confluent_kafka import TopicPartition
 from quixstreams.models.serializers import SerializationContext, Serializer
 
-from runtime.health import Health
-from runtime.kafka.admin import Cluster, KafkaCluster
+from runtime.health import ProcessHealth
+from runtime.kafka.admin import ClusterFacts, KafkaAdmin
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import TopicError
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 from state.decision.decide import decide
-from topology.orchestrator.metrics import Observing
+from topology.orchestrator.metrics import DecisionMetrics
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
-from topology.orchestrator.processor import Decide, Deciding, Observe
+from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.orchestrator.state_directory import StateDirectory, StateIdentity
 from topology.stream.application import AssignmentGuard, StreamApplication, application_options
 from topology.stream.guards import claim_offsets, wait_until_stable
@@ -36,13 +36,13 @@ def _work(process: Process) -> None:
     settings = process.settings
     for warning in provisioning.check(settings):
         process.log.warning("topic_differs", warning=warning)
-    cluster = KafkaCluster(settings.kafka())
+    cluster = KafkaAdmin(settings.kafka())
     inbox, changelog = settings.topics().name(Topic.INBOX), settings.topics().changelog
     identity = StateIdentity(
         cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox), group=settings.orchestrator_group
     )
     with StateDirectory(settings.state_dir, identity):
-        observe = Observing(process.metrics, process.health, inbox)
+        observe = DecisionMetrics(process.metrics, process.health, inbox)
         on_commit = process.metrics.commit_seconds.observe
         application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
         process.health.watch_restored(application.restored)
@@ -60,9 +60,9 @@ def _work(process: Process) -> None:
 
 def build(
     settings: Settings,
-    cluster: Cluster,
+    cluster: ClusterFacts,
     *,
-    health: Health | None = None,
+    health: ProcessHealth | None = None,
     observe: Observe | None = None,
     on_commit: Callable[[float], None] | None = None,
     decide: Decide = decide,
@@ -94,12 +94,12 @@ def build(
     guards = [state_guard(cluster, inbox, topics.changelog)]
     app: StreamApplication = application(guards=guards, on_commit=on_commit, state_dir=settings.state_dir, **options)
     outbox = Outbox(topics, limits, sizes[topics.changelog])
-    deciding = Deciding(outbox, generation=settings.generation, decide=decide, observe=observe)
+    deciding = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
     _wire(app, inbox, names, deciding)
     return app
 
 
-def state_guard(cluster: Cluster, inbox: str, changelog: str) -> AssignmentGuard:
+def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> AssignmentGuard:
     """Return guards H2 and H3 (`topology.stream.guards`), as they stand before an assignment."""
 
     def guard(consumer: Any, partitions: Sequence[TopicPartition]) -> None:
@@ -111,7 +111,7 @@ def state_guard(cluster: Cluster, inbox: str, changelog: str) -> AssignmentGuard
     return guard
 
 
-def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding: Deciding) -> None:
+def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding: DecisionProcessor) -> None:
     payload = _PayloadSerializer()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
@@ -122,9 +122,9 @@ def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding:
 
 
 class _PayloadSerializer(Serializer):
-    """Takes an `Outgoing`'s bytes as they are; None makes a tombstone."""
+    """Takes an `OutgoingRecord`'s bytes as they are; None makes a tombstone."""
 
-    def __call__(self, record: Outgoing, ctx: SerializationContext) -> bytes:  # noqa: ARG002  (the library's signature)
+    def __call__(self, record: OutgoingRecord, ctx: SerializationContext) -> bytes:  # noqa: ARG002  (the library's signature)
         return record.value  # type: ignore[return-value]
 
 

@@ -1,19 +1,19 @@
 """What the orchestrator's metrics and health are told about each decided record."""
 
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.internal.dead_letters import CODE
 from schemas.topics import Topic
-from topology.orchestrator.processor import Decided
+from topology.orchestrator.processor import DecisionRecord
 
 _INBOX = (Topic.INBOX.value,)
 _LABELS = {topic: (topic.value,) for topic in Topic}
 
 
-class Observing:
+class DecisionMetrics:
     """Counts decisions and records. Called for every inbox record, so it only adds to tallies."""
 
-    def __init__(self, metrics: Metrics, health: Health, inbox: str) -> None:
+    def __init__(self, metrics: Metrics, health: ProcessHealth, inbox: str) -> None:
         self._health = health
         self._inbox = inbox
         self._read = metrics.tally(metrics.records_read).totals
@@ -21,7 +21,7 @@ class Observing:
         self._decisions = metrics.tally(metrics.decisions).totals
         self._dead_letters = metrics.dead_letters
 
-    def __call__(self, decided: Decided) -> None:
+    def __call__(self, decided: DecisionRecord) -> None:
         """Count one record."""
         self._health.processed(self._inbox, decided.partition, decided.time_ms)
         self._read[_INBOX] += 1

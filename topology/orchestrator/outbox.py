@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.events import Event
 from schemas.internal.history import EffectNote
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.outbound.render import render
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
@@ -23,13 +23,13 @@ DESTINATIONS = (*PEER_OUTPUTS, Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 RECORD_OVERHEAD_BYTES = 256
 """What the broker counts beside key, value and headers of a record that is alone in its batch, generously."""
 
-Render = Callable[[Effect, TopicTable], Outgoing]
+Render = Callable[[Effect, TopicTable], OutgoingRecord]
 
 
 class Written(NamedTuple):
     """What is to be written for one inbox record."""
 
-    records: list[Outgoing]
+    records: list[OutgoingRecord]
     """In the order in which they are published: effects, dead letter, status, history. Whoever sees the history
     record of a request answers it, and everything else is in the same transaction."""
     state: bytes | None
@@ -62,7 +62,7 @@ class Outbox:
         self._render = render
 
     def write(
-        self, before: Batch | None, event: Event, decision: Decision, dead_letter: Outgoing | None = None
+        self, before: Batch | None, event: Event, decision: Decision, dead_letter: OutgoingRecord | None = None
     ) -> Written:
         """Return everything that a decision leads to."""
         after = decision.batch
@@ -86,7 +86,7 @@ class Outbox:
             return Oversize("the stored record", len(written.state), self._state_limit)
         return self.oversize_of(written.records)
 
-    def oversize_of(self, records: Sequence[Outgoing]) -> Oversize | None:
+    def oversize_of(self, records: Sequence[OutgoingRecord]) -> Oversize | None:
         """Return the first of the records that does not fit its topic, or None."""
         for record in records:
             limit = self._limits[record.topic]
@@ -97,7 +97,7 @@ class Outbox:
                 return Oversize(f"the record for {self._names[record.topic]}", record.size, limit)
         return None
 
-    def _note(self, effect: Effect, record: Outgoing) -> EffectNote:
+    def _note(self, effect: Effect, record: OutgoingRecord) -> EffectNote:
         kind, name = str(effect.__struct_config__.tag), self._names[record.topic]
         if isinstance(effect, CommandPhase):
             return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))

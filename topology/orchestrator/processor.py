@@ -15,7 +15,7 @@ from schemas.errors import UnreadableRecord
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
 from schemas.internal.history import NO_VERSION, Reason
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import decode_inbox
 from state.batch import Batch
 from state.codec import decode_batch
@@ -25,10 +25,10 @@ from state.decision.result import Decision
 from topology.orchestrator.outbox import Outbox, Oversize, Written
 from topology.orchestrator.quarantine import (
     MAX_DETAIL,
+    error_text,
     foreign_letter,
     kind_of,
     letter_of,
-    said,
     set_aside_history,
     shortened,
     unreadable_letter,
@@ -56,7 +56,7 @@ class Store(Protocol):
         """Remove the value."""
 
 
-class Decided(NamedTuple):
+class DecisionRecord(NamedTuple):
     """What is told about each record, for metrics."""
 
     kind: str
@@ -66,13 +66,13 @@ class Decided(NamedTuple):
     """Of the inbox."""
     time_ms: int
     """The record's append time."""
-    records: list[Outgoing]
+    records: list[OutgoingRecord]
 
 
-Observe = Callable[[Decided], None]
+Observe = Callable[[DecisionRecord], None]
 
 
-class Deciding:
+class DecisionProcessor:
     """Decides inbox records. Called by the library for each, in the order of its partition.
 
     Raises `NewerRecord` for a record or a state that a newer version wrote, and `StateError` for a record that its
@@ -90,10 +90,10 @@ class Deciding:
 
     def __call__(
         self, value: bytes | None, key: bytes | None, time_ms: int, _headers: object, store: Store
-    ) -> list[Outgoing]:
+    ) -> list[OutgoingRecord]:
         """Return the records to publish, and leave the batch's new state in the store."""
         context = message_context()
-        at = Coordinates(context.topic, context.partition, context.offset, time_ms)
+        at = RecordPosition(context.topic, context.partition, context.offset, time_ms)
         try:
             record = decode_inbox(value or b"")
         except UnreadableRecord as error:
@@ -115,9 +115,9 @@ class Deciding:
             offset=at.offset,
         )
         decision, records = self._decided(event, value, store)
-        return self._told(kind_of(record.body), decision.disposition, at, records)
+        return self._emit(kind_of(record.body), decision.disposition, at, records)
 
-    def _decided(self, event: Event, value: bytes | None, store: Store) -> tuple[Decision, list[Outgoing]]:
+    def _decided(self, event: Event, value: bytes | None, store: Store) -> tuple[Decision, list[OutgoingRecord]]:
         stored = store.get_bytes(STATE_KEY)
         before = None
         try:
@@ -165,12 +165,12 @@ class Deciding:
     def _failed(
         self, before: Batch | None, event: Event, value: bytes | None, error: Exception
     ) -> tuple[Decision, Written]:
-        reason = Reason(code=ReasonCode.DECISION_FAILED, detail=said(error))
+        reason = Reason(code=ReasonCode.DECISION_FAILED, detail=error_text(error))
         letter = self._letter(event, value, "ORC-DECISION-FAILED", str(reason.detail), shortened(error))
         return self._quarantined(before, event, letter, reason)
 
     def _quarantined(
-        self, before: Batch | None, event: Event, letter: Outgoing, reason: Reason
+        self, before: Batch | None, event: Event, letter: OutgoingRecord, reason: Reason
     ) -> tuple[Decision, Written]:
         self._log.error(
             "quarantined",
@@ -185,30 +185,37 @@ class Deciding:
         if self._outbox.oversize_of(written.records) is None:
             return decision, written
         # The record names itself at a length that its history cannot repeat.
-        at = Coordinates("", event.partition, event.offset, event.time_ms)
+        at = RecordPosition("", event.partition, event.offset, event.time_ms)
         version = NO_VERSION if before is None else before.version
         history = set_aside_history(at, event.batch_id.encode(), reason, letter, version=version)
         return decision, Written([letter, history], written.state)
 
     def _set_aside(
-        self, at: Coordinates, key: bytes | None, letter: Outgoing, reason: Reason, record: InboxRecord | None = None
-    ) -> list[Outgoing]:
-        letter = self._fitting(letter)
+        self,
+        at: RecordPosition,
+        key: bytes | None,
+        letter: OutgoingRecord,
+        reason: Reason,
+        record: InboxRecord | None = None,
+    ) -> list[OutgoingRecord]:
+        letter = self._drop_value_if_oversized(letter)
         history = set_aside_history(at, key, reason, letter, record)
         if self._outbox.oversize_of([history]) is not None:
             history = set_aside_history(at, key, reason, letter)
         self._log.error("quarantined", reason=reason.code.value, detail=reason.detail, offset=at.offset)
         kind = "" if record is None else kind_of(record.body)
-        return self._told(kind, Disposition.QUARANTINED, at, [letter, history])
+        return self._emit(kind, Disposition.QUARANTINED, at, [letter, history])
 
-    def _letter(self, event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> Outgoing:
-        return self._fitting(letter_of(event, value, code, reason, trace))
+    def _letter(self, event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> OutgoingRecord:
+        return self._drop_value_if_oversized(letter_of(event, value, code, reason, trace))
 
-    def _fitting(self, letter: Outgoing) -> Outgoing:
+    def _drop_value_if_oversized(self, letter: OutgoingRecord) -> OutgoingRecord:
         """Return the dead letter, without its value where that fits no dead letter: the inbox still holds it."""
         return letter if self._outbox.oversize_of([letter]) is None else replace(letter, value=None)
 
-    def _told(self, kind: str, disposition: Disposition, at: Coordinates, records: list[Outgoing]) -> list[Outgoing]:
+    def _emit(
+        self, kind: str, disposition: Disposition, at: RecordPosition, records: list[OutgoingRecord]
+    ) -> list[OutgoingRecord]:
         if self._observe is not None:
-            self._observe(Decided(kind, disposition, at.partition, at.time_ms, records))
+            self._observe(DecisionRecord(kind, disposition, at.partition, at.time_ms, records))
         return records

@@ -14,7 +14,7 @@ from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import Disposition
 from schemas.internal.events import Body, Event, InboxRecord
 from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import history_outgoing
 
 MAX_DETAIL = 500
@@ -25,17 +25,21 @@ _TRACEBACK_FRAMES = 8
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
-def letter_of(event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> Outgoing:
+def letter_of(event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> OutgoingRecord:
     """Return the dead letter of a record that could be decoded; its first place is its origin's."""
     return _letter(event.batch_id.encode(), value, code, reason, event.time_ms, event, trace)
 
 
-def foreign_letter(record: InboxRecord, key: bytes | None, value: bytes | None, reason: str, time_ms: int) -> Outgoing:
+def foreign_letter(
+    record: InboxRecord, key: bytes | None, value: bytes | None, reason: str, time_ms: int
+) -> OutgoingRecord:
     """Return the dead letter of a record under another key than its batch_id."""
     return _letter(key, value, "ORC-KEY-MISMATCH", reason, time_ms, record)
 
 
-def unreadable_letter(at: Coordinates, key: bytes | None, value: bytes | None, error: UnreadableRecord) -> Outgoing:
+def unreadable_letter(
+    at: RecordPosition, key: bytes | None, value: bytes | None, error: UnreadableRecord
+) -> OutgoingRecord:
     """Return the dead letter of a record that could not be decoded; only its place on the inbox is known."""
     return dead_letter(value=value, key=key, first=at, code=error.code, reason=error.message, wrapped=True)
 
@@ -48,12 +52,12 @@ def _letter(
     time_ms: int,
     about: Event | InboxRecord,
     trace: str = "",
-) -> Outgoing:
+) -> OutgoingRecord:
     origin = about.origin
     return dead_letter(
         value=value,
         key=key,
-        first=Coordinates(origin.topic, origin.partition, origin.offset, time_ms),
+        first=RecordPosition(origin.topic, origin.partition, origin.offset, time_ms),
         code=code,
         reason=reason,
         request_id=getattr(about.body, "request_id", None),
@@ -63,13 +67,13 @@ def _letter(
 
 
 def set_aside_history(
-    at: Coordinates,
+    at: RecordPosition,
     key: bytes | None,
     reason: Reason,
-    letter: Outgoing,
+    letter: OutgoingRecord,
     record: InboxRecord | None = None,
     version: int = NO_VERSION,
-) -> Outgoing:
+) -> OutgoingRecord:
     """Return the history of a record that changed nothing; keyed as the record is.
 
     Without `record`, which can be as large as the inbox takes, it fits every topic. `version` is that of the batch.
@@ -99,7 +103,7 @@ def kind_of(body: Body) -> str:
     return str(body.__struct_config__.tag)
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return what an exception says, the same each time: without addresses in memory."""
     return _ADDRESS.sub("", f"{type(error).__name__}: {error}")[:MAX_DETAIL]
 

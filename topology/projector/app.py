@@ -11,15 +11,15 @@ from typing import Any
 
 from quixstreams import message_context
 
-from runtime.health import Health
-from runtime.kafka.admin import KafkaCluster
+from runtime.health import ProcessHealth
+from runtime.kafka.admin import KafkaAdmin
 from runtime.logs import get_logger
 from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, open_engine
-from topology.projector.sink import ProjectionSink, StartFromProjection, patiently
+from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication, application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import TopicWatch
@@ -38,13 +38,13 @@ def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
     for warning in provisioning.check(settings, outputs=False):
         process.log.warning("topic_differs", difference=warning)
-    cluster = KafkaCluster(settings.kafka())
+    cluster = KafkaAdmin(settings.kafka())
     topics = {table.name(topic): topic for topic in INPUTS}
     engine = open_engine(settings.projection_url)
     try:
         writer = Writer(engine)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
-        patiently(lambda: writer.prepare(identity), stopping=process.stopping.asked)
+        retry_database(lambda: writer.prepare(identity), stopping=process.stopping.asked)
         sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
         start = StartFromProjection(sink, topics, cluster)
         watch = TopicWatch(
@@ -64,7 +64,7 @@ def _work(process: Process) -> None:
         engine.dispose()
 
 
-def projector_options(settings: Settings, health: Health) -> dict[str, Any]:
+def projector_options(settings: Settings, health: ProcessHealth) -> dict[str, Any]:
     """Return the stream library's arguments for the projector, all but its state directory."""
     return application_options(
         settings,
@@ -81,7 +81,7 @@ def build(
     topics: Mapping[str, Topic],
     sink: ProjectionSink,
     metrics: Metrics,
-    health: Health,
+    health: ProcessHealth,
 ) -> None:
     """Lay out the dataframes: each of `topics`, real names, into `sink`."""
     for name, topic in topics.items():
@@ -91,7 +91,7 @@ def build(
         frame.sink(sink)
 
 
-def _counter(name: str, topic: Topic, metrics: Metrics, health: Health) -> Callable[..., None]:
+def _counter(name: str, topic: Topic, metrics: Metrics, health: ProcessHealth) -> Callable[..., None]:
     read, processed = metrics.records_read.labels(topic.value), health.processed
 
     def count(_value: object, _key: object, time_ms: int, _headers: object) -> None:

@@ -16,11 +16,11 @@ from quixstreams.sinks import BaseSink
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from runtime.kafka.admin import Cluster
+from runtime.kafka.admin import ClusterFacts
 from runtime.logs import get_logger
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
-from state.projection import Applied, LogRecord, refuse_shorter
+from state.projection import Applied, ProjectedRecord, require_not_ahead
 
 PATIENCE_S = 60.0
 """How long a database that cannot be reached or stays locked is tried again before the process ends."""
@@ -33,10 +33,10 @@ log = get_logger(__name__)
 Result = TypeVar("Result")
 
 
-class Projection(Protocol):
+class ProjectionWriter(Protocol):
     """What the sink needs of `state.projection.Writer`."""
 
-    def apply(self, records: Sequence[LogRecord]) -> Applied:
+    def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         """Apply records and their offsets in one transaction."""
 
     def offsets(self) -> dict[tuple[Topic, int], int]:
@@ -55,7 +55,7 @@ class ProjectionSink(BaseSink):
 
     def __init__(
         self,
-        projection: Projection,
+        projection: ProjectionWriter,
         topics: Mapping[str, Topic],
         *,
         stopping: Event,
@@ -68,7 +68,7 @@ class ProjectionSink(BaseSink):
         self._stopping = stopping
         self._observe = observe
         self._patience_s = patience_s
-        self._records: list[LogRecord] = []
+        self._records: list[ProjectedRecord] = []
         # On a revoke the library flushes from a thread of its own, which can outlast its patience.
         self._lock = Lock()
         self._pruned = float("-inf")
@@ -85,7 +85,7 @@ class ProjectionSink(BaseSink):
     ) -> None:
         """Take in a record; a tombstone's value is None."""
         given = tuple((name, content) for name, content in headers or () if isinstance(content, bytes))
-        self._records.append(LogRecord(self._topics[topic], partition, offset, timestamp, key, value, given))
+        self._records.append(ProjectedRecord(self._topics[topic], partition, offset, timestamp, key, value, given))
 
     def flush(self) -> None:
         """Apply what was taken in since the last flush."""
@@ -107,7 +107,7 @@ class ProjectionSink(BaseSink):
             return self._patiently(self._projection.offsets)
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
-        return patiently(work, stopping=self._stopping, patience_s=self._patience_s)
+        return retry_database(work, stopping=self._stopping, patience_s=self._patience_s)
 
 
 class StartFromProjection:
@@ -118,7 +118,7 @@ class StartFromProjection:
     does: it was deleted and made again.
     """
 
-    def __init__(self, sink: ProjectionSink, topics: Mapping[str, Topic], cluster: Cluster) -> None:
+    def __init__(self, sink: ProjectionSink, topics: Mapping[str, Topic], cluster: ClusterFacts) -> None:
         self._sink = sink
         self._topics = topics
         self._cluster = cluster
@@ -130,11 +130,11 @@ class StartFromProjection:
         for each in partitions:
             start = reflected.get((self._topics[each.topic], each.partition))
             each.offset = OFFSET_BEGINNING if start is None else start
-            refuse_shorter(f"{each.topic}[{each.partition}]", start or 0, ends[each.topic, each.partition])
+            require_not_ahead(f"{each.topic}[{each.partition}]", start or 0, ends[each.topic, each.partition])
         log.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
 
 
-def patiently(work: Callable[[], Result], *, stopping: Event, patience_s: float = PATIENCE_S) -> Result:
+def retry_database(work: Callable[[], Result], *, stopping: Event, patience_s: float = PATIENCE_S) -> Result:
     """Return what `work` returns, trying again while the database cannot be reached. Raises `ProjectionError`."""
     deadline = time.monotonic() + patience_s
     pause = _FIRST_PAUSE_S

@@ -15,13 +15,13 @@ from zlib import crc32
 from quixstreams import message_context
 from quixstreams.models import Serializer
 
-from runtime.health import Health
-from runtime.kafka.admin import KafkaCluster
+from runtime.health import ProcessHealth
+from runtime.kafka.admin import KafkaAdmin
 from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.internal.dead_letters import CODE
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
 from topology.router.start_offsets import claim_start
 from topology.router.transform import Routing, registration_policy
@@ -46,7 +46,7 @@ def _work(process: Process) -> None:
     routing = Routing(registration_policy(settings), settings.limits())
     for warning in provisioning.check(settings, outputs=False):
         process.log.warning("topic_differs", difference=warning)
-    cluster = KafkaCluster(settings.kafka())
+    cluster = KafkaAdmin(settings.kafka())
     names = {table.name(topic): topic for topic in ROUTER_INPUTS}
     inbox = table.name(Topic.INBOX)
     counts = cluster.partition_counts([*names, inbox])
@@ -69,7 +69,7 @@ def _work(process: Process) -> None:
         application.run()
 
 
-def router_options(settings: Settings, inputs: Mapping[str, int], health: Health) -> dict[str, Any]:
+def router_options(settings: Settings, inputs: Mapping[str, int], health: ProcessHealth) -> dict[str, Any]:
     """Return the stream library's arguments for the router, all but its state directory.
 
     The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
@@ -97,7 +97,7 @@ def build(
     inputs: Sequence[Topic],
     routing: Routing,
     metrics: Metrics,
-    health: Health,
+    health: ProcessHealth,
 ) -> None:
     """Lay out the dataframes: each of `inputs` through `routing` to the inbox or the dead letters."""
     outputs = {
@@ -106,7 +106,7 @@ def build(
     }
     written = {topic: metrics.records_written.labels(topic.value) for topic in outputs}
 
-    def destination(outgoing: Outgoing, *_: object) -> Any:
+    def destination(outgoing: OutgoingRecord, *_: object) -> Any:
         written[outgoing.topic].inc()
         return outputs[outgoing.topic]
 
@@ -119,15 +119,15 @@ def build(
 
 
 def _step(
-    topic: Topic, name: str, routing: Routing, metrics: Metrics, health: Health
-) -> Callable[[bytes | None, bytes | None, int, Headers], Outgoing]:
+    topic: Topic, name: str, routing: Routing, metrics: Metrics, health: ProcessHealth
+) -> Callable[[bytes | None, bytes | None, int, Headers], OutgoingRecord]:
     read = metrics.records_read.labels(topic.value)
     letters = metrics.dead_letters
     route, processed = routing.route, health.processed
 
-    def step(value: bytes | None, key: bytes | None, time_ms: int, headers: Headers) -> Outgoing:
+    def step(value: bytes | None, key: bytes | None, time_ms: int, headers: Headers) -> OutgoingRecord:
         context = message_context()
-        at = Coordinates(name, context.partition, context.offset, time_ms)
+        at = RecordPosition(name, context.partition, context.offset, time_ms)
         given = {name: value for name, value in headers if value is not None} if headers else _NO_HEADERS
         outgoing = route(topic, at, key, value, given)
         if outgoing.topic is Topic.DEAD_LETTERS:
@@ -140,15 +140,15 @@ def _step(
 
 
 class _Payload(Serializer):
-    """Publishes the bytes of an `Outgoing`; None, a record without a value, passes too."""
+    """Publishes the bytes of an `OutgoingRecord`; None, a record without a value, passes too."""
 
-    def __call__(self, value: Outgoing, ctx: object) -> bytes:  # noqa: ARG002
+    def __call__(self, value: OutgoingRecord, ctx: object) -> bytes:  # noqa: ARG002
         return value.value  # type: ignore[return-value]
 
 
-def _headers(outgoing: Outgoing, *_: object) -> list[tuple[str, bytes]]:
+def _headers(outgoing: OutgoingRecord, *_: object) -> list[tuple[str, bytes]]:
     return list(outgoing.headers)
 
 
-def _key(outgoing: Outgoing) -> bytes:
+def _key(outgoing: OutgoingRecord) -> bytes:
     return outgoing.key

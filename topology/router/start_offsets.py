@@ -34,7 +34,7 @@ def claim_start(admin: AdminClient, settings: Settings, inputs: Mapping[str, int
             begin = _begin(admin, settings, partitions)
             committed.commit(begin)
         except KafkaException as error:
-            raise _silent(error) from error
+            raise _broker_unreachable(error) from error
     return settings.router_start or _UNSET
 
 
@@ -75,10 +75,10 @@ def _answer(future: Any) -> Any:
     try:
         return future.result(_REQUEST_TIMEOUT_S)
     except KafkaException as error:
-        raise _silent(error) from error
+        raise _broker_unreachable(error) from error
 
 
-def _silent(error: KafkaException) -> BrokerError:
+def _broker_unreachable(error: KafkaException) -> BrokerError:
     return BrokerError(
         f"Kafka cannot tell or set the router's offsets: {error.args[0].str()}.",
         next_step="Look at the cluster's brokers and at this client's rights on its group, then start it again.",

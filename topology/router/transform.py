@@ -7,7 +7,7 @@ from runtime.settings import Settings
 from schemas.errors import ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.normalise import normalise, request_id_of
 from schemas.internal.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import inbox_outgoing
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
@@ -47,8 +47,8 @@ class Routing:
         self._letter_room = limits.dead_letter_bytes - RECORD_OVERHEAD_BYTES
 
     def route(
-        self, topic: Topic, at: Coordinates, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
-    ) -> Outgoing:
+        self, topic: Topic, at: RecordPosition, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
+    ) -> OutgoingRecord:
         """Return the inbox record, or the dead letter with the unchanged value.
 
         Raises:
@@ -70,14 +70,14 @@ class Routing:
     def _dead_letter(
         self,
         topic: Topic,
-        at: Coordinates,
+        at: RecordPosition,
         key: bytes | None,
         value: bytes | None,
         headers: Mapping[str, bytes],
         error: OrchestratorError,
         *,
         trace: str = "",
-    ) -> Outgoing:
+    ) -> OutgoingRecord:
         first, first_key, wrapped = _first(topic, at, key, headers)
         request_id = getattr(error, "request_id", None)
         if request_id is None and first.topic == self._requests and not wrapped:
@@ -107,8 +107,8 @@ class Routing:
 
 
 def _first(
-    topic: Topic, at: Coordinates, key: bytes | None, headers: Mapping[str, bytes]
-) -> tuple[Coordinates, bytes | None, bool]:
+    topic: Topic, at: RecordPosition, key: bytes | None, headers: Mapping[str, bytes]
+) -> tuple[RecordPosition, bytes | None, bool]:
     """Where the record was first read, so that a replay that fails again coincides with its dead letter."""
     if topic is Topic.REPLAY:
         try:

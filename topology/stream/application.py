@@ -13,7 +13,7 @@ from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecov
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime import exit_codes
-from runtime.health import STATISTICS_INTERVAL_MS, Health
+from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
 from runtime.kafka.headers import headers_of
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
@@ -135,7 +135,7 @@ def application_options(
     largest_record: int,
     smallest_limit: int | None = None,
     commit_interval_s: float = 0.1,
-    health: Health | None = None,
+    health: ProcessHealth | None = None,
 ) -> dict[str, Any]:
     """Return the library's arguments for one stream application, all but its state directory.
 
@@ -189,7 +189,7 @@ def _producer(
     return config
 
 
-def _consumer(member: str, health: Health | None) -> dict[str, Any]:
+def _consumer(member: str, health: ProcessHealth | None) -> dict[str, Any]:
     config: dict[str, Any] = {
         "client.id": member,
         "isolation.level": "read_committed",

@@ -27,7 +27,7 @@ import structlog
 from confluent_kafka import OFFSET_INVALID, TopicPartition
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
-from runtime.kafka.admin import Cluster, Partition
+from runtime.kafka.admin import ClusterFacts, Partition
 from schemas.errors import StateError
 
 STABLE_WAIT_S = 45.0
@@ -51,7 +51,7 @@ class GroupMember(Protocol):
 
 
 def wait_until_stable(
-    cluster: Cluster,
+    cluster: ClusterFacts,
     changelogs: Sequence[Partition],
     *,
     limit_s: float = STABLE_WAIT_S,
@@ -77,13 +77,18 @@ def wait_until_stable(
         pause(STABLE_POLL_S)
 
 
-def _unstable(cluster: Cluster, ends: dict[Partition, int]) -> list[Partition]:
+def _unstable(cluster: ClusterFacts, ends: dict[Partition, int]) -> list[Partition]:
     stable = cluster.log_ends(list(ends), committed=True)
     return [partition for partition, end in ends.items() if stable[partition] < end]
 
 
 def claim_offsets(
-    member: GroupMember, cluster: Cluster, inbox: Sequence[TopicPartition], changelog: str, *, timeout_s: float = 30.0
+    member: GroupMember,
+    cluster: ClusterFacts,
+    inbox: Sequence[TopicPartition],
+    changelog: str,
+    *,
+    timeout_s: float = 30.0,
 ) -> None:
     """H3: see that the group's offsets on its inbox partitions are there, and claim partitions that are new.
 

@@ -5,7 +5,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
-from runtime.kafka.admin import Cluster
+from runtime.kafka.admin import ClusterFacts
 from runtime.logs import get_logger
 from schemas.errors import BrokerError
 
@@ -19,7 +19,7 @@ class TopicWatch:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: ClusterFacts,
         *,
         expected: Mapping[str, int],
         missing: Iterable[str],

@@ -10,17 +10,17 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.dependencies import Services
-from api.kafka_log.consumer import FOLLOWED, LogRecord, Partition, start_of
+from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, start_of
 from api.kafka_log.request_producer import RecordTooLarge
 from api.monitoring.consumer_groups import GroupState
-from api.resources import Parts
+from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.records import decode_status, history_outgoing, status_outgoing, status_tombstone
 from schemas.internal.status import StatusRecord
@@ -47,10 +47,10 @@ class MemoryCluster:
     def __init__(self, *, peer_era: str = "any", partitions: int = PARTITIONS) -> None:
         self.policy = RegistrationPolicy(pipeline=PIPELINE, peer_era=peer_era)  # type: ignore[arg-type]
         self.partitions = partitions
-        self.logs: dict[Partition, list[LogRecord]] = {
-            Partition(topic, number): [] for topic in FOLLOWED for number in range(partitions)
+        self.logs: dict[LogPartition, list[LogRecord]] = {
+            LogPartition(topic, number): [] for topic in FOLLOWED for number in range(partitions)
         }
-        self.gaps: dict[Partition, int] = {}
+        self.gaps: dict[LogPartition, int] = {}
         self.requests: list[tuple[bytes, bytes]] = []
         self.batches: dict[str, Batch] = {}
         self.deciding = True
@@ -58,18 +58,18 @@ class MemoryCluster:
         self.checks = 0
         """How often its topics were looked at."""
         self.too_large = False
-        self.hidden: set[Partition] = set()
+        self.hidden: set[LogPartition] = set()
         """Partitions whose records are written, but not readable yet."""
         self.arrived = threading.Condition()
 
-    def end(self, partition: Partition) -> int:
+    def end(self, partition: LogPartition) -> int:
         with self.arrived:
             log = self.logs[partition]
             return (log[-1].offset + 1 if log else 0) + self.gaps.get(partition, 0)
 
-    def append(self, outgoing: Outgoing, *, marker: bool = True) -> LogRecord:
+    def append(self, outgoing: OutgoingRecord, *, marker: bool = True) -> LogRecord:
         """Write a record in a transaction of its own, which ends with a control record."""
-        partition = Partition(outgoing.topic, partition_of(outgoing.key, self.partitions))
+        partition = LogPartition(outgoing.topic, partition_of(outgoing.key, self.partitions))
         with self.arrived:
             offset = self.end(partition)
             record = LogRecord(partition, offset, outgoing.key, outgoing.value, dict(outgoing.headers))
@@ -90,7 +90,7 @@ class MemoryCluster:
             self.decide(value, number)
 
     def decide(self, value: bytes, offset: int = 0) -> None:
-        at = Coordinates("huleedu.batch.requests.v1", 0, offset)
+        at = RecordPosition("huleedu.batch.requests.v1", 0, offset)
         try:
             inbox = normalise(Topic.REQUESTS, at, value, {}, self.policy)
         except UnreadableRecord as error:
@@ -127,10 +127,10 @@ class MemoryCluster:
 class MemoryLog:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
-        self._positions: dict[Partition, int] = {}
+        self._positions: dict[LogPartition, int] = {}
         self.closed = False
 
-    def start(self, offsets: Mapping[Partition, int]) -> dict[Partition, int]:
+    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         if self._cluster.unreachable is not None:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
@@ -149,7 +149,7 @@ class MemoryLog:
                 self._positions[partition] = max(self._positions[partition], self._cluster.end(partition))
             return found
 
-    def positions(self) -> dict[Partition, int]:
+    def positions(self) -> dict[LogPartition, int]:
         return dict(self._positions)
 
     def check(self) -> None:
@@ -187,7 +187,7 @@ class MemoryEnds:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
 
-    async def end(self, partition: Partition, timeout_s: float) -> int:  # noqa: ARG002 - it answers at once
+    async def end(self, partition: LogPartition, timeout_s: float) -> int:  # noqa: ARG002 - it answers at once
         if self._cluster.unreachable is not None:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         return self._cluster.end(partition)
@@ -197,7 +197,7 @@ class MemoryProjection:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.rows: dict[str, StatusRecord] = {}
-        self.reflected: dict[Partition, int] = {}
+        self.reflected: dict[LogPartition, int] = {}
         self.error: OrchestratorError | None = None
 
     def get(self, batch_id: str) -> StatusRecord | None:
@@ -205,7 +205,7 @@ class MemoryProjection:
             raise self.error
         return self.rows.get(batch_id)
 
-    def offsets(self) -> Mapping[Partition, int]:
+    def offsets(self) -> Mapping[LogPartition, int]:
         if self.error is not None:
             raise self.error
         return dict(self.reflected)
@@ -281,8 +281,8 @@ async def world(
     failures: list[Exception] = []
 
     @asynccontextmanager
-    async def parts(_: ApiSettings) -> AsyncIterator[Parts]:
-        yield Parts(
+    async def parts(_: ApiSettings) -> AsyncIterator[Resources]:
+        yield Resources(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             ends=MemoryEnds(cluster),

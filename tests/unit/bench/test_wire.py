@@ -8,7 +8,7 @@ from schemas.inbound.normalise import normalise
 from schemas.internal.effects import BatchRegistered, CommandPhase, PipelineCompleted
 from schemas.internal.enums import BatchStatus, Disposition
 from schemas.internal.events import Event
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.result import Decision
@@ -31,7 +31,7 @@ def told(shape: Shape) -> list[Decision]:
             value = wire.ready(ids, slots)
         else:
             value = wire.outcome(ids, what, slots)
-        record = normalise(wire.topics[what], Coordinates("t", 0, offset), value, {}, policy)
+        record = normalise(wire.topics[what], RecordPosition("t", 0, offset), value, {}, policy)
         event = Event(
             batch_id=record.batch_id,
             origin=record.origin,

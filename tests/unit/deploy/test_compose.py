@@ -74,7 +74,7 @@ def test_the_api_is_published_where_it_listens() -> None:
     assert settings.port == ApiSettings.model_fields["port"].default
 
 
-@pytest.mark.parametrize("name", set(OURS) - {"topics"})
+@pytest.mark.parametrize("name", sorted(set(OURS) - {"topics"}))
 def test_health_is_asked_where_the_process_answers(name: str) -> None:
     settings = _settings(OURS[name])
     port = settings.port if name == "api" else settings.metrics_port

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from runtime.health import Health
+from runtime.health import ProcessHealth
 
 
 class Clock:
@@ -30,7 +30,7 @@ def statistics(*partitions: dict[str, Any], join_state: str = "steady") -> str:
 
 
 def test_a_process_that_polls_and_has_caught_up_is_ready() -> None:
-    health = Health("router", clock=Clock())
+    health = ProcessHealth("router", clock=Clock())
     health.on_statistics(statistics(partition(fetched=8, end=8)))
     report = health.report()
     assert (report.alive, report.assigned, report.restored, report.partitions) == (True, True, True, 1)
@@ -39,7 +39,7 @@ def test_a_process_that_polls_and_has_caught_up_is_ready() -> None:
 
 
 def test_control_records_at_the_end_of_a_log_are_no_lag() -> None:
-    health = Health("orchestrator", clock=Clock())
+    health = ProcessHealth("orchestrator", clock=Clock())
     at_the_end = partition(fetched=9, end=9)
     assert at_the_end["consumer_lag"] == 1
     health.processed("t", 0, 1)
@@ -49,7 +49,7 @@ def test_control_records_at_the_end_of_a_log_are_no_lag() -> None:
 
 def test_lag_is_the_age_of_the_last_processed_record_while_there_is_more() -> None:
     clock = Clock()
-    health = Health("router", max_lag_s=60, clock=clock)
+    health = ProcessHealth("router", max_lag_s=60, clock=clock)
     health.on_statistics(statistics(partition(fetched=3, end=8), partition(fetched=8, end=8)))
     health.processed("t", 0, int((clock.now - 90) * 1000))
     health.processed("t", 1, int((clock.now - 500) * 1000))
@@ -61,7 +61,7 @@ def test_lag_is_the_age_of_the_last_processed_record_while_there_is_more() -> No
 
 def test_records_that_wait_in_the_client_are_lag() -> None:
     clock = Clock()
-    health = Health("router", clock=clock)
+    health = ProcessHealth("router", clock=clock)
     health.on_statistics(statistics(partition(fetched=8, end=8, waiting=4)))
     health.processed("t", 0, int((clock.now - 7) * 1000))
     assert health.report().lag_seconds == 7
@@ -69,7 +69,7 @@ def test_records_that_wait_in_the_client_are_lag() -> None:
 
 def test_a_quiet_hour_is_no_lag_when_the_next_record_comes() -> None:
     clock = Clock()
-    health = Health("router", clock=clock)
+    health = ProcessHealth("router", clock=clock)
     health.processed("t", 0, int(clock.now * 1000))
     health.on_statistics(statistics(partition(fetched=8, end=8)))
     clock.now += 3_600
@@ -81,7 +81,7 @@ def test_a_quiet_hour_is_no_lag_when_the_next_record_comes() -> None:
 
 def test_nothing_processed_since_the_assignment_is_lag_from_then_on() -> None:
     clock = Clock()
-    health = Health("router", clock=clock)
+    health = ProcessHealth("router", clock=clock)
     health.on_statistics(statistics(partition(fetched=0, end=9)))
     clock.now += 5
     assert health.report().lag_seconds == 5
@@ -89,7 +89,7 @@ def test_nothing_processed_since_the_assignment_is_lag_from_then_on() -> None:
 
 def test_a_record_from_the_future_is_no_negative_lag() -> None:
     clock = Clock()
-    health = Health("router", clock=clock)
+    health = ProcessHealth("router", clock=clock)
     health.on_statistics(statistics(partition(fetched=0, end=9)))
     health.processed("t", 0, int((clock.now + 1_000) * 1000))
     assert health.report().lag_seconds == 0
@@ -97,7 +97,7 @@ def test_a_record_from_the_future_is_no_negative_lag() -> None:
 
 def test_defect_41_a_processing_loop_that_has_died_is_not_alive() -> None:
     clock = Clock()
-    health = Health("orchestrator", clock=clock)
+    health = ProcessHealth("orchestrator", clock=clock)
     health.on_statistics(statistics(partition(fetched=8, end=8)))
     clock.now += 30
     report = health.report()
@@ -107,20 +107,20 @@ def test_defect_41_a_processing_loop_that_has_died_is_not_alive() -> None:
 
 
 def test_a_process_that_starts_is_alive_and_not_ready() -> None:
-    report = Health("router", clock=Clock()).report()
+    report = ProcessHealth("router", clock=Clock()).report()
     assert report.alive
     assert not report.ready
 
 
 def test_a_process_that_never_comes_to_poll_is_not_alive() -> None:
     clock = Clock()
-    health = Health("router", clock=clock)
+    health = ProcessHealth("router", clock=clock)
     clock.now += 61
     assert not health.report().alive
 
 
 def test_a_group_that_is_joining_is_not_assigned() -> None:
-    health = Health("router", clock=Clock())
+    health = ProcessHealth("router", clock=Clock())
     health.on_statistics(statistics(join_state="wait-sync"))
     report = health.report()
     assert not report.assigned
@@ -128,7 +128,7 @@ def test_a_group_that_is_joining_is_not_assigned() -> None:
 
 
 def test_state_that_is_being_read_back_is_told() -> None:
-    health = Health("orchestrator", clock=Clock())
+    health = ProcessHealth("orchestrator", clock=Clock())
     health.watch_restored(lambda: False)
     health.on_statistics(statistics())
     assert "being read back" in health.report().reasons[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime import metric_names
-from runtime.health import Health
+from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
 from schemas.errors import ConfigurationError
@@ -17,19 +17,19 @@ OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
 @pytest.fixture
-def health() -> Health:
-    return Health("router")
+def health() -> ProcessHealth:
+    return ProcessHealth("router")
 
 
 @pytest.fixture
-def metrics(health: Health) -> Metrics:
+def metrics(health: ProcessHealth) -> Metrics:
     metrics = Metrics()
     metrics.watch(health)
     return metrics
 
 
 @pytest.fixture
-def url(metrics: Metrics, health: Health) -> Iterator[str]:
+def url(metrics: Metrics, health: ProcessHealth) -> Iterator[str]:
     with MetricsServer(metrics, health, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"
 
@@ -73,7 +73,7 @@ def test_open_metrics_is_given_to_who_asks_for_it(url: str) -> None:
     assert get(f"{url}/metrics")[1].startswith("text/plain")
 
 
-def test_health_gauges_say_what_the_report_says(url: str, health: Health) -> None:
+def test_health_gauges_say_what_the_report_says(url: str, health: ProcessHealth) -> None:
     assert "batch_orchestrator_assigned 0.0" in get(f"{url}/metrics")[2]
     health.on_statistics(SETTLED)
     assert "batch_orchestrator_assigned 1.0" in get(f"{url}/metrics")[2]
@@ -84,7 +84,7 @@ def test_no_label_holds_an_id() -> None:
     assert labels == {"topic", "kind", "disposition", "code"}
 
 
-def test_readiness_tells_why_not(url: str, health: Health) -> None:
+def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:
     status, content_type, body = get(f"{url}/readyz")
     assert (status, content_type) == (503, "application/json")
     assert json.loads(body)["reasons"] == ["The consumer group has not settled."]
@@ -108,7 +108,7 @@ def test_a_process_that_starts_is_live(url: str) -> None:
     assert get(f"{url}/elsewhere")[0] == 404
 
 
-def test_a_taken_port_is_told(metrics: Metrics, health: Health) -> None:
+def test_a_taken_port_is_told(metrics: Metrics, health: ProcessHealth) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}: Address already in use") as caught:

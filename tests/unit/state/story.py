@@ -32,7 +32,7 @@ from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
 from state.decision.decide import decide
-from state.decision.essays import commanded
+from state.decision.essays import essays_to_command
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision
 
@@ -180,7 +180,7 @@ class Story:
     ) -> PhaseConcluded:
         """Return a peer's report of a phase without letting it happen."""
         if ok is None:
-            ok = [ref.essay_id for ref in commanded(self.batch, phase) if ref.essay_id not in failed]
+            ok = [ref.essay_id for ref in essays_to_command(self.batch, phase) if ref.essay_id not in failed]
         if status is None:
             full = OutcomeStatus.SUCCEEDED_WITH_FAILURES if failed else OutcomeStatus.SUCCEEDED
             status = full if ok else OutcomeStatus.FAILED
@@ -196,7 +196,7 @@ class Story:
     def again(self, phase: str, *, only: Sequence[str] = ()) -> None:
         """Put a phase into its next attempt by hand, as a retry will."""
         run = self.batch.phases[phase]
-        count = len(only) or len(commanded(self.batch, phase))
+        count = len(only) or len(essays_to_command(self.batch, phase))
         running = replace(
             run,
             status=PhaseStatus.DISPATCH_INITIATED,

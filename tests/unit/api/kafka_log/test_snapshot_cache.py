@@ -1,6 +1,6 @@
 """The snapshots that are newer than the projection."""
 
-from api.kafka_log.snapshot_cache import Snapshot, View
+from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
 
 LARGE = b"x" * 10_000
 
@@ -10,7 +10,7 @@ def snapshot(offset: int, version: int, value: bytes | None = b"s", partition: i
 
 
 def test_it_holds_the_newest_snapshot() -> None:
-    view = View(1_000_000)
+    view = SnapshotCache(1_000_000)
     view.fold("b", snapshot(0, 10))
     view.fold("b", snapshot(2, 12))
     assert view.get("b") == snapshot(2, 12)
@@ -18,20 +18,20 @@ def test_it_holds_the_newest_snapshot() -> None:
 
 
 def test_an_older_version_does_not_win() -> None:
-    view = View(1_000_000)
+    view = SnapshotCache(1_000_000)
     view.fold("b", snapshot(0, 10))
     view.fold("b", snapshot(2, 9))
     assert view.get("b") == snapshot(0, 10)
 
 
 def test_a_tombstone_is_known() -> None:
-    view = View(1_000_000)
+    view = SnapshotCache(1_000_000)
     view.fold("b", snapshot(0, 10, None))
     assert view.get("b") == snapshot(0, 10, None)
 
 
 def test_what_the_projection_has_passed_goes_and_nothing_else() -> None:
-    view = View(1_000_000)
+    view = SnapshotCache(1_000_000)
     view.fold("old", snapshot(0, 1))
     view.fold("changed", snapshot(1, 2))
     view.fold("changed", snapshot(5, 3))
@@ -45,14 +45,14 @@ def test_what_the_projection_has_passed_goes_and_nothing_else() -> None:
 
 
 def test_what_the_projection_knows_is_not_taken_in() -> None:
-    view = View(1_000_000)
+    view = SnapshotCache(1_000_000)
     view.projected({0: 6})
     view.fold("b", snapshot(5, 1))
     assert view.get("b") is None
 
 
 def test_memory_is_bounded_and_it_knows_that_it_is_incomplete() -> None:
-    view = View(50_000)
+    view = SnapshotCache(50_000)
     for number in range(20):
         view.fold(f"batch-{number}", snapshot(number, number, LARGE))
     assert view.size <= 50_000
@@ -65,7 +65,7 @@ def test_memory_is_bounded_and_it_knows_that_it_is_incomplete() -> None:
 
 
 def test_a_batch_that_changes_often_takes_its_memory_once() -> None:
-    view = View(50_000)
+    view = SnapshotCache(50_000)
     for number in range(100):
         view.fold("b", snapshot(number, number, LARGE))
     assert view.get("b") == snapshot(99, 99, LARGE)
@@ -73,7 +73,7 @@ def test_a_batch_that_changes_often_takes_its_memory_once() -> None:
 
 
 def test_a_projection_that_was_lost_is_incomplete_until_it_is_where_it_was() -> None:
-    view = View(50_000)
+    view = SnapshotCache(50_000)
     view.fold("b", snapshot(7, 1))
     view.projected({0: 8})
     assert view.complete(0)

@@ -5,12 +5,12 @@ import pytest
 from msgspec.structs import replace
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogRecord, Partition
+from api.kafka_log.consumer import LogPartition, LogRecord
 from api.registration.reply import answer_of
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.history import Answer, HistoryRecord, Reason
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.topics import Topic
 
 ANSWER = Answer(batch_id="b", correlation_id="c", status=BatchStatus.AWAITING_CONTENT_VALIDATION, version=7)
@@ -32,15 +32,15 @@ APPLIED = HistoryRecord(
 
 
 def record(history: HistoryRecord) -> LogRecord:
-    return LogRecord(Partition(Topic.HISTORY, 0), 0, b"b", msgspec.json.encode(history), {"request_id": b"r"})
+    return LogRecord(LogPartition(Topic.HISTORY, 0), 0, b"b", msgspec.json.encode(history), {"request_id": b"r"})
 
 
 def letter(code: str, *, wrapped: bool) -> LogRecord:
-    first = Coordinates("t", 0, 1)
+    first = RecordPosition("t", 0, 1)
     made = dead_letter(
         value=b"x", key=b"b", first=first, code=code, reason="broken secret", request_id="r", wrapped=wrapped
     )
-    return LogRecord(Partition(Topic.DEAD_LETTERS, 0), 0, made.key, made.value, dict(made.headers))
+    return LogRecord(LogPartition(Topic.DEAD_LETTERS, 0), 0, made.key, made.value, dict(made.headers))
 
 
 def refusal(read: LogRecord) -> Problem:

@@ -8,11 +8,11 @@ import pytest
 from httpx import Response
 from msgspec.structs import replace
 
-from api.kafka_log.consumer import Partition
+from api.kafka_log.consumer import LogPartition
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, NewerRecord
 from schemas.internal.enums import BatchStatus, PhaseStatus
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_status
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
 from schemas.topics import Topic
@@ -41,8 +41,8 @@ def snapshot(api: World, batch_id: str) -> StatusRecord:
     return decode_status(next(r.value or b"" for r in reversed(log) if r.key.decode() == batch_id))
 
 
-def status_partition(batch_id: str) -> Partition:
-    return Partition(Topic.STATUS, partition_of(batch_id.encode(), 4))
+def status_partition(batch_id: str) -> LogPartition:
+    return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), 4))
 
 
 async def test_defect_43_the_status_is_there_right_after_the_202_and_again_after_the_projection() -> None:
@@ -281,7 +281,7 @@ async def test_a_view_that_had_to_drop_batches_does_not_deny_them() -> None:
 
 
 def snapshot_of_one(api: World, batch_id: str) -> StatusRecord:
-    log = api.cluster.logs[Partition(Topic.STATUS, 0)]
+    log = api.cluster.logs[LogPartition(Topic.STATUS, 0)]
     return decode_status(next(r.value or b"" for r in log if r.key.decode() == batch_id))
 
 
@@ -372,8 +372,8 @@ async def test_a_record_that_is_no_snapshot_is_passed_over() -> None:
         batch_id = await registered(api)
         api.projection.project()
         key = batch_id.encode()
-        api.cluster.append(Outgoing(Topic.STATUS, key, b"no snapshot", (("version", b"no number"),)))
-        api.cluster.append(Outgoing(Topic.STATUS, key, b"no snapshot", (("version", b"99999"),)))
+        api.cluster.append(OutgoingRecord(Topic.STATUS, key, b"no snapshot", (("version", b"no number"),)))
+        api.cluster.append(OutgoingRecord(Topic.STATUS, key, b"no snapshot", (("version", b"99999"),)))
         assert (await registered(api)) != batch_id
         assert (await api.client.get(path(batch_id))).status_code == 200
 

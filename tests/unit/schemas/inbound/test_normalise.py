@@ -25,7 +25,7 @@ from schemas.internal.events import (
     ResumeBatch,
     RetryPhase,
 )
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox, inbox_outgoing
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
@@ -77,7 +77,7 @@ def read(
     policy: RegistrationPolicy = POLICY,
 ) -> InboxRecord:
     raw = json.dumps(value).encode() if isinstance(value, dict) else value
-    return normalise(topic, Coordinates(policy.topics.name(topic), 2, 17), raw, headers or {}, policy)
+    return normalise(topic, RecordPosition(policy.topics.name(topic), 2, 17), raw, headers or {}, policy)
 
 
 def refusal(
@@ -282,7 +282,7 @@ def test_a_request_of_a_program_without_principal_is_anonymous() -> None:
 def test_a_replay_is_read_as_where_it_was_first_read() -> None:
     raw = json.dumps(envelope(READY_TOPIC, event_id=...)).encode()
     letter = dead_letter(
-        value=raw, key=None, first=Coordinates(READY_TOPIC.value, 2, 17), code="ORC-FIELDS", reason="r"
+        value=raw, key=None, first=RecordPosition(READY_TOPIC.value, 2, 17), code="ORC-FIELDS", reason="r"
     )
     assert read(Topic.REPLAY, letter.value, dict(letter.headers)) == read(READY_TOPIC, raw)
 
@@ -292,7 +292,7 @@ def test_a_replayed_inbox_record_is_itself_again() -> None:
     letter = dead_letter(
         value=inbox_outgoing(record).value,
         key=b"other",
-        first=Coordinates(READY_TOPIC.value, 2, 17),
+        first=RecordPosition(READY_TOPIC.value, 2, 17),
         code="ORC-UNKNOWN-BATCH",
         reason="r",
         wrapped=True,
@@ -341,7 +341,7 @@ def spoil(draw: Callable[[Any], Any], node: Any) -> Any:
 def test_whatever_comes_is_read_or_refused_and_what_is_read_can_be_written(data: st.DataObject, topic: Topic) -> None:
     document = spoil(data.draw, envelope(topic))
     try:
-        record = normalise(topic, Coordinates("t", 0, 1), json.dumps(document).encode(), {}, POLICY)
+        record = normalise(topic, RecordPosition("t", 0, 1), json.dumps(document).encode(), {}, POLICY)
     except UnreadableRecord:
         return
     outgoing = inbox_outgoing(record)

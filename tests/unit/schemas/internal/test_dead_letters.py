@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import UnreadableRecord
 from schemas.internal.dead_letters import MAX_REASON, MAX_TRACEBACK, dead_letter, parse_dead_letter
-from schemas.internal.outgoing import Coordinates
+from schemas.internal.outgoing import RecordPosition
 
 places = st.builds(
-    Coordinates,
+    RecordPosition,
     topic=st.text(min_size=1),
     partition=st.integers(0, 99),
     offset=st.integers(0, 2**60),
@@ -30,7 +30,7 @@ whole_text = st.text(st.characters(codec="utf-8"))
 def test_it_is_read_as_it_was_written(
     value: bytes | None,
     key: bytes | None,
-    first: Coordinates,
+    first: RecordPosition,
     reason: str,
     request_id: str | None,
     traceback: str,
@@ -54,9 +54,9 @@ def test_it_is_read_as_it_was_written(
 
 
 def test_repeats_of_a_record_coincide() -> None:
-    first = Coordinates("t", 1, 2, 3)
+    first = RecordPosition("t", 1, 2, 3)
     one = dead_letter(value=b"a", key=None, first=first, code="ORC-X", reason="now")
-    other = dead_letter(value=b"a", key=b"k", first=Coordinates("t", 1, 2, 9), code="ORC-Y", reason="later")
+    other = dead_letter(value=b"a", key=b"k", first=RecordPosition("t", 1, 2, 9), code="ORC-Y", reason="later")
     assert one.key == other.key
 
 
@@ -64,7 +64,7 @@ def test_long_words_are_shortened_and_the_end_of_a_traceback_is_kept() -> None:
     outgoing = dead_letter(
         value=None,
         key=None,
-        first=Coordinates("t", 1, 2),
+        first=RecordPosition("t", 1, 2),
         code="ORC-X",
         reason="r" * 9_999,
         traceback="x" * 9_999 + "the end",
@@ -77,7 +77,7 @@ def test_long_words_are_shortened_and_the_end_of_a_traceback_is_kept() -> None:
 
 @pytest.mark.parametrize("missing", ["first_topic", "first_partition", "first_offset", "code", "reason"])
 def test_damaged_headers_are_a_clear_error(missing: str) -> None:
-    outgoing = dead_letter(value=b"v", key=None, first=Coordinates("t", 1, 2), code="ORC-X", reason="r")
+    outgoing = dead_letter(value=b"v", key=None, first=RecordPosition("t", 1, 2), code="ORC-X", reason="r")
     headers = {name: value for name, value in outgoing.headers if name != missing}
     with pytest.raises(UnreadableRecord, match="headers"):
         parse_dead_letter(outgoing.key, headers, outgoing.value)

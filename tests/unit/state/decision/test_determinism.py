@@ -63,7 +63,10 @@ def test_deciding_on_the_stored_bytes_gives_the_same_as_on_the_batch_in_memory()
 
 
 def test_another_process_with_another_hash_seed_gives_the_same_bytes() -> None:
-    program = "import sys; from tests.unit.state.decision.test_determinism import transcript; sys.stdout.buffer.write(transcript())"
+    program = (
+        "import sys; from tests.unit.state.decision.test_determinism import transcript; "
+        "sys.stdout.buffer.write(transcript())"
+    )
     root = Path(__file__).parents[4]
     for seed in ("1", "2"):
         done = subprocess.run(

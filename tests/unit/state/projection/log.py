@@ -9,11 +9,11 @@ from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import BatchContext, Origin
 from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
-from schemas.internal.outgoing import Coordinates, Outgoing
+from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.internal.status import Counts, PhaseView, StatusRecord
 from schemas.topics import Topic
-from state.projection import LogRecord
+from state.projection import ProjectedRecord
 
 T0 = 1_700_000_000_000
 PARTITIONS = 2
@@ -72,11 +72,11 @@ def history(number: int, offset: int, version: int, based_on: int, **given: Any)
     return replace(record, **given)
 
 
-def letter(offset: int, *, code: str = "ORC-UNREADABLE", request_id: str | None = None) -> Outgoing:
+def letter(offset: int, *, code: str = "ORC-UNREADABLE", request_id: str | None = None) -> OutgoingRecord:
     return dead_letter(
         value=b"\x00not JSON",
         key=b"\xff",
-        first=Coordinates("requests", 0, offset, T0 + offset),
+        first=RecordPosition("requests", 0, offset, T0 + offset),
         code=code,
         reason="it is not JSON",
         request_id=request_id,
@@ -89,9 +89,9 @@ class Log:
 
     def __init__(self) -> None:
         self._next: dict[tuple[Topic, int], int] = defaultdict(int)
-        self.records: list[LogRecord] = []
+        self.records: list[ProjectedRecord] = []
 
-    def write(self, record: StatusRecord | HistoryRecord | Outgoing) -> LogRecord:
+    def write(self, record: StatusRecord | HistoryRecord | OutgoingRecord) -> ProjectedRecord:
         if isinstance(record, StatusRecord):
             record = status_outgoing(record)
         elif isinstance(record, HistoryRecord):
@@ -99,18 +99,18 @@ class Log:
         partition = sum(record.key) % PARTITIONS
         offset = self._next[record.topic, partition]
         self._next[record.topic, partition] = offset + 2
-        log = LogRecord(record.topic, partition, offset, T0 + offset, record.key, record.value, record.headers)
+        log = ProjectedRecord(record.topic, partition, offset, T0 + offset, record.key, record.value, record.headers)
         self.records.append(log)
         return log
 
-    def write_all(self, *records: StatusRecord | HistoryRecord | Outgoing) -> list[LogRecord]:
+    def write_all(self, *records: StatusRecord | HistoryRecord | OutgoingRecord) -> list[ProjectedRecord]:
         return [self.write(record) for record in records]
 
-    def step(self, number: int, version: int, based_on: int = NO_VERSION, **given: Any) -> list[LogRecord]:
+    def step(self, number: int, version: int, based_on: int = NO_VERSION, **given: Any) -> list[ProjectedRecord]:
         """A decision that changed a batch: its status and its history."""
         return self.write_all(status(number, version, **given), history(number, version, version, based_on))
 
-    def purge(self, number: int, version: int, based_on: int) -> list[LogRecord]:
+    def purge(self, number: int, version: int, based_on: int) -> list[ProjectedRecord]:
         return self.write_all(
             status_tombstone(batch_id(number), version), history(number, version, NO_VERSION, based_on)
         )

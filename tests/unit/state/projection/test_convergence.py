@@ -11,14 +11,14 @@ from sqlalchemy import Engine, delete, select
 
 from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
-from state.projection import LogRecord, Reader, Writer, tables
+from state.projection import ProjectedRecord, Reader, Writer, tables
 from tests.unit.state.projection.log import Log, history, letter
 
 STATUSES = (BatchStatus.AWAITING_CONTENT_VALIDATION, BatchStatus.PROCESSING_PIPELINES, BatchStatus.CANCELLED)
 RUNS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-Order = list[LogRecord]
+Order = list[ProjectedRecord]
 
 
 @st.composite
@@ -91,7 +91,7 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
     return found
 
 
-def in_order(log: Log, writer: Writer) -> Iterator[LogRecord]:
+def in_order(log: Log, writer: Writer) -> Iterator[ProjectedRecord]:
     for record in log.records:
         writer.apply([record])
         yield record

@@ -10,10 +10,10 @@ from schemas.errors import NewerRecord, ProjectionError
 from schemas.internal.codec import FORMAT_VERSION
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.history import NO_VERSION, Reason
-from schemas.internal.outgoing import Outgoing
+from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.topics import RETENTION_MS, Topic
-from state.projection import ChainBreak, Identity, LogRecord, Reader, Writer, tables
+from state.projection import ChainBreak, Identity, ProjectedRecord, Reader, Writer, tables
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 
 
@@ -28,7 +28,7 @@ class Tables:
             return len(connection.execute(select(tables.metadata.tables[name])).all())
 
 
-def with_a_field_that_is_no_text(outgoing: Outgoing) -> bytes:
+def with_a_field_that_is_no_text(outgoing: OutgoingRecord) -> bytes:
     """A record's value with a field that no model knows, so that no decoder looks into it."""
     assert outgoing.value is not None
     return outgoing.value[:-1] + b',"unknown":"\xe5\xff"}'
@@ -189,19 +189,21 @@ def test_the_newest_record_of_a_dead_letter_stays(log: Log, writer: Writer, read
 @pytest.mark.parametrize(
     "foreign",
     [
-        Outgoing(Topic.STATUS, b"key", b"not JSON"),
-        Outgoing(Topic.STATUS, b"key", None),
-        Outgoing(Topic.STATUS, b"key", status_outgoing(status(1, 1)).value),
-        Outgoing(Topic.HISTORY, b"key", b"{}"),
-        Outgoing(Topic.HISTORY, b"key", None),
-        Outgoing(Topic.STATUS, batch_id(1).encode(), with_a_field_that_is_no_text(status_outgoing(status(1, 1)))),
-        Outgoing(Topic.HISTORY, b"key", with_a_field_that_is_no_text(history_outgoing(history(1, 1, 1, NO_VERSION)))),
-        Outgoing(Topic.DEAD_LETTERS, b"key", b"without headers"),
-        Outgoing(Topic.DEAD_LETTERS, b"", b"", letter(0).headers),
+        OutgoingRecord(Topic.STATUS, b"key", b"not JSON"),
+        OutgoingRecord(Topic.STATUS, b"key", None),
+        OutgoingRecord(Topic.STATUS, b"key", status_outgoing(status(1, 1)).value),
+        OutgoingRecord(Topic.HISTORY, b"key", b"{}"),
+        OutgoingRecord(Topic.HISTORY, b"key", None),
+        OutgoingRecord(Topic.STATUS, batch_id(1).encode(), with_a_field_that_is_no_text(status_outgoing(status(1, 1)))),
+        OutgoingRecord(
+            Topic.HISTORY, b"key", with_a_field_that_is_no_text(history_outgoing(history(1, 1, 1, NO_VERSION)))
+        ),
+        OutgoingRecord(Topic.DEAD_LETTERS, b"key", b"without headers"),
+        OutgoingRecord(Topic.DEAD_LETTERS, b"", b"", letter(0).headers),
     ],
 )
 def test_a_record_that_fits_no_model_is_noted_and_its_partition_goes_on(
-    foreign: Outgoing, log: Log, writer: Writer, reader: Reader, stored: Tables
+    foreign: OutgoingRecord, log: Log, writer: Writer, reader: Reader, stored: Tables
 ) -> None:
     record = log.write(foreign)
     applied = writer.apply([record, log.write(status(2, 2))])
@@ -257,7 +259,7 @@ def test_what_the_topics_no_longer_hold_is_pruned(log: Log, writer: Writer, read
 
 def test_a_topic_that_is_not_projected_is_a_defect(writer: Writer) -> None:
     with pytest.raises(ValueError, match="not projected"):
-        writer.apply([LogRecord(Topic.INBOX, 0, 0, 0, b"", b"")])
+        writer.apply([ProjectedRecord(Topic.INBOX, 0, 0, 0, b"", b"")])
 
 
 def test_offsets_never_go_back(log: Log, writer: Writer, reader: Reader) -> None:
@@ -276,7 +278,7 @@ def test_two_writers_of_a_database_lose_no_count(engine: Engine, writer: Writer,
     # Each writer has partitions of its own, as the members of a group do.
     shares = [[record._replace(partition=share) for record in records] for share, records in enumerate(shares)]
 
-    def work(records: list[LogRecord]) -> None:
+    def work(records: list[ProjectedRecord]) -> None:
         other = Writer(engine)
         other.prepare(Identity("cluster", "inbox"))
         for start in range(0, len(records), 10):
