@@ -26,7 +26,7 @@ class Laid:
 
     records: int
     value_bytes: int
-    """Of all values together."""
+    """Bytes of all values together."""
 
     @property
     def mean_bytes(self) -> float:

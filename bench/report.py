@@ -13,7 +13,7 @@ from bench.whole import PROCESSES, LatencyResult
 ORCHESTRATOR_AIM = 0.5
 """Decisions of the orchestrator for each CPU second, over those of the bare loop; at least."""
 LATENCY_AIM_S = 0.150
-"""From event to command at half load, p99; at most."""
+"""Upper limit for the p99 latency from event to command at half load."""
 REGISTRATION_AIM_S = 0.300
 """A registration at 50/s, p99; at most."""
 REGISTRATION_RATE = 50.0

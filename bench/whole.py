@@ -26,7 +26,7 @@ _SETTLE_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyResult:
-    """From sending an event to reading the command that it leads to, read committed; seconds."""
+    """Seconds from sending an event to reading the command that it leads to, read committed."""
 
     decisions_per_second: float
     commands: int

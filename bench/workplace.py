@@ -36,7 +36,7 @@ class Workplace:
     def __init__(self, kafka: Kafka, directory: Path, prefix: str) -> None:
         self._kafka = kafka
         self.prefix = prefix
-        """Of all topics here."""
+        """Prefix of all topics of this benchmark."""
         self.directory = directory / prefix
         self.directory.mkdir(parents=True)
 

@@ -67,7 +67,7 @@ class Batch:
     registration: Mapping[str, Any]
     """The data of the registered event."""
     essays: dict[str, Essay]
-    """By essay id, in the order of the registration."""
+    """Essays by essay id, in the order of the registration."""
     provisioned_at: float = 0.0
     """When the peers report the content; the batch may be commanded from then on."""
     ready_at: float | None = None

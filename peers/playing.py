@@ -59,7 +59,7 @@ class Peers:
         self._due: list[tuple[float, int, Send]] = []
         self._order = count()
         self._replay_ends: dict[tuple[str, int], int] = {}
-        """By (topic, partition), the offset below which records were there before the peers."""
+        """First offset after the records that were there before the peers started, by (topic, partition)."""
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None

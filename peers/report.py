@@ -44,7 +44,7 @@ class PeerReport:
     """Batches that were commanded or completed without a registration that the peers saw: usually they
     were registered before the peers started."""
     expected: dict[str, ExpectedBatch]
-    """By batch id, what must come of each registered batch."""
+    """Expected end of each registered batch, by batch id."""
 
     @property
     def ok(self) -> bool:

@@ -30,7 +30,7 @@ class ExpectedBatch:
     registered: int
     """Slots."""
     ready: int
-    """Slots with content."""
+    """Number of slots that have content."""
     phases: dict[str, ExpectedPhase]
     """Commanded phases in the order of their first commands."""
     final_status: str | None

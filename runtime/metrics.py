@@ -24,7 +24,7 @@ class Tally:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self.totals: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        """By the counter's labels, in their order. To be added to."""
+        """Amounts to add, by the values of the counter's labels in their order."""
         self._told: dict[tuple[str, ...], int] = {}
 
     def tell(self) -> None:

@@ -88,9 +88,10 @@ class TopicTable(Struct, frozen=True, kw_only=True):
 
     prefix: str = DEFAULT_PREFIX
     partitions: int = 4
-    """Of the own topics. Fixed for the life of the state: keys would move away from it."""
+    """Partitions of each own topic. Fixed for the life of the state: with another count, a batch's events would go to
+    a partition that does not hold its state."""
     peer_partitions: int = 3
-    """Of peers' topics, where the product creates them on a development cluster."""
+    """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
     limits: Limits = Limits()
 

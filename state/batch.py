@@ -9,10 +9,10 @@ from schemas.internal.status import Deadline, FailedEssay
 
 
 class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A phase of a batch: its running or last attempt, and what earlier ones left behind.
+    """A phase of a batch: its running or last attempt, and the outcome digests of earlier attempts.
 
     The essays commanded are not kept: they follow from `only` and from the survivors of what comes before
-    (`state.decision.essays.commanded`).
+    (`state.decision.essays.essays_to_command`).
     """
 
     status: PhaseStatus
@@ -21,7 +21,7 @@ class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     only: tuple[str, ...] = ()
     """Essay ids that the attempt is limited to; empty: all inputs."""
     commanded: int = 0
-    """How many essays; `commanded - len(failed)` of them survived once the attempt has ended."""
+    """Number of essays commanded; `commanded - len(failed)` of them survived once the attempt has ended."""
     survivors: tuple[EssayRef, ...] = ()
     """Essays that succeeded, with their newest text, in the order of the command. Dropped when the batch ends."""
     failed: tuple[FailedEssay, ...] = ()
@@ -50,29 +50,29 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     least_reader: int
     batch_id: str
     version: int
-    """Of the event that last changed it."""
+    """Version of the event that last changed the batch."""
     registered_version: int
-    """Of its registration: with `batch_id` the identity of this life of the batch."""
+    """Version of the registration; together with `batch_id` it identifies this life of the batch."""
     status: BatchStatus
     owner: Principal
     correlation_id: str
     trace_id: str
     fingerprint: str
-    """Of the registration."""
+    """Fingerprint of the registration's body."""
     expected: int
-    """Slots."""
+    """Number of slots, one for each expected essay."""
     context: BatchContext
     pipeline: PipelineDefinition
     requested_phases: tuple[str, ...]
     phases: dict[str, PhaseRun]
-    """In the order of the definition."""
+    """Phase runs by phase name, in the order of the pipeline definition."""
     slots: tuple[str, ...] = ()
     """Essay ids handed out at registration; dropped once the batch is ready."""
     essays: tuple[EssayRef, ...] = ()
     """Ready essays. Dropped when the batch ends."""
     ready_count: int = 0
     ready_digest: str = ""
-    """Of the event that started the batch; tells a repeat from a conflict."""
+    """Digest of the essays in the event that started the batch; tells a repeated event from a conflicting one."""
     provisioned: bool = False
     """Whether a class batch has had its student matching commanded."""
     file_failures: tuple[FileFailure, ...] = ()
@@ -82,10 +82,10 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     deadlines: tuple[Deadline, ...] = ()
     """Armed clocks, the earliest first."""
     paused_ms: int | None = None
-    """Since when it is paused; while it is, `due_ms` of its deadlines hold what was left."""
+    """When the batch was paused. While it is paused, `due_ms` of each deadline holds the time that was left."""
     stalled: bool = False
     decided: tuple[DecidedRequest, ...] = ()
-    """The last requests decided."""
+    """The last `REMEMBERED_REQUESTS` requests decided, refused ones included."""
     reason: str | None = None
     registered_ms: int
     updated_ms: int

@@ -10,7 +10,7 @@ class Snapshot(Struct, frozen=True):
     """A status record as it was read; decoded when somebody asks for it."""
 
     partition: int
-    """Of the status topic."""
+    """Partition of the status topic."""
     offset: int
     version: int
     value: bytes | None

@@ -1,4 +1,4 @@
-"""From the record that answers a request to what its sender is told."""
+"""Turns the record that answers a request into the HTTP answer or problem."""
 
 from typing import NoReturn
 

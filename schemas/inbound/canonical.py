@@ -1,4 +1,4 @@
-"""From the wire's data to the canonical bodies."""
+"""Converts the wire models of all eras into canonical event bodies."""
 
 from datetime import UTC, datetime
 from typing import Any, TypeVar

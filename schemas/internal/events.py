@@ -45,9 +45,9 @@ class BatchContext(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the client said about the batch, normalised over the seed and head eras."""
 
     course_code: str
-    """As published to peers; under `PEER_ERA=any` one of the closed list of the later eras."""
+    """Course code as published to peers; under `PEER_ERA=any` one of the closed list of the later eras."""
     course_code_given: str
-    """As the client wrote it."""
+    """Course code as the client wrote it."""
     language: Literal["en", "sv"]
     enable_cj_assessment: bool = False
     class_designation: str | None = None

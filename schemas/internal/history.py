@@ -54,7 +54,7 @@ class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     batch_id: str
     correlation_id: str
-    """Of the batch's first registration."""
+    """Correlation id of the batch's first registration."""
     status: BatchStatus
     version: int
 
@@ -66,7 +66,7 @@ class HistoryRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     least_reader: int
     batch_id: str
     partition: int
-    """Of the inbox."""
+    """Partition of the inbox."""
     offset: int
     """On the inbox; with `partition` the identity of this record."""
     time_ms: int
@@ -76,9 +76,9 @@ class HistoryRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     disposition: Disposition
     reason: Reason
     version: int
-    """Of the batch after this record."""
+    """Version of the batch after this record."""
     based_on: int
-    """Of the batch before it; `NO_VERSION` where there was none. Applied records form a chain."""
+    """Version of the batch before this record; `NO_VERSION` where there was no batch. Applied records form a chain."""
     origin: Origin | None = None
     actor: Principal | None = None
     """Who asked, for requests."""
@@ -91,4 +91,4 @@ class HistoryRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     effects: tuple[EffectNote, ...] = ()
     dead_letter_id: str | None = None
     answer: Answer | None = None
-    """For requests that concern a batch that exists."""
+    """Answer to the request; set for requests about a batch that exists."""

@@ -16,7 +16,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     expected: int
     ready: int = 0
     unaccounted: int = 0
-    """Slots that the ready event did not name."""
+    """Number of slots that the ready event did not name."""
     succeeded: int = 0
     """Essays that survived every phase ended so far."""
     failed: int = 0

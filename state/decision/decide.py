@@ -28,9 +28,9 @@ from state.decision.start import content_provisioned, essays_ready, validation_f
 
 
 def decide(batch: Batch | None, event: Event) -> Decision:
-    """Return what `event` makes of `batch` (None where there is none).
+    """Return the decision on `event` for `batch`, which is None where no such batch exists.
 
-    Never raises for what peers or clients send; an exception is a defect of a rule, and the caller quarantines it.
+    Peers and clients cannot make it raise: an exception is a defect of a rule, and the caller quarantines the event.
     """
     body = event.body
     if batch is None:

@@ -1,4 +1,4 @@
-"""Which essays go where: slots, inputs of a phase, and digests that tell repeats from conflicts."""
+"""Essays of a phase: its inputs, and the digests that tell a repeated event from a conflicting one."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -53,7 +53,7 @@ def _inputs(batch: Batch, phase: str) -> tuple[EssayRef, ...]:
 
 
 def dependencies(batch: Batch, phase: str) -> tuple[str, ...]:
-    """Return the requested phases that `phase` comes after; one that nobody asked for is looked through."""
+    """Return the requested phases that `phase` waits for, with its own dependencies in place of one not requested."""
     after = {definition.name: definition.after for definition in batch.pipeline.phases}
     found: dict[str, None] = {}
     stack = list(reversed(after[phase]))

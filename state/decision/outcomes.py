@@ -1,4 +1,4 @@
-"""Outcomes: which attempt an outcome answers, what it says about each essay, and what follows."""
+"""Rules for outcomes: which attempt an outcome answers, which essays survive, and which phase starts next."""
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from state.decision.transitions import phase_status
 
 
 def phase_concluded(batch: Batch, event: Event, body: PhaseConcluded) -> Decision:
-    """Record a phase's outcome and move the batch on; anything that does not fit is visibly without effect."""
+    """Record a phase's outcome and advance the batch. An outcome that does not fit changes nothing."""
     run = batch.phases.get(body.phase)
     if run is None or body.phase not in batch.requested_phases:
         return _stale(batch, body, ReasonCode.PHASE_NOT_IN_PIPELINE)
@@ -57,7 +57,7 @@ def _conclude(
     succeeded = {ref.essay_id: ref for ref in body.essays}
     failed = frozenset(body.failed_essay_ids)
     unnamed = "unaccounted" if succeeded or failed else "phase_failed"
-    # Texts that another phase has changed since the upload; none where this phase works on what was uploaded.
+    # Uploaded texts, to recognise an echo; not needed where this phase works on the uploads themselves.
     uploaded = {} if inputs is batch.essays else {ref.essay_id: ref.text_storage_id for ref in batch.essays}
     survivors: list[EssayRef] = []
     lost: list[FailedEssay] = []
@@ -81,16 +81,16 @@ def _conclude(
 
 
 def _failure(told: OutcomeStatus) -> str:
-    """Return why a phase failed: the peer's own word, unless it said that the phase succeeded."""
+    """Return why a phase failed: the peer's status, or `phase_failed` for a success without survivors."""
     if told in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED):
         return told.value
     return ReasonCode.PHASE_FAILED.value
 
 
 def _newest(commanded_ref: EssayRef, reported: EssayRef, uploaded: str | None) -> EssayRef:
-    """Return what a peer reports, but for what it only passes on or leaves out."""
+    """Return the newest reference of an essay: the reported one, unless the peer echoes the upload or omits metrics."""
     if reported.text_storage_id == uploaded:
-        return commanded_ref  # it names the upload, as comparative judgement does, though a later text went to it
+        return commanded_ref  # The peer echoed the uploaded text; keep the newer one that was commanded.
     if reported.spellcheck_metrics is None and commanded_ref.spellcheck_metrics is not None:
         return replace(reported, spellcheck_metrics=commanded_ref.spellcheck_metrics)
     return reported

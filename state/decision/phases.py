@@ -1,4 +1,4 @@
-"""How a batch moves on: start what can start, skip what cannot, end what has nothing left."""
+"""Rules for phases: which phase starts, which is skipped, when the batch ends, and the deadlines of each."""
 
 from msgspec.structs import replace
 
@@ -16,10 +16,10 @@ from state.decision.transitions import batch_status, phase_status
 
 
 def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
-    """Start every phase whose dependencies allow it, skip every one they forbid, and end the batch when all ended."""
+    """Start the phases whose dependencies succeeded, skip those with a failed one, and end the batch after the last."""
     effects: list[Effect] = []
     settled = False
-    while not settled:  # a skip is looked at by all phases, whatever the order in which the pipeline lists them
+    while not settled:  # A skip can skip phases that the pipeline lists earlier, so go round again.
         settled = True
         for definition in batch.pipeline.phases:
             run = batch.phases[definition.name]
@@ -41,7 +41,7 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
 
 
 def skipped(run: PhaseRun) -> PhaseRun:
-    """Return the run of a phase that cannot start any more."""
+    """Return the run of a phase that is skipped because a dependency failed."""
     return replace(
         run,
         status=phase_status(run.status, PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE),
@@ -63,11 +63,11 @@ def _start_phase(batch: Batch, event: Event, definition: PhaseDefinition) -> tup
         completed_ms=None,
         reason=None,
     )
-    clocks = (
+    armed = (
         Deadline(event.time_ms + definition.stalled_after_s * 1000, DeadlineKind.STALLED, phase, attempt),
         Deadline(event.time_ms + definition.deadline_s * 1000, DeadlineKind.PHASE, phase, attempt),
     )
-    batch = replace(_with_phase(batch, phase, run), deadlines=arm(batch.deadlines, *clocks))
+    batch = replace(_with_phase(batch, phase, run), deadlines=arm(batch.deadlines, *armed))
     command = CommandPhase(
         event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_phase", phase, attempt),
         batch_id=batch.batch_id,
@@ -83,14 +83,14 @@ def _start_phase(batch: Batch, event: Event, definition: PhaseDefinition) -> tup
 
 
 def attempt_correlation(batch: Batch, phase: str, attempt: int) -> str:
-    """Return the correlation id that an attempt's command carries: the client's, later ones derived."""
+    """Return the correlation id in an attempt's command: the client's for the first attempt, else a derived one."""
     if attempt == 1:
         return batch.correlation_id
     return ids.attempt_correlation_id(batch.batch_id, batch.registered_version, phase, attempt)
 
 
 def end(batch: Batch, event: Event, status: BatchStatus, reason: ReasonCode | None = None) -> tuple[Batch, Effect]:
-    """End the batch: what is open is skipped, the record shrinks to a stub, and the end is told once."""
+    """End the batch: skip pending phases, shrink the record to a stub, and publish the completion."""
     phases = {
         name: replace(skipped(run) if run.status is PhaseStatus.PENDING_DEPENDENCIES else run, survivors=())
         for name, run in batch.phases.items()
@@ -125,12 +125,12 @@ def end(batch: Batch, event: Event, status: BatchStatus, reason: ReasonCode | No
 
 
 def fail_oversized(batch: Batch, event: Event, what: str, size: int, limit: int) -> Decision:
-    """Decide anew where a result does not fit: the batch ends in failure, running phases with it.
+    """Return the decision in place of one whose result is too large: the batch and its running phases fail.
 
     `what` names the record that is too large; `size` and `limit` are bytes.
     """
     phases = {
-        name: _given_up(batch, event, name) if run.status is PhaseStatus.DISPATCH_INITIATED else run
+        name: _fail_running(batch, event, name) if run.status is PhaseStatus.DISPATCH_INITIATED else run
         for name, run in batch.phases.items()
     }
     batch, completed = end(
@@ -141,7 +141,7 @@ def fail_oversized(batch: Batch, event: Event, what: str, size: int, limit: int)
     return Decision(batch, (completed,), Disposition.APPLIED, reason)
 
 
-def _given_up(batch: Batch, event: Event, phase: str) -> PhaseRun:
+def _fail_running(batch: Batch, event: Event, phase: str) -> PhaseRun:
     run = batch.phases[phase]
     return replace(
         run,
@@ -153,12 +153,12 @@ def _given_up(batch: Batch, event: Event, phase: str) -> PhaseRun:
 
 
 def arm(deadlines: tuple[Deadline, ...], *more: Deadline) -> tuple[Deadline, ...]:
-    """Return the armed clocks with `more`, the earliest first."""
+    """Return the armed deadlines with `more`, the earliest first."""
     return tuple(sorted((*deadlines, *more), key=lambda deadline: (deadline.due_ms, deadline.kind, deadline.phase)))
 
 
 def disarm(deadlines: tuple[Deadline, ...], *, phase: str = "") -> tuple[Deadline, ...]:
-    """Return the armed clocks without those of `phase`; without a phase, without those of the batch as a whole."""
+    """Return the armed deadlines without those of `phase`; with no phase given, without those of the whole batch."""
     return tuple(deadline for deadline in deadlines if deadline.phase != phase)
 
 

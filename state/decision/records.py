@@ -1,4 +1,4 @@
-"""What a batch and a decision look like to readers: status and history records."""
+"""The status record of a batch and the history record of a decision."""
 
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.enums import ReasonCode
@@ -54,7 +54,7 @@ def counts(batch: Batch) -> Counts:
 
 
 def phase_view(run: PhaseRun) -> PhaseView:
-    """Return one phase as readers see it."""
+    """Return one phase as the status record shows it."""
     unaccounted = sum(lost.reason == "unaccounted" for lost in run.failed)
     return PhaseView(
         status=run.status,
@@ -77,12 +77,12 @@ def history_record(
     effects: tuple[EffectNote, ...] = (),
     dead_letter_id: str | None = None,
 ) -> HistoryRecord:
-    """Return the account of one inbox record."""
+    """Return the history record of one inbox record."""
     after = decision.batch
     body = event.body
     failed = _newly_failed(before, after)
     request = body if isinstance(body, _REQUESTS) else None
-    told = decision.reason.code is not ReasonCode.FOREIGN_BATCH_ID
+    answered = decision.reason.code is not ReasonCode.FOREIGN_BATCH_ID
     return HistoryRecord(
         writer=FORMAT_VERSION,
         least_reader=LEAST_READER,
@@ -104,12 +104,12 @@ def history_record(
         failed_essays=failed,
         effects=effects,
         dead_letter_id=dead_letter_id,
-        answer=answer(after) if request is not None and after is not None and told else None,
+        answer=answer(after) if request is not None and after is not None and answered else None,
     )
 
 
 def answer(batch: Batch) -> Answer:
-    """Return what the requester of something about `batch` is told."""
+    """Return the answer to a request about `batch`."""
     return Answer(
         batch_id=batch.batch_id, correlation_id=batch.correlation_id, status=batch.status, version=batch.version
     )

@@ -1,4 +1,4 @@
-"""Requests: registering a batch, and telling a repeat from a conflict."""
+"""Rules for requests: register a batch, answer a repeated request, refuse a conflicting one."""
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ REMEMBERED_REQUESTS = 32
 
 
 def register(event: Event, body: RegisterBatch) -> Decision:
-    """Begin the life of a batch: hand out its slots, tell the peers, and wait for its essays."""
+    """Create a batch: assign its slots, announce it to the peers and arm the provisioning deadline."""
     slots = ids.slot_ids(event.batch_id, event.version, body.expected_essay_count)
     trace = event.origin.traceparent
     batch = Batch(
@@ -78,9 +78,9 @@ def answered_before(batch: Batch, body: Request) -> Decision | None:
 
 
 def refuse_foreign_owner(batch: Batch, body: Request) -> Decision | None:
-    """Return the refusal of a request by somebody else than the owner, or None. It is told nothing of the batch.
+    """Return the refusal of a request by anybody but the owner, or None. The refusal says nothing about the batch.
 
-    Not remembered: strangers must not push the owner's requests out of memory.
+    The refusal is not remembered: other callers must not displace the owner's requests from `decided`.
     """
     if (body.principal.organisation, body.principal.subject) == (batch.owner.organisation, batch.owner.subject):
         return None
@@ -88,14 +88,14 @@ def refuse_foreign_owner(batch: Batch, body: Request) -> Decision | None:
 
 
 def register_again(batch: Batch, body: RegisterBatch) -> Decision:
-    """Decide on a registration of a batch that exists: its repeat, or a conflict."""
+    """Decide on a registration of a batch that exists: the same body is a duplicate, another body is refused."""
     if body.fingerprint == batch.fingerprint:
         return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.SAME_REGISTRATION))
     return refuse(batch, body, Reason(code=ReasonCode.KEY_REUSED, detail="batch id or Idempotency-Key"))
 
 
 def refuse(batch: Batch, body: Request, reason: Reason) -> Decision:
-    """Refuse a request, and remember that, so that its repeat gets the same answer. The version stays."""
+    """Refuse a request and remember it, so that a repeat gets the same answer. The batch's version stays."""
     decided = DecidedRequest(body.request_id, body.fingerprint, Disposition.REFUSED, reason.code)
     batch = replace(batch, decided=(*batch.decided[1 - REMEMBERED_REQUESTS :], decided))
     return Decision(batch, (), Disposition.REFUSED, reason)

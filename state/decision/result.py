@@ -1,4 +1,4 @@
-"""What `decide` gives back."""
+"""The result of `decide`."""
 
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ class Decision(NamedTuple):
     """The result of one event on one batch."""
 
     batch: Batch | None
-    """The batch afterwards: a new value where anything of it changed, the one given where nothing did."""
+    """The batch after the event: a new value where anything changed, otherwise the very object that was given."""
     effects: tuple[Effect, ...]
-    """In the order in which they are published."""
+    """Effects to publish, in this order."""
     disposition: Disposition
     reason: Reason

@@ -1,4 +1,4 @@
-"""From registration to the first command: essays ready, content provisioned, validation failed."""
+"""Rules between registration and the first command: essays ready, content provisioned, validation failed."""
 
 from msgspec.structs import replace
 

@@ -21,7 +21,7 @@ class DecodedStatus(NamedTuple):
     version: int
     time_ms: int
     text: str
-    """Of the record."""
+    """Version in the record's header."""
     record: StatusRecord | None
     """None: purged."""
 

@@ -54,7 +54,7 @@ class ChainBreak(Struct, frozen=True, kw_only=True):
     """A history record that is not based on the version that the history before it led to: state was lost."""
 
     partition: int
-    """Of the inbox."""
+    """Partition of the inbox."""
     offset: int
     """On the inbox."""
     time_ms: int
@@ -141,7 +141,7 @@ class BatchSummary(Struct, frozen=True, kw_only=True):
     succeeded: int
     failed: int
     phases: tuple[PhaseSummary, ...]
-    """In the order of the pipeline."""
+    """Phases in the order of the pipeline definition."""
 
 
 class BatchPage(Struct, frozen=True):

@@ -60,10 +60,10 @@ class DecisionRecord(NamedTuple):
     """What is told about each record, for metrics."""
 
     kind: str
-    """Of the event; empty where it could not be decoded."""
+    """Kind of the event; empty where the record could not be decoded."""
     disposition: Disposition
     partition: int
-    """Of the inbox."""
+    """Partition of the inbox."""
     time_ms: int
     """The record's append time."""
     records: list[OutgoingRecord]
