@@ -18,12 +18,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.kafka_log.consumer import LogRecord
 from api.monitoring.service_health import ServiceHealthReport
+from schemas.errors import Code
 from schemas.internal.dead_letters import CODE
 from schemas.internal.enums import BatchStatus, Disposition
 from schemas.topics import Topic
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_CODES = frozenset(code.value for code in Code)
 _ENDED = frozenset(status.value for status in BatchStatus if status.terminal)
 
 
@@ -158,4 +160,4 @@ class _Election:
 def _code(header: bytes) -> str:
     """Return the code as a label; a foreign text must not make series without bound."""
     code = header.decode(errors="replace")
-    return code if code.startswith("ORC-") and len(code) <= 40 else "other"
+    return code if code in _CODES else "other"

@@ -4,7 +4,6 @@
 """
 
 from state.projection.ahead import require_not_ahead
-from state.projection.cursors import InvalidCursor
 from state.projection.engine import open_engine
 from state.projection.models import (
     EVERYTHING,
@@ -36,7 +35,6 @@ __all__ = [
     "ChainBreak",
     "HistoryPage",
     "Identity",
-    "InvalidCursor",
     "LetterPage",
     "PhaseSummary",
     "ProjectedRecord",
