@@ -107,7 +107,7 @@ def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
     log = get_logger(__name__)
 
     def observe(applied: Applied, seconds: float) -> None:
-        metrics.commit_seconds.observe(seconds)
+        metrics.projection_commit_seconds.observe(seconds)
         for found in applied.chain_breaks:
             metrics.chain_breaks.inc()
             log.error(
