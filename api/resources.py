@@ -46,7 +46,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     groups.start()
     try:
         yield Resources(
-            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes),
+            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, cluster),
             requests=requests,
             ends=KafkaEnds(cluster, topics),
             projection=projection,

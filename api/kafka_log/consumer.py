@@ -78,11 +78,13 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
 
 class KafkaLogConsumer:
-    """The log on a Kafka cluster."""
+    """The log on a Kafka cluster. `cluster` is asked for partitions and offsets; by default through a shared client."""
 
-    def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int) -> None:
+    def __init__(
+        self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int, cluster: KafkaAdmin | None = None
+    ) -> None:
         self._topics = topics
-        self._cluster = KafkaAdmin(kafka)
+        self._cluster = KafkaAdmin(kafka) if cluster is None else cluster
         self._consumer = Consumer(
             {
                 **kafka,

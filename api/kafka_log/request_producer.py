@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import BrokerError, RecordTooLarge
+from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
 _LINGER_MS = 1
 _POLL_S = 0.1
@@ -34,7 +35,7 @@ class KafkaRequestLog:
                 "partitioner": "murmur2",
                 "linger.ms": _LINGER_MS,
                 "delivery.timeout.ms": int(timeout_s * 1000),
-                "message.max.bytes": largest_bytes + 16_384,
+                "message.max.bytes": largest_bytes + PRODUCER_OVERHEAD_BYTES,
                 "queue.buffering.max.kbytes": max(262_144, largest_bytes // 256),
             }
         )

@@ -46,12 +46,12 @@ class KafkaAdmin:
     """A `ClusterFacts` asked through an admin client; objects for the same cluster share one client.
 
     Methods raise `BrokerError` where the cluster does not answer, and `TopicError` where it refuses what was asked of
-    a topic. They may be called from any thread.
+    a topic. They may be called from any thread. `client` is an admin client to ask in place of the shared one.
     """
 
-    def __init__(self, kafka: Mapping[str, Any]) -> None:
+    def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
         self._address = str(kafka["bootstrap.servers"])
-        self._admin = _client(kafka)
+        self._admin = _client(kafka) if client is None else client
 
     def require_reachable(self, within_s: float) -> None:
         """Raise `BrokerError` where no broker answers within that many seconds."""
@@ -189,8 +189,7 @@ def _client(kafka: Mapping[str, Any]) -> AdminClient:
     It is never collected: where Python's collector runs in a callback of librdkafka's own thread, a client that goes
     there ends the process (confluent-kafka-python, pull request 2129). It logs nothing: all that goes wrong is raised.
     """
-    config = {"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"}
-    cluster = repr(sorted(config.items()))
+    cluster = repr(sorted(kafka.items()))
     if cluster not in _clients:
-        _clients[cluster] = AdminClient(config)
+        _clients[cluster] = AdminClient({"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"})
     return _clients[cluster]

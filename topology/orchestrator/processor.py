@@ -12,6 +12,7 @@ from quixstreams import message_context
 
 from runtime.logs import get_logger
 from schemas.errors import Code, UnreadableRecord
+from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
 from schemas.internal.history import NO_VERSION, Reason
@@ -35,8 +36,6 @@ from topology.orchestrator.quarantine import (
 )
 from topology.stream.guards import require_newer
 
-VERSIONS = 2**44
-"""Versions of one inbox generation: a version is generation * VERSIONS + offset."""
 STATE_KEY = b"batch"
 """Name of the one value that the store holds under each batch_id."""
 
@@ -83,7 +82,7 @@ class DecisionProcessor:
         self, outbox: Outbox, *, generation: int = 0, decide: Decide = decide, observe: Observe | None = None
     ) -> None:
         self._outbox = outbox
-        self._first_version = generation * VERSIONS
+        self._first_version = generation * VERSIONS_PER_GENERATION
         self._decide = decide
         self._observe = observe
         self._log = get_logger(__name__)

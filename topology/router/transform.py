@@ -9,13 +9,10 @@ from schemas.inbound.normalise import normalise, request_id_of
 from schemas.internal.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import inbox_outgoing
-from schemas.limits import Limits
+from schemas.limits import RECORD_OVERHEAD_BYTES, Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
-
-RECORD_OVERHEAD_BYTES = 1_024
-"""What the broker counts on top of key, value and headers, generously."""
 
 
 def registration_policy(settings: Settings) -> RegistrationPolicy:
