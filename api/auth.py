@@ -6,6 +6,7 @@ organisation; that is claimed, not verified, and such a caller sees and controls
 
 from collections.abc import Mapping
 
+from schemas.errors import InvalidIdentity
 from schemas.internal.events import Principal
 
 READ = "batches:read"
@@ -19,12 +20,8 @@ ORGANISATION_HEADER = "x-org-id"
 _LONGEST_NAME = 255
 
 
-class BadIdentity(ValueError):
-    """A header names a user or an organisation in a way that cannot be stored."""
-
-
 def principal_of(headers: Mapping[str, str], anonymous_scopes: tuple[str, ...]) -> Principal:
-    """Return who asks. Raises `BadIdentity` for a name that is too long or has control characters."""
+    """Return who asks. Raises `InvalidIdentity` for a name that is too long or has control characters."""
     subject, organisation = _name(headers, USER_HEADER), _name(headers, ORGANISATION_HEADER)
     if not subject:
         return Principal(organisation=organisation, scopes=anonymous_scopes)
@@ -46,5 +43,8 @@ def may_reach(principal: Principal, owner_organisation: str, owner_subject: str)
 def _name(headers: Mapping[str, str], header: str) -> str:
     name = headers.get(header, "").strip()
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise BadIdentity(f"{header} must be at most {_LONGEST_NAME} printable characters.")
+        raise InvalidIdentity(
+            f"{header} must be at most {_LONGEST_NAME} printable characters.",
+            next_step="Correct the header, then send the request again.",
+        )
     return name

@@ -5,7 +5,7 @@ from typing import cast
 from fastapi import Request
 from msgspec import Struct
 
-from api.auth import BadIdentity, may, principal_of
+from api.auth import may, principal_of
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
 from api.monitoring.metrics import ApiMetrics
@@ -13,6 +13,7 @@ from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
 from api.registration.service import RegistrationService
 from api.settings import ApiSettings
+from schemas.errors import Code, InvalidIdentity
 from schemas.internal.events import Principal
 
 
@@ -36,18 +37,18 @@ def require_principal(request: Request, scope: str) -> Principal:
     """Return who asks. Raises `Problem` 400 for a name that cannot be, 403 where `scope` is missing."""
     try:
         principal = principal_of(request.headers, services_of(request).settings.anonymous_scopes)
-    except BadIdentity as error:
+    except InvalidIdentity as error:
         raise Problem(
             400,
-            "ORC-HEADER",
-            str(error),
-            next_step="Correct the header, then send the request again.",
+            error.code,
+            error.message,
+            next_step=error.next_step,
             error="Validation Error",
         ) from error
     if not may(principal, scope):
         raise Problem(
             403,
-            "ORC-SCOPE",
+            Code.SCOPE,
             f"The caller may not do this: the scope {scope} is missing.",
             next_step="Name a user in X-User-ID, or have the operator allow anonymous callers.",
             error="Forbidden",

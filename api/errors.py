@@ -8,11 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from schemas.errors import Code, OrchestratorError
+
 CORRELATION_HEADER = "X-Correlation-ID"
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):
+class Problem(OrchestratorError):
     """Ends a request with an error.
 
     `code` is stable (`ORC-…`, a page each in docs/errors), `next_step` says what the client can do, `error` is the
@@ -31,11 +33,8 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(detail, next_step=next_step, code=code)
         self.status = status
-        self.code = code
-        self.detail = detail
-        self.next_step = next_step
         self.error = error
         self.details = details
         self.headers = dict(headers or {})
@@ -47,7 +46,7 @@ class Problem(Exception):
             "type": f"urn:batch-orchestrator:error:{self.code}",
             "title": self.error,
             "status": self.status,
-            "detail": self.detail,
+            "detail": self.message,
             "code": self.code,
             "next_step": self.next_step,
             "instance": instance,
@@ -88,7 +87,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 404:
         problem = Problem(
             404,
-            "ORC-NO-ROUTE",
+            Code.NO_ROUTE,
             "There is nothing at this path.",
             next_step="Look at /docs for the paths that exist.",
             error="Not found",
@@ -96,7 +95,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     elif error.status_code == 405:
         problem = Problem(
             405,
-            "ORC-METHOD",
+            Code.METHOD,
             f"{request.method} is not possible here.",
             next_step="Use a method that the Allow header names.",
             error="Method not allowed",
@@ -105,7 +104,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     else:
         problem = Problem(
             error.status_code,
-            "ORC-BAD-REQUEST",
+            Code.BAD_REQUEST,
             str(error.detail),
             next_step="Correct the request, then send it again.",
             error=str(error.detail),
@@ -122,7 +121,7 @@ async def _on_parameters(request: Request, error: Exception) -> JSONResponse:
     ]
     problem = Problem(
         400,
-        "ORC-VALIDATION",
+        Code.VALIDATION,
         "; ".join(f"{'.'.join(item['loc'])}: {item['msg']}" for item in details),
         next_step="Correct the parameters named in details, then send the request again.",
         error="Validation Error",
@@ -135,7 +134,7 @@ async def _on_defect(request: Request, error: Exception) -> JSONResponse:
     del error  # logged where it was raised; its text can hold what the client must not see
     problem = Problem(
         500,
-        "ORC-INTERNAL",
+        Code.INTERNAL,
         "The service made a mistake with this request.",
         next_step="Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
         error="Internal error",

@@ -3,21 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
-from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer, unreachable
+from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.monitoring.consumer_groups import Group, Groups, GroupWatch
 from api.queries.database import DatabaseProjection
 from api.queries.projection import ProjectionQueries
 from api.settings import ApiSettings
+from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import ROUTER_INPUTS, Topic
 from state.projection import Identity
-
-_TIMEOUT_S = 10.0
 
 
 class Resources(Struct, frozen=True):
@@ -37,21 +34,21 @@ MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
 async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     """Open the cluster and the database that the settings name; nothing is asked of them yet."""
     topics, kafka = settings.topics(), settings.kafka()
-    admin = AdminClient(kafka)
+    cluster = KafkaAdmin(kafka)
     requests = KafkaRequestLog(
         kafka,
         topics.name(Topic.REQUESTS),
         timeout_s=settings.write_timeout_s,
         largest_bytes=settings.max_input_bytes,
     )
-    projection = DatabaseProjection(settings.projection_url, lambda: _identity(admin, topics.name(Topic.INBOX)))
+    projection = DatabaseProjection(settings.projection_url, lambda: _identity(cluster, topics.name(Topic.INBOX)))
     groups = GroupWatch(kafka, _groups(settings), interval_s=settings.health_interval_s)
     groups.start()
     try:
         yield Resources(
-            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes),
+            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, cluster),
             requests=requests,
-            ends=KafkaEnds(admin, topics),
+            ends=KafkaEnds(cluster, topics),
             projection=projection,
             groups=groups,
         )
@@ -70,11 +67,6 @@ def _groups(settings: ApiSettings) -> list[Group]:
     ]
 
 
-def _identity(admin: AdminClient, inbox: str) -> Identity:
+def _identity(cluster: KafkaAdmin, inbox: str) -> Identity:
     """Return whose events a projection of this cluster holds."""
-    try:
-        cluster = admin.describe_cluster(request_timeout=_TIMEOUT_S).result()
-        described = admin.describe_topics(TopicCollection([inbox]), request_timeout=_TIMEOUT_S)
-        return Identity(cluster_id=cluster.cluster_id, inbox_topic_id=str(described[inbox].result().topic_id))
-    except KafkaException as error:
-        raise unreachable(error) from error
+    return Identity(cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox))

@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from runtime import exit_codes
 from runtime.logs import configure_logging, get_logger
 from runtime.process import Process, run_process
-from schemas.errors import ConfigurationError, OrchestratorError
+from schemas.errors import Code, ConfigurationError, OrchestratorError
 from state.projection import open_engine
 
 _BACKLOG = 2048
@@ -79,7 +79,7 @@ def _listening(settings: ApiSettings) -> socket.socket:
         raise ConfigurationError(
             f"The port cannot be opened at {settings.host}:{settings.port}: {error.strerror or error}.",
             next_step="Set PORT (and HOST) to a free one, or end what holds it.",
-            code="ORC-PORT",
+            code=Code.PORT,
         ) from error
 
 

@@ -6,24 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.broker import DevBroker, Kafka
 from cli.supervision.owned_process import OwnedProcess
 from runtime.kafka.admin import KafkaAdmin
+from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
 from topology.topics import provisioning
 
 _TIMEOUT_S = 15.0
 _GRACE_S = 15.0
-_UNSETTLED = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError._WAIT_COORD,  # noqa: SLF001 - public under this name
-}
 
 
 class ProcessEnded(Exception):
@@ -96,31 +90,18 @@ class GroupOffsets:
 
     def __init__(self, settings: Settings) -> None:
         inbox = settings.topics().name(Topic.INBOX)
-        self._known = 0
-        self._partitions = [TopicPartition(inbox, number) for number in range(settings.topic_partitions)]
-        self._consumer = Consumer(
-            {
-                **settings.kafka(),
-                "group.id": settings.orchestrator_group,
-                # Otherwise the broker lets the question wait for the end of an open transaction.
-                "isolation.level": "read_uncommitted",
-            }
-        )
+        self._partitions = [(inbox, number) for number in range(settings.topic_partitions)]
+        # Read committed, the broker would let the question wait for the end of an open transaction.
+        kafka = {**settings.kafka(), "isolation.level": "read_uncommitted"}
+        self._committed = CommittedOffsets(kafka, settings.orchestrator_group, timeout_s=_TIMEOUT_S)
 
     def __call__(self) -> int:
-        """Return the number of records up to the committed offsets, as far as it is known."""
-        try:
-            found = self._consumer.committed(self._partitions, timeout=_TIMEOUT_S)
-        except KafkaException as error:
-            if error.args[0].code() not in _UNSETTLED:
-                raise
-            return self._known  # a new group's coordinator has not settled yet
-        self._known = sum(max(0, at.offset) for at in found)
-        return self._known
+        """Return the number of records up to the committed offsets."""
+        return sum(self._committed.read(self._partitions).values())
 
     def close(self) -> None:
         """Close the connection."""
-        self._consumer.close()
+        self._committed.close()
 
 
 class InboxEnd:

@@ -1,4 +1,4 @@
-"""The verifier: reads the topics with code of its own and holds the product's promises against them.
+"""The verifier: reads the topics and holds the product's promises against them.
 
 It knows topic names and the published JSON alone; it decodes with the standard library, so that a defect of the
 product's codecs cannot hide here.
@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
-
-from runtime.kafka.headers import headers_of
+from runtime.kafka.partition_reader import KafkaRecord, read_to_ends
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0
@@ -89,44 +87,20 @@ def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_co
     Raises:
         TimeoutError: a partition is silent for 15 seconds.
     """
-    consumer = Consumer(
-        {
-            **kafka,
-            "group.id": "batch-orchestrator-verifier",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "isolation.level": isolation,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 20,
-        }
-    )
-    try:
-        known = consumer.list_topics(timeout=_TIMEOUT_SECONDS).topics
-        unread = {(topic, partition) for topic in topics for partition in known[topic].partitions}
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in unread])
-        while unread:
-            message = consumer.poll(_TIMEOUT_SECONDS)
-            if message is None:
-                raise TimeoutError(f"{sorted(unread)} are silent for {_TIMEOUT_SECONDS:.0f} s")
-            if message.error() is None:
-                yield _record(message)
-            elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                unread.discard((message.topic(), message.partition()))
-            else:
-                raise KafkaException(message.error())
-    finally:
-        consumer.close()
+    group = "batch-orchestrator-verifier"
+    committed = isolation == "read_committed"
+    for record in read_to_ends(kafka, topics, group=group, timeout_s=_TIMEOUT_SECONDS, committed=committed):
+        yield _record(record)
 
 
-def _record(message: Message) -> VerifiedRecord:
-    raw = message.value()
+def _record(record: KafkaRecord) -> VerifiedRecord:
     return VerifiedRecord(
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        key=(message.key() or b"").decode(errors="replace"),
-        headers={name: (value or b"").decode() for name, value in headers_of(message)},
-        value=None if raw is None else _json(raw),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=(record.key or b"").decode(errors="replace"),
+        headers={name: (value or b"").decode() for name, value in record.headers},
+        value=None if record.value is None else _json(record.value),
     )
 
 

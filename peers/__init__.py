@@ -1,7 +1,7 @@
 """The played peers: HuleEdu's file service, essay lifecycle service and phase services, simulated.
 
-They judge what they get by the wire contract alone, import nothing of the product, and need only
-confluent-kafka. `python -m peers --help` plays them against any cluster.
+They judge what they get by the wire contract alone, import nothing of the product, and need only confluent-kafka and
+fastjsonschema. `python -m peers --help` plays them against any cluster.
 """
 
 from peers.options import PeerOptions

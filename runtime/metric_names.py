@@ -1,4 +1,8 @@
-"""Names, help texts and labels of every metric. A label never holds an id: the number of series stays bounded."""
+"""Names, help texts and labels of every metric, and which kind of process exports it.
+
+A label never holds an id: the number of series stays bounded. What happens once is counted once: no metric comes both
+from the api and from the processes that do the work, so a sum over all processes is right.
+"""
 
 from typing import Final
 
@@ -11,12 +15,60 @@ DEAD_LETTERS: Final = "dead_letters"
 CHAIN_BREAKS: Final = "chain_breaks"
 UNREADABLE_RECORDS: Final = "unreadable_records"
 COMMIT_SECONDS: Final = "commit_seconds"
+PROJECTION_COMMIT_SECONDS: Final = "projection_commit_seconds"
 ALIVE: Final = "alive"
 ASSIGNED: Final = "assigned"
 RESTORED: Final = "restored"
 ASSIGNED_PARTITIONS: Final = "assigned_partitions"
 LAG_SECONDS: Final = "lag_seconds"
 BUILD: Final = "build"
+
+HTTP_REQUESTS: Final = "http_requests"
+HTTP_REQUEST_SECONDS: Final = "http_request_duration_seconds"
+BATCH_OPERATIONS: Final = "batch_operations"
+BATCHES_REGISTERED: Final = "batches_registered"
+BATCHES_ENDED: Final = "batches_ended"
+PROCESS_LAG_SECONDS: Final = "process_lag_seconds"
+PROCESS_MEMBERS: Final = "process_members"
+HEALTHY: Final = "healthy"
+API_READY: Final = "api_ready"
+API_HELD_BATCHES: Final = "api_held_batches"
+
+UNPREFIXED: Final = frozenset({HTTP_REQUESTS, HTTP_REQUEST_SECONDS, BATCH_OPERATIONS})
+"""Named as the service before named them; every other name has the prefix."""
+
+_STREAM: Final = frozenset({"router", "orchestrator", "projector"})
+_API: Final = frozenset({"api"})
+
+EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
+    # Each record is counted where it is read and where it is written, each dead letter by the process that wrote it.
+    RECORDS_READ: _STREAM,
+    RECORDS_WRITTEN: frozenset({"router", "orchestrator"}),
+    DEAD_LETTERS: frozenset({"router", "orchestrator"}),
+    DECISIONS: frozenset({"orchestrator"}),
+    COMMIT_SECONDS: frozenset({"orchestrator"}),
+    PROJECTION_COMMIT_SECONDS: frozenset({"projector"}),
+    CHAIN_BREAKS: frozenset({"projector"}),
+    UNREADABLE_RECORDS: frozenset({"projector"}),
+    # The state of the process that exports it.
+    ALIVE: _STREAM,
+    ASSIGNED: _STREAM,
+    RESTORED: _STREAM,
+    ASSIGNED_PARTITIONS: _STREAM,
+    LAG_SECONDS: _STREAM,
+    BUILD: _STREAM,
+    HTTP_REQUESTS: _API,
+    HTTP_REQUEST_SECONDS: _API,
+    BATCH_OPERATIONS: _API,
+    BATCHES_REGISTERED: _API,
+    BATCHES_ENDED: _API,
+    PROCESS_LAG_SECONDS: _API,
+    PROCESS_MEMBERS: _API,
+    HEALTHY: _API,
+    API_READY: _API,
+    API_HELD_BATCHES: _API,
+}
+"""The kinds of process (`router`, `orchestrator`, `projector`, `api`) that export each metric."""
 
 HELP: Final[dict[str, str]] = {
     RECORDS_READ: "Records read, by topic.",
@@ -25,13 +77,24 @@ HELP: Final[dict[str, str]] = {
     DEAD_LETTERS: "Records that became dead letters, by error code.",
     CHAIN_BREAKS: "History records that do not follow from the version before them; each means lost state.",
     UNREADABLE_RECORDS: "Records on own topics that fit no model and were passed over, by topic.",
-    COMMIT_SECONDS: "Seconds that a checkpoint took to commit.",
+    COMMIT_SECONDS: "Seconds that a transaction took to commit in Kafka.",
+    PROJECTION_COMMIT_SECONDS: "Seconds that a transaction of the projection database took.",
     ALIVE: "1 while the processing loop runs.",
     ASSIGNED: "1 while the process is a settled member of its consumer group.",
     RESTORED: "1 once local state has been read back.",
     ASSIGNED_PARTITIONS: "Partitions assigned to this process.",
     LAG_SECONDS: "Seconds behind the input; 0 while there is nothing more to read.",
     BUILD: "Version of the product and of what it runs on.",
+    HTTP_REQUESTS: "HTTP requests.",
+    HTTP_REQUEST_SECONDS: "Seconds from an HTTP request to the end of its answer.",
+    BATCH_OPERATIONS: "Operations on batches, by result.",
+    BATCHES_REGISTERED: "Batches that began.",
+    BATCHES_ENDED: "Batches that ended, by final status.",
+    PROCESS_LAG_SECONDS: "Seconds behind, by process.",
+    PROCESS_MEMBERS: "Running members, by process.",
+    HEALTHY: "1 while /healthz answers 200.",
+    API_READY: "1 while registrations are accepted.",
+    API_HELD_BATCHES: "Batches newer than the projection.",
 }
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
@@ -40,6 +103,18 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     DECISIONS: ("kind", "disposition"),
     DEAD_LETTERS: ("code",),
     UNREADABLE_RECORDS: ("topic",),
+    HTTP_REQUESTS: ("method", "endpoint", "status_code"),
+    HTTP_REQUEST_SECONDS: ("method", "endpoint"),
+    BATCH_OPERATIONS: ("operation", "status"),
+    BATCHES_ENDED: ("status",),
+    PROCESS_LAG_SECONDS: ("process",),
+    PROCESS_MEMBERS: ("process",),
 }
 
 COMMIT_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+HTTP_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+def namespace(name: str) -> str:
+    """Return what a metric's name begins with; empty where it has no prefix."""
+    return "" if name in UNPREFIXED else PREFIX

@@ -35,10 +35,14 @@ class Tally:
 
 
 class Metrics:
-    """Counters and gauges in a registry of their own, so that two processes' worth can live in one test."""
+    """Counters and gauges in a registry of their own, so that two processes' worth can live in one test.
 
-    def __init__(self) -> None:
+    `process` is the kind of process: what another kind counts is here too, and not exported.
+    """
+
+    def __init__(self, process: str) -> None:
         self.registry = CollectorRegistry()
+        self._process = process
         self._tallies: list[Tally] = []
         self._telling = Lock()
         self.records_read = self._counter(names.RECORDS_READ)
@@ -58,7 +62,8 @@ class Metrics:
         self._restored = self._gauge(names.RESTORED)
         self._partitions = self._gauge(names.ASSIGNED_PARTITIONS)
         self._lag = self._gauge(names.LAG_SECONDS)
-        build = Info(names.BUILD, names.HELP[names.BUILD], namespace=names.PREFIX, registry=self.registry)
+        self.projection_commit_seconds = self._histogram(names.PROJECTION_COMMIT_SECONDS, names.COMMIT_BUCKETS)
+        build = Info(names.BUILD, names.HELP[names.BUILD], namespace=names.PREFIX, registry=self._registry(names.BUILD))
         build.info(build_info())
 
     def watch(self, health: ProcessHealth) -> None:
@@ -88,11 +93,13 @@ class Metrics:
 
     def _counter(self, name: str) -> Counter:
         return Counter(
-            name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self.registry
+            name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self._registry(name)
         )
 
     def _gauge(self, name: str) -> Gauge:
-        return Gauge(name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self.registry)
+        return Gauge(
+            name, names.HELP[name], names.LABELS.get(name, ()), namespace=names.PREFIX, registry=self._registry(name)
+        )
 
     def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(
@@ -100,9 +107,12 @@ class Metrics:
             names.HELP[name],
             names.LABELS.get(name, ()),
             namespace=names.PREFIX,
-            registry=self.registry,
+            registry=self._registry(name),
             buckets=buckets,
         )
+
+    def _registry(self, name: str) -> CollectorRegistry | None:
+        return self.registry if self._process in names.EXPORTED_BY[name] else None
 
 
 def build_info() -> dict[str, str]:

@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
-from schemas.errors import ConfigurationError
+from schemas.errors import Code, ConfigurationError
 
 
 class MetricsServer:
@@ -29,7 +29,7 @@ class MetricsServer:
             raise ConfigurationError(
                 f"The metrics port cannot be opened at {host}:{port}: {error.strerror or error}.",
                 next_step="Set METRICS_PORT (and METRICS_HOST) to a free one, or end what holds it.",
-                code="ORC-PORT",
+                code=Code.PORT,
             ) from error
         self.port: int = self._server.server_address[1]
         """The port that is served, also where a free one was asked for."""

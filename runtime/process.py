@@ -25,7 +25,7 @@ class Process:
         """`router`, `orchestrator`, `projector` or `api`."""
         self.settings = settings
         self.stopping = stopping
-        self.metrics = Metrics()
+        self.metrics = Metrics(name)
         self.health = ProcessHealth(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
         self.metrics.watch(self.health)

@@ -1,21 +1,104 @@
-"""The tree of errors that a user of the product can meet.
+"""The tree of errors that a user of the product can meet, and the table of their codes.
 
     OrchestratorError            everything below; carries a stable code and the next step
     ├── ConfigurationError       a setting is missing, contradictory or out of range
     ├── TopicError               a topic is missing or differs from what the product needs
     ├── StateError               local or replicated state cannot be trusted
     ├── ProjectionError          the projection database cannot be used
+    ├── InvalidCursor            a page was asked for with a cursor that its list did not give
     ├── BrokerError              the Kafka cluster cannot be reached or started
+    ├── RecordTooLarge           a record does not fit the limit of the topic that it was written to
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
     │       └── EraGap           the peers' era cannot take what the body says (HTTP 422)
-    └── NewerRecord              an internal record was written by a newer version of the product
+    ├── NewerRecord              an internal record was written by a newer version of the product
+    ├── ForbiddenTransition      a rule tried a step that the transition tables do not have
+    ├── InvalidIdentity          a header names a caller in a way that cannot be stored
+    ├── Problem                  the answer to an HTTP request that fails (api.errors)
+    ├── ProcessFailed            a supervised process cannot be kept running (cli.supervision.supervisor)
+    └── RequestFailed            a command did not get what it asked of the api (cli.commands.batches)
 
 Each code has a page in docs/errors.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
+
+
+class Code(StrEnum):
+    """Every code that a user can meet: stable across releases, each with a page in docs/errors."""
+
+    # What stops a process, or keeps it from starting.
+    INTERNAL = "ORC-INTERNAL"  # a failure that the product has no better name for: a defect of its own
+    CONFIG = "ORC-CONFIG"  # a setting is missing, contradictory or out of range
+    PIPELINE = "ORC-PIPELINE"  # a pipeline definition cannot be run
+    PORT = "ORC-PORT"  # a port cannot be opened
+    PROCESS = "ORC-PROCESS"  # the supervisor cannot keep a process running
+    NEWER_RECORD = "ORC-NEWER-RECORD"  # an internal record needs a newer version of the product
+    UNREADABLE = "ORC-UNREADABLE"  # an internal record cannot be decoded
+    # Kafka and its topics.
+    BROKER = "ORC-BROKER"  # the Kafka cluster cannot be reached, or the development broker cannot be started
+    BROKER_CHECKSUM = "ORC-BROKER-CHECKSUM"  # a jar of the development broker is not the one that was tested
+    BROKER_DOWNLOAD = "ORC-BROKER-DOWNLOAD"  # a jar of the development broker cannot be fetched
+    TOPIC = "ORC-TOPIC"  # a topic differs from what the product needs
+    TOPIC_MISSING = "ORC-TOPIC-MISSING"  # a topic that a process needs is not there
+    ROUTER_START = "ORC-ROUTER-START"  # the router's group has no committed offset, and its inputs hold records
+    PARTITIONS_LOST = "ORC-PARTITIONS-LOST"  # the group took a process's partitions away
+    COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
+    # The orchestrator's state.
+    STATE = "ORC-STATE"  # local or replicated state cannot be trusted
+    STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about
+    STATE_CHANGELOG = "ORC-STATE-CHANGELOG"  # the local store has seen more of the changelog than there is
+    STATE_DIRECTORY = "ORC-STATE-DIRECTORY"  # the state directory cannot be written
+    STATE_FOREIGN = "ORC-STATE-FOREIGN"  # the state directory belongs to another cluster, inbox or group
+    STATE_INPUT_LOST = "ORC-STATE-INPUT-LOST"  # retention has removed inbox records that were never processed
+    STATE_LOCKED = "ORC-STATE-LOCKED"  # another process uses the state directory
+    STATE_OFFSETS_LOST = "ORC-STATE-OFFSETS-LOST"  # the changelog holds state, but the group has no committed offset
+    STATE_OFFSETS_UNREAD = "ORC-STATE-OFFSETS-UNREAD"  # the group's committed offsets cannot be read
+    STATE_UNSTABLE = "ORC-STATE-UNSTABLE"  # an open transaction on the changelog does not end
+    # The projection.
+    PROJECTION = "ORC-PROJECTION"  # the projection database cannot be used
+    PROJECTION_AHEAD = "ORC-PROJECTION-AHEAD"  # the projection has read further than a topic goes
+    PROJECTION_IDENTITY = "ORC-PROJECTION-IDENTITY"  # the database belongs to another cluster or inbox
+    PROJECTION_NEWER = "ORC-PROJECTION-NEWER"  # the database has a schema that this version does not know
+    PROJECTION_REPLACED = "ORC-PROJECTION-REPLACED"  # the database's file was removed or replaced while it was written
+    CHAIN_BREAK = "ORC-CHAIN-BREAK"  # a history record does not follow from the version before it
+    CURSOR = "ORC-CURSOR"  # a page was asked for with a cursor that this list did not give
+    # Records that become dead letters.
+    NOT_JSON = "ORC-NOT-JSON"  # a record's value is not one JSON object
+    FIELDS = "ORC-FIELDS"  # a record lacks a field that its event has, or a field is of the wrong type
+    EVENT_TYPE = "ORC-EVENT-TYPE"  # the envelope's event_type is not that of the topic
+    CORRELATION_ID = "ORC-CORRELATION-ID"  # a correlation id is no UUID
+    OUTCOME_STATUS = "ORC-OUTCOME-STATUS"  # an outcome's status is none that ends a phase
+    REQUEST_BODY = "ORC-REQUEST-BODY"  # the body of a request breaks its model
+    ERA_GAP = "ORC-ERA-GAP"  # the peers' era cannot take what a request says
+    TOO_LARGE = "ORC-TOO-LARGE"  # a record is larger than its limit
+    TOO_MANY_ESSAYS = "ORC-TOO-MANY-ESSAYS"  # an event names more essays than a batch may hold
+    REPLAY = "ORC-REPLAY"  # a replayed record does not say where it was first read
+    ROUTER_FAULT = "ORC-ROUTER-FAULT"  # the router failed on a record in a way that nobody foresaw
+    KEY_MISMATCH = "ORC-KEY-MISMATCH"  # an inbox record's key is not its batch
+    UNKNOWN_BATCH = "ORC-UNKNOWN-BATCH"  # an event names a batch that is not there
+    DECISION_FAILED = "ORC-DECISION-FAILED"  # a rule raised an error
+    OVERSIZED = "ORC-OVERSIZED"  # what a decision leads to does not fit its topic
+    # Answers over HTTP.
+    NO_ROUTE = "ORC-NO-ROUTE"  # 404: there is nothing at this path
+    METHOD = "ORC-METHOD"  # 405: the path is there, but not for this method
+    BAD_REQUEST = "ORC-BAD-REQUEST"  # the request was faulty before any route was asked
+    VALIDATION = "ORC-VALIDATION"  # 400: a parameter is out of range
+    HEADER = "ORC-HEADER"  # 400: a header cannot be used
+    CONTENT_TYPE = "ORC-CONTENT-TYPE"  # 400: the content type is not JSON
+    BAD_JSON = "ORC-BAD-JSON"  # 400: the body is not a JSON object
+    BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
+    SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
+    BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
+    KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
+    REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule
+    UNDECODABLE = "ORC-UNDECODABLE"  # 422: the request was written, but cannot be used
+    QUARANTINED = "ORC-QUARANTINED"  # 500: the request was written, but deciding on it failed
+    NOT_READY = "ORC-NOT-READY"  # 503: the api cannot answer yet
+    NO_ANSWER = "ORC-NO-ANSWER"  # 503: the request is durable, and not decided yet
+    HTTP = "ORC-HTTP"  # a `bos batches` command did not get what it asked of the api
 
 
 class OrchestratorError(Exception):
@@ -24,7 +107,7 @@ class OrchestratorError(Exception):
     `code` is stable across releases (`ORC-…`); `next_step` says what the reader can do about it.
     """
 
-    code = "ORC-INTERNAL"
+    code: str = Code.INTERNAL
 
     def __init__(self, message: str, *, next_step: str, code: str | None = None) -> None:
         super().__init__(message)
@@ -40,37 +123,49 @@ class OrchestratorError(Exception):
 class ConfigurationError(OrchestratorError):
     """A setting is missing, contradictory or out of range. Raised before anything is started."""
 
-    code = "ORC-CONFIG"
+    code = Code.CONFIG
 
 
 class TopicError(OrchestratorError):
     """A topic is missing, or its partitions, cleanup, retention or size limit differ from the table."""
 
-    code = "ORC-TOPIC"
+    code = Code.TOPIC
 
 
 class StateError(OrchestratorError):
     """State on disk or in the changelog cannot be trusted; going on would decide on wrong state."""
 
-    code = "ORC-STATE"
+    code = Code.STATE
 
 
 class ProjectionError(OrchestratorError):
     """The projection database cannot be reached, stays locked, or is not this cluster's. Kafka has all it held."""
 
-    code = "ORC-PROJECTION"
+    code = Code.PROJECTION
+
+
+class InvalidCursor(OrchestratorError):
+    """A page was asked for with a cursor that its list did not give."""
+
+    code = Code.CURSOR
 
 
 class BrokerError(OrchestratorError):
     """The Kafka cluster cannot be reached, or the development broker cannot be started."""
 
-    code = "ORC-BROKER"
+    code = Code.BROKER
+
+
+class RecordTooLarge(OrchestratorError):
+    """A record does not fit the limit of the topic that it was written to."""
+
+    code = Code.TOO_LARGE
 
 
 class UnreadableRecord(OrchestratorError):
     """A record cannot be decoded or fits no known model; it goes to the dead letters unchanged."""
 
-    code = "ORC-UNREADABLE"
+    code = Code.UNREADABLE
 
     def __init__(self, message: str, *, next_step: str, code: str | None = None, request_id: str | None = None) -> None:
         super().__init__(message, next_step=next_step, code=code)
@@ -81,7 +176,7 @@ class UnreadableRecord(OrchestratorError):
 class InvalidRequest(UnreadableRecord):
     """A request's body breaks its model. `details` has one entry for each fault: `type`, `loc`, `msg`."""
 
-    code = "ORC-REQUEST-BODY"
+    code = Code.REQUEST_BODY
 
     def __init__(
         self,
@@ -98,10 +193,22 @@ class InvalidRequest(UnreadableRecord):
 class EraGap(InvalidRequest):
     """The body is right, but the peers' era (`PEER_ERA`) cannot take what it says."""
 
-    code = "ORC-ERA-GAP"
+    code = Code.ERA_GAP
 
 
 class NewerRecord(OrchestratorError):
     """An internal record needs a newer reader. Stops the process, so that nothing is skipped."""
 
-    code = "ORC-NEWER-RECORD"
+    code = Code.NEWER_RECORD
+
+
+class ForbiddenTransition(OrchestratorError):
+    """A rule tried a step that the transition tables do not have: a defect of the rule, so the event is set aside."""
+
+    code = Code.DECISION_FAILED
+
+
+class InvalidIdentity(OrchestratorError):
+    """A header names a user or an organisation in a way that cannot be stored (HTTP 400)."""
+
+    code = Code.HEADER

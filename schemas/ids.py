@@ -6,6 +6,8 @@ All are UUIDv5 in one namespace; the names below are frozen, because ids that we
 from hashlib import sha1
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+VERSIONS_PER_GENERATION = 2**44
+"""A batch's version is generation * VERSIONS_PER_GENERATION + offset on the inbox: it grows over a new inbox too."""
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:batch-orchestrator:ids:v1")
 _PREFIX = NAMESPACE.bytes
 _VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))

@@ -7,6 +7,10 @@ from msgspec import Struct
 from schemas.errors import ConfigurationError
 
 MIB = 1_048_576
+RECORD_OVERHEAD_BYTES = 1_024
+"""What a topic's limit (`max.message.bytes`) counts beside key, value and headers of a record alone in its batch."""
+PRODUCER_OVERHEAD_BYTES = 1_024
+"""What a producer's limit (`message.max.bytes`) counts beside them: the frames and lengths of its request."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from msgspec import Struct
 
+from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.headers import headers_of
 from schemas.errors import BrokerError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
@@ -18,7 +19,6 @@ FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
-_METADATA_TIMEOUT_S = 10.0
 
 
 class LogPartition(NamedTuple):
@@ -78,10 +78,13 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
 
 class KafkaLogConsumer:
-    """The log on a Kafka cluster."""
+    """The log on a Kafka cluster. `cluster` is asked for partitions and offsets; by default through a shared client."""
 
-    def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int) -> None:
+    def __init__(
+        self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int, cluster: KafkaAdmin | None = None
+    ) -> None:
         self._topics = topics
+        self._cluster = KafkaAdmin(kafka) if cluster is None else cluster
         self._consumer = Consumer(
             {
                 **kafka,
@@ -105,15 +108,16 @@ class KafkaLogConsumer:
     def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
         """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
         self._counts = self._partition_counts()
-        partitions = topic_partitions(self._counts)
-        ends: dict[LogPartition, int] = {}
+        places = {partition: self._place(partition) for partition in topic_partitions(self._counts)}
+        lows = self._cluster.log_starts(list(places.values()))
+        highs = self._cluster.log_ends(list(places.values()), committed=True)
+        ends = {partition: highs[place] for partition, place in places.items()}
         assignment: list[TopicPartition] = []
-        for partition in partitions:
-            low, high = self._watermarks(partition)
-            ends[partition] = high
-            start = start_of(partition, offsets.get(partition, low), low, high)
+        for partition, place in places.items():
+            low = lows[place]
+            start = start_of(partition, offsets.get(partition, low), low, ends[partition])
             self._positions[partition] = start
-            assignment.append(TopicPartition(self._topics.name(partition.topic), partition.number, start))
+            assignment.append(TopicPartition(*place, start))
         self._consumer.assign(assignment)
         return ends
 
@@ -172,35 +176,17 @@ class KafkaLogConsumer:
         return LogPartition(self._topics.topic(topic), number)
 
     def _partition_counts(self) -> dict[Topic, int]:
-        counts: dict[Topic, int] = {}
-        for topic in FOLLOWED:
-            name = self._topics.name(topic)
-            try:
-                metadata = self._consumer.list_topics(name, timeout=_METADATA_TIMEOUT_S).topics[name]
-            except KafkaException as error:
-                raise unreachable(error) from error
-            if metadata.error is not None or not metadata.partitions:
+        names = {topic: self._topics.name(topic) for topic in FOLLOWED}
+        counts = self._cluster.partition_counts(names.values())
+        for name in names.values():
+            if not counts.get(name):
                 raise TopicError(
                     f"The topic {name} does not exist.", next_step="Create the topics with `bos topics apply`."
                 )
-            counts[topic] = len(metadata.partitions)
-        return counts
+        return {topic: counts[name] for topic, name in names.items()}
 
-    def _watermarks(self, partition: LogPartition) -> tuple[int, int]:
-        where = TopicPartition(self._topics.name(partition.topic), partition.number)
-        try:
-            low, high = self._consumer.get_watermark_offsets(where, timeout=_METADATA_TIMEOUT_S)
-        except KafkaException as error:
-            raise unreachable(error) from error
-        return low, high
-
-
-def unreachable(error: KafkaException) -> BrokerError:
-    """Return what to tell where the cluster does not answer."""
-    return BrokerError(
-        f"The Kafka cluster does not answer: {error.args[0].str()}.",
-        next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS and that the cluster is up.",
-    )
+    def _place(self, partition: LogPartition) -> Partition:
+        return self._topics.name(partition.topic), partition.number
 
 
 def _shown(counts: Mapping[Topic, int]) -> str:

@@ -1,12 +1,9 @@
 """Where partitions end right now: asked before an api says that something does not exist."""
 
-import asyncio
 from typing import Protocol
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
-from api.kafka_log.consumer import LogPartition, unreachable
+from api.kafka_log.consumer import LogPartition
+from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import TopicTable
 
 
@@ -24,21 +21,10 @@ class KafkaEnds:
     an answer that has been given may rest on a record that this partition does not show yet.
     """
 
-    def __init__(self, admin: AdminClient, topics: TopicTable) -> None:
-        self._admin = admin
+    def __init__(self, cluster: KafkaAdmin, topics: TopicTable) -> None:
+        self._cluster = cluster
         self._topics = topics
 
     async def end(self, partition: LogPartition, timeout_s: float) -> int:
         """Return the high watermark of `partition`."""
-        where = TopicPartition(self._topics.name(partition.topic), partition.number)
-        asked = self._admin.list_offsets(
-            {where: OffsetSpec.latest()},
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=timeout_s,
-        )
-        try:
-            found = await asyncio.wrap_future(asked[where])
-        except KafkaException as error:
-            raise unreachable(error) from error
-        offset: int = found.offset
-        return offset
+        return await self._cluster.log_end((self._topics.name(partition.topic), partition.number), timeout_s=timeout_s)

@@ -7,14 +7,11 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, RecordTooLarge
+from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
 _LINGER_MS = 1
 _POLL_S = 0.1
-
-
-class RecordTooLarge(Exception):
-    """The record does not fit the topic's limit."""
 
 
 class RequestLog(Protocol):
@@ -38,7 +35,7 @@ class KafkaRequestLog:
                 "partitioner": "murmur2",
                 "linger.ms": _LINGER_MS,
                 "delivery.timeout.ms": int(timeout_s * 1000),
-                "message.max.bytes": largest_bytes + 16_384,
+                "message.max.bytes": largest_bytes + PRODUCER_OVERHEAD_BYTES,
                 "queue.buffering.max.kbytes": max(262_144, largest_bytes // 256),
             }
         )
@@ -84,7 +81,10 @@ def _settle(done: "asyncio.Future[KafkaError | None]", error: KafkaError | None)
 
 def _failure(error: KafkaError) -> Exception:
     if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE):
-        return RecordTooLarge(error.str())
+        return RecordTooLarge(
+            f"The request does not fit its topic: {error.str()}.",
+            next_step="Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        )
     return _unwritten(error.str())
 
 

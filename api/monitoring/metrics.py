@@ -18,12 +18,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.kafka_log.consumer import LogRecord
 from api.monitoring.service_health import ServiceHealthReport
-from schemas.internal.dead_letters import CODE
-from schemas.internal.enums import BatchStatus, Disposition
+from runtime import metric_names as names
+from schemas.internal.enums import BatchStatus
 from schemas.topics import Topic
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _ENDED = frozenset(status.value for status in BatchStatus if status.terminal)
 
 
@@ -36,7 +35,6 @@ class _Change(Struct):
 class _Glance(Struct):
     """As much of a history record as the metrics need."""
 
-    disposition: Disposition
     changes: tuple[_Change, ...] = ()
 
 
@@ -51,62 +49,36 @@ class ApiMetrics:
         self._several = directory is not None
         self._counts_log = _Election(Path(directory)) if directory else None
         self.registry = CollectorRegistry()
-        registry = self.registry
-        self.requests = Counter(
-            "http_requests", "HTTP requests.", ("method", "endpoint", "status_code"), registry=registry
-        )
+        self.requests = self._counter(names.HTTP_REQUESTS)
         """`endpoint` is the route's template, never a path with an id in it."""
         self.seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds from an HTTP request to the end of its answer.",
-            ("method", "endpoint"),
-            buckets=_BUCKETS,
-            registry=registry,
+            names.HTTP_REQUEST_SECONDS,
+            names.HELP[names.HTTP_REQUEST_SECONDS],
+            names.LABELS[names.HTTP_REQUEST_SECONDS],
+            buckets=names.HTTP_BUCKETS,
+            registry=self.registry,
         )
-        self.operations = Counter(
-            "batch_operations", "Operations on batches, by result.", ("operation", "status"), registry=registry
-        )
-        self.dispositions = Counter(
-            "batch_orchestrator_dispositions",
-            "Inbox records decided, by disposition.",
-            ("disposition",),
-            registry=registry,
-        )
-        self.registered = Counter("batch_orchestrator_batches_registered", "Batches that began.", registry=registry)
-        self.ended = Counter(
-            "batch_orchestrator_batches_ended", "Batches that ended, by final status.", ("status",), registry=registry
-        )
-        self.dead_letters = Counter(
-            "batch_orchestrator_dead_letters",
-            "Records that became dead letters, by code.",
-            ("code",),
-            registry=registry,
-        )
-        self._lag = self._gauge("batch_orchestrator_process_lag_seconds", "Seconds behind, by process.", "process")
-        self._members = self._gauge("batch_orchestrator_process_members", "Running members, by process.", "process")
-        self._well = self._gauge("batch_orchestrator_healthy", "1 while /healthz answers 200.")
-        self._ready = self._gauge("batch_orchestrator_api_ready", "1 while registrations are accepted.")
-        self._held = self._gauge("batch_orchestrator_api_held_batches", "Batches newer than the projection.")
+        self.operations = self._counter(names.BATCH_OPERATIONS)
+        self.registered = self._counter(names.BATCHES_REGISTERED)
+        self.ended = self._counter(names.BATCHES_ENDED)
+        self._lag = self._gauge(names.PROCESS_LAG_SECONDS)
+        self._members = self._gauge(names.PROCESS_MEMBERS)
+        self._well = self._gauge(names.HEALTHY)
+        self._ready = self._gauge(names.API_READY)
+        self._held = self._gauge(names.API_HELD_BATCHES)
         for status in sorted(_ENDED):
             self.ended.labels(status)
-        for disposition in Disposition:
-            self.dispositions.labels(disposition.value)
 
     def record(self, record: LogRecord) -> None:
         """Count a record of the log."""
-        if record.partition.topic is Topic.STATUS or record.value is None:
+        if record.partition.topic is not Topic.HISTORY or record.value is None:
             return
         if self._counts_log is not None and not self._counts_log.won():
-            return
-        if record.partition.topic is Topic.DEAD_LETTERS:
-            if CODE in record.headers:
-                self.dead_letters.labels(_code(record.headers[CODE])).inc()
             return
         try:
             glance = _glance(record.value)
         except msgspec.MsgspecError:
             return
-        self.dispositions.labels(glance.disposition.value).inc()
         for change in glance.changes:
             if change.phase:
                 continue
@@ -133,8 +105,24 @@ class ApiMetrics:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return encode(registry), content_type
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode="mostrecent")
+    def _counter(self, name: str) -> Counter:
+        return Counter(
+            name,
+            names.HELP[name],
+            names.LABELS.get(name, ()),
+            namespace=names.namespace(name),
+            registry=self.registry,
+        )
+
+    def _gauge(self, name: str) -> Gauge:
+        return Gauge(
+            name,
+            names.HELP[name],
+            names.LABELS.get(name, ()),
+            namespace=names.namespace(name),
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
 
 
 class _Election:
@@ -153,9 +141,3 @@ class _Election:
                 return False
             self._won = True
         return True
-
-
-def _code(header: bytes) -> str:
-    """Return the code as a label; a foreign text must not make series without bound."""
-    code = header.decode(errors="replace")
-    return code if code.startswith("ORC-") and len(code) <= 40 else "other"

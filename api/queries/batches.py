@@ -11,7 +11,7 @@ from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.waiters import within
 from api.queries.projection import ProjectionQueries
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.errors import Code, NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.models import MAX_BATCH_ID
 from schemas.internal.records import decode_status
 from schemas.internal.status import StatusRecord
@@ -109,7 +109,7 @@ class Batches:
 def _cannot_tell(why: str) -> Problem:
     return Problem(
         503,
-        "ORC-NOT-READY",
+        Code.NOT_READY,
         f"It cannot be told now whether there is such a batch: {why.rstrip('.')}.",
         next_step="Ask again in a moment; /healthz says what is wrong if it stays so.",
         error="Service is not ready",

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from api.errors import Problem
 from api.kafka_log.consumer import LogRecord
+from schemas.errors import Code
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.history import Answer, HistoryRecord
@@ -24,8 +25,8 @@ _SENTENCES = {
         "Register fewer essays at a time, with shorter instructions.",
     ),
 }
-_DEFECTS = ("ORC-ROUTER-FAULT",)
-_OVERSIZED = "ORC-OVERSIZED"
+_DEFECTS = (Code.ROUTER_FAULT,)
+_OVERSIZED = Code.OVERSIZED
 """A decision that went well, but whose result is too large: the client can do something about it."""
 _OTHER_REASON = ("The request does not fit the batch as it is.", "Look at the batch's status, then decide again.")
 
@@ -59,7 +60,7 @@ def _refused(code: ReasonCode, history: HistoryRecord) -> Problem:
     unprocessable = code in (ReasonCode.KEY_REUSED, ReasonCode.OVERSIZED)
     return Problem(
         422 if unprocessable else 409,
-        "ORC-KEY-REUSED" if code is ReasonCode.KEY_REUSED else "ORC-REFUSED",
+        Code.KEY_REUSED if code is ReasonCode.KEY_REUSED else Code.REFUSED,
         detail,
         next_step=next_step,
         error="Request refused",
@@ -73,7 +74,7 @@ def _raise_dead_letter(record: LogRecord) -> NoReturn:
         _raise_quarantined(letter.dead_letter_id)
     raise Problem(
         422,
-        "ORC-UNDECODABLE",
+        Code.UNDECODABLE,
         f"The request was written, but it cannot be used ({letter.code}): {letter.reason}",
         next_step="Correct the body and send it again; the dead letter keeps what was sent.",
         error="Request cannot be used",
@@ -84,7 +85,7 @@ def _raise_dead_letter(record: LogRecord) -> NoReturn:
 def _raise_quarantined(dead_letter_id: str) -> NoReturn:
     raise Problem(
         500,
-        "ORC-QUARANTINED",
+        Code.QUARANTINED,
         "The request was written, but deciding on it failed; it is kept as a dead letter.",
         next_step="Report the dead letter's id to the operator, who can look at it and send it again.",
         error="Request failed",

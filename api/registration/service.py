@@ -10,12 +10,12 @@ from uuid import uuid4
 from api.errors import Problem
 from api.kafka_log.consumer import LogRecord
 from api.kafka_log.follower import KafkaLogFollower
-from api.kafka_log.request_producer import RecordTooLarge, RequestLog
+from api.kafka_log.request_producer import RequestLog
 from api.kafka_log.waiters import within
 from api.queries.batches import Batches
 from api.registration.reply import answer_of
 from api.routes.request_body import too_large
-from schemas.errors import BrokerError, EraGap, InvalidRequest, NewerRecord
+from schemas.errors import BrokerError, Code, EraGap, InvalidRequest, NewerRecord, RecordTooLarge
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
 from schemas.internal.history import Answer
@@ -106,7 +106,7 @@ class RegistrationService(NamedTuple):
             return answered.result()
         raise Problem(
             503,
-            "ORC-NO-ANSWER",
+            Code.NO_ANSWER,
             "The request is durable in Kafka, but no decision came in time; "
             "repeating it with the same Idempotency-Key is safe.",
             next_step="Send it again with the same Idempotency-Key, or look at the Location until the batch is there."
@@ -150,7 +150,7 @@ def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
     if not key or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Problem(
             400,
-            "ORC-HEADER",
+            Code.HEADER,
             f"Idempotency-Key must be 1 to {_LONGEST_KEY} printable ASCII characters.",
             next_step="Send a UUID of your own as the key.",
             error="Validation Error",
@@ -164,7 +164,7 @@ def _not_ready(tail: KafkaLogFollower) -> Problem:
     why = tail.error or tail.waiting_for or "the log is still being read up to its end"
     return Problem(
         503,
-        "ORC-NOT-READY",
+        Code.NOT_READY,
         f"Registrations cannot be answered yet: {why}",
         next_step="Send it again in a moment; /healthz says what is wrong if it stays so.",
         error="Service is not ready",

@@ -13,6 +13,7 @@ from api.registration.service import location
 from api.routes.request_body import json_object
 from api.routes.status_response import status_body
 from runtime.logs import get_logger
+from schemas.errors import Code
 from schemas.internal.status import StatusRecord
 from schemas.public.registration import HeadRegistration, SeedRegistration
 
@@ -114,7 +115,7 @@ def _versions(header: str) -> frozenset[str]:
 def _not_found(batch_id: str) -> Problem:
     return Problem(
         404,
-        "ORC-BATCH-NOT-FOUND",
+        Code.BATCH_NOT_FOUND,
         "There is no such batch, or it belongs to somebody else.",
         next_step="Check the id, and that X-User-ID and X-Org-ID name the batch's owner.",
         error="Batch not found",

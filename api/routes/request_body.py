@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from fastapi import Request
 
 from api.errors import Problem
+from schemas.errors import Code
 
 _NEXT_STEP = "Send one JSON object in UTF-8 with Content-Type: application/json."
 _LARGEST_INTEGER = 2**53
@@ -20,7 +21,7 @@ async def json_object(request: Request, limit: int) -> dict[str, Any]:
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise Problem(
             400,
-            "ORC-CONTENT-TYPE",
+            Code.CONTENT_TYPE,
             f"The content type is {media_type or 'missing'!r}, not application/json.",
             next_step=_NEXT_STEP,
             error="Request body must be valid JSON",
@@ -60,7 +61,7 @@ def too_large(limit: int) -> Problem:
     """Return the problem of a body above `limit` bytes."""
     return Problem(
         413,
-        "ORC-BODY-TOO-LARGE",
+        Code.BODY_TOO_LARGE,
         f"The request is larger than the limit of {limit} bytes.",
         next_step="Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
         error="Request body too large",
@@ -71,7 +72,7 @@ def too_large(limit: int) -> Problem:
 def _refuse(why: str) -> NoReturn:
     raise Problem(
         400,
-        "ORC-BAD-JSON",
+        Code.BAD_JSON,
         f"The body cannot be read as a JSON object: {why}.",
         next_step=_NEXT_STEP,
         error="Request body must be valid JSON",

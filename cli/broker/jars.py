@@ -14,7 +14,7 @@ import requests
 from jgo.maven import MavenContext
 
 from cli.broker.download_progress import Progress
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, Code
 
 KAFKA_VERSION = "4.3.1"
 CACHE_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_CACHE_DIR"
@@ -48,7 +48,7 @@ class Jar:
                 f"{path} is not the {self.filename} that this version was tested with: "
                 f"SHA-256 is {found}, expected {self.sha256}.",
                 next_step="Delete that file and start again; if it comes back, do not trust where it comes from.",
-                code="ORC-BROKER-CHECKSUM",
+                code=Code.BROKER_CHECKSUM,
             )
 
 
@@ -84,7 +84,7 @@ def provide_jars(cache: Path | None = None, jars: Sequence[Jar] | None = None) -
             raise BrokerError(
                 f"Apache Kafka cannot be kept in {folder}: {error}.",
                 next_step=f"Make room there, or set {CACHE_VARIABLE} to a folder that can be written.",
-                code="ORC-BROKER-DOWNLOAD",
+                code=Code.BROKER_DOWNLOAD,
             ) from error
     for jar in jars:
         jar.check(folder / jar.filename)
@@ -148,5 +148,5 @@ def _failure(jar: Jar, error: Exception) -> BrokerError:
         next_step=f"Check the network (HTTPS_PROXY is respected, {REPOSITORY_VARIABLE} names a mirror) and try again; "
         "what is there is kept. Or use a Kafka that is running: "
         "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
-        code="ORC-BROKER-DOWNLOAD",
+        code=Code.BROKER_DOWNLOAD,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.errors import OrchestratorError
+from schemas.errors import Code, OrchestratorError
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
@@ -21,7 +21,7 @@ _WAIT_SECONDS = 20
 class RequestFailed(OrchestratorError):
     """The api did not do what was asked."""
 
-    code = "ORC-HTTP"
+    code = Code.HTTP
 
 
 @batches.command()

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, Message, TopicPartition
-
 from cli.verifier import read_topic
 from runtime.kafka.admin import KafkaAdmin
+from runtime.kafka.partition_reader import KafkaRecord, PartitionReader
 from schemas.topics import PHASE_COMMANDS, TopicTable
 
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 15.0
 _MOST_KILLS = 5
+_GROUP = "batch-orchestrator-demo-fault"
 
 
 class KillInOpenTransaction:
@@ -24,7 +24,7 @@ class KillInOpenTransaction:
     """
 
     def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, kill: Callable[[], object]) -> None:
-        self._kafka = {**kafka, "group.id": "batch-orchestrator-demo-fault", "enable.auto.commit": False}
+        self._kafka = kafka
         self._names = [topics.name(topic) for topic in PHASE_COMMANDS.values()]
         self._cluster = KafkaAdmin(kafka)
         self._kill = kill
@@ -53,34 +53,26 @@ class KillInOpenTransaction:
         return sum(times for times in aborted.values() if times > 0)
 
     def _watch(self) -> None:
-        consumer = Consumer({**self._kafka, "isolation.level": "read_uncommitted", "fetch.wait.max.ms": 5})
-        try:
-            known = consumer.list_topics(timeout=_TIMEOUT_SECONDS).topics
-            places = [TopicPartition(name, n) for name in self._names for n in known[name].partitions]
-            for place in places:
-                _, place.offset = consumer.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)
-            consumer.assign(places)
+        counts = self._cluster.partition_counts(self._names)
+        places = [(name, number) for name in self._names for number in range(counts[name])]
+        with PartitionReader(self._kafka, _GROUP, committed=False, fetch_wait_ms=5) as reader:
+            reader.assign(self._cluster.log_ends(places, committed=False))
             self._watching.set()
             while not self._stop.is_set() and self.kills < _MOST_KILLS:
-                message = consumer.poll(_POLL_SECONDS)
-                if message is not None and message.error() is None:
+                found = reader.poll(_POLL_SECONDS)
+                if isinstance(found, KafkaRecord):
                     self._kill()
                     self.kills += 1
-                    if not self._committed(message):
+                    if not self._committed(found):
                         return
-        finally:
-            consumer.close()
 
-    def _committed(self, message: Message) -> bool:
+    def _committed(self, record: KafkaRecord) -> bool:
         """Return, once it is settled, whether the record was committed after all."""
-        place = (message.topic(), message.partition())
-        while self._cluster.log_ends([place], committed=True)[place] <= message.offset():
+        place = (record.topic, record.partition)
+        while self._cluster.log_ends([place], committed=True)[place] <= record.offset:
             if self._stop.wait(_POLL_SECONDS):
                 return False
-        reader = Consumer({**self._kafka, "isolation.level": "read_committed", "enable.partition.eof": True})
-        try:
-            reader.assign([TopicPartition(*place, message.offset())])
+        with PartitionReader(self._kafka, _GROUP) as reader:
+            reader.assign({place: record.offset})
             found = reader.poll(_TIMEOUT_SECONDS)
-            return found is not None and found.error() is None and found.offset() == message.offset()
-        finally:
-            reader.close()
+            return isinstance(found, KafkaRecord) and found.offset == record.offset

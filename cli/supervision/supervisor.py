@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from cli.supervision.owned_process import OwnedProcess
-from schemas.errors import OrchestratorError
+from schemas.errors import Code, OrchestratorError
 
 _QUICK_END_SECONDS = 10.0
 _QUICK_ENDS = 5
@@ -22,7 +22,7 @@ _CONFIGURATION_EXIT_CODE = 78
 class ProcessFailed(OrchestratorError):
     """A supervised process cannot be kept running."""
 
-    code = "ORC-PROCESS"
+    code = Code.PROCESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ class Supervisor:
 
     def _is_misconfigured(self, name: str, code: int) -> bool:
         """Whether starting again cannot help; a port that it had before can be held for a moment by what it left."""
-        left_behind = self.restarts[name] > 0 and any("ORC-PORT" in line for line in self._last_lines(name))
+        left_behind = self.restarts[name] > 0 and any(Code.PORT in line for line in self._last_lines(name))
         return code == _CONFIGURATION_EXIT_CODE and not left_behind
 
     def _last_lines(self, name: str) -> list[str]:

@@ -1,18 +1,26 @@
-"""What the product asks a Kafka cluster about itself, beside reading and writing records."""
+"""What the product asks a Kafka cluster about itself, and creates there, beside reading and writing records."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
+from runtime.kafka.errors import LEADER_MOVES, kafka_failure
 from schemas.errors import BrokerError, TopicError
+from schemas.topics import TopicSpec
 
 REQUEST_TIMEOUT_S = 15.0
 """Patience with one request to the cluster."""
 
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""
+
+_RETRY_S = 0.1
+_Answer = TypeVar("_Answer")
+_clients: dict[str, AdminClient] = {}
 
 
 class ClusterFacts(Protocol):
@@ -35,58 +43,153 @@ class ClusterFacts(Protocol):
 
 
 class KafkaAdmin:
-    """A `ClusterFacts` asked through an admin client."""
+    """A `ClusterFacts` asked through an admin client; objects for the same cluster share one client.
 
-    def __init__(self, kafka: Mapping[str, Any]) -> None:
+    Methods raise `BrokerError` where the cluster does not answer, and `TopicError` where it refuses what was asked of
+    a topic. They may be called from any thread. `client` is an admin client to ask in place of the shared one.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
         self._address = str(kafka["bootstrap.servers"])
-        self._admin = AdminClient({**kafka, "client.id": "batch-orchestrator-admin"})
+        self._admin = _client(kafka) if client is None else client
+
+    def require_reachable(self, within_s: float) -> None:
+        """Raise `BrokerError` where no broker answers within that many seconds."""
+        try:
+            self._admin.list_topics(timeout=within_s)
+        except KafkaException as error:
+            raise BrokerError(
+                f"No Kafka broker answers at {self._address} within {within_s:g} s: {error.args[0].str()}.",
+                next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, the security settings, and that "
+                "the brokers run.",
+            ) from error
 
     def cluster_id(self) -> str:
         """Return the id that the cluster was formatted with."""
-        return str(self._answer(self._admin.describe_cluster(request_timeout=REQUEST_TIMEOUT_S)).cluster_id)
+        ask = self._admin.describe_cluster
+        return str(self._answer(lambda: ask(request_timeout=REQUEST_TIMEOUT_S).result(), "its id").cluster_id)
 
     def topic_id(self, topic: str) -> str:
         """Return the id of a topic."""
-        described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S)
-        return str(self._answer(described[topic], topic).topic_id)
+
+        def ask() -> Any:
+            asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S)
+            return asked[topic].result()
+
+        return str(self._answer(ask, f"the description of topic {topic}", topic).topic_id)
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return how many partitions each topic has."""
-        try:
-            known = self._admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-        except KafkaException as error:
-            raise self._broker_unreachable(error) from error
-        return {topic: len(known[topic].partitions) for topic in topics if topic in known}
+        """Return how many partitions each topic has; topics that are not there are left out."""
+        listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
+        return {topic: len(listed.topics[topic].partitions) for topic in topics if topic in listed.topics}
+
+    def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the settings of each topic, by the names that Kafka gives them."""
+        if not topics:
+            return {}
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+
+        def ask() -> dict[str, dict[str, str]]:
+            asked = self._admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
+            return {
+                resource.name: {name: entry.value for name, entry in future.result().items()}
+                for resource, future in asked.items()
+            }
+
+        return self._answer(ask, f"the settings of {_named(topics)}", _named(topics))
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Return the largest record batch that each topic takes."""
-        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        configs = self._admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
-        return {
-            resource.name: int(self._answer(future, resource.name)["max.message.bytes"].value)
-            for resource, future in configs.items()
-        }
+        """Return the largest record batch that each topic takes, in bytes."""
+        return {topic: int(config["max.message.bytes"]) for topic, config in self.topic_configs(topics).items()}
+
+    def create_topics(self, specs: Sequence[TopicSpec], *, replication: int) -> None:
+        """Create topics as they are specified; one that is there by now stays as it is."""
+        new = [
+            NewTopic(spec.name, num_partitions=spec.partitions, replication_factor=replication, config=spec.config())
+            for spec in specs
+        ]
+        for name, future in self._admin.create_topics(new, request_timeout=REQUEST_TIMEOUT_S).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise TopicError(
+                        f"Topic {name} cannot be created: {error.args[0].str()}.",
+                        next_step="Check the rights of this client and TOPIC_REPLICATION, or have the topic created "
+                        "as `bos topics plan` shows it.",
+                    ) from error
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Return the first offset of each partition that retention has left."""
+        return self._offsets(partitions, OffsetSpec.earliest())
 
     def log_ends(self, partitions: Sequence[Partition], *, committed: bool) -> dict[Partition, int]:
-        """Return the offset after the last record of each partition."""
-        latest = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in partitions}
+        """Return the offset after the last record: of all records, or of those that are committed or aborted."""
+        return self._offsets(partitions, OffsetSpec.latest(), committed=committed)
+
+    def offsets_since(self, partitions: Sequence[Partition], time_ms: int) -> dict[Partition, int]:
+        """Return the first offset of each partition with a timestamp of `time_ms` or later; -1 where there is none."""
+        return self._offsets(partitions, OffsetSpec.for_timestamp(time_ms))
+
+    async def log_end(self, partition: Partition, *, timeout_s: float) -> int:
+        """Return the offset after the last record of one partition, committed or not, without holding a thread."""
+        at = TopicPartition(*partition)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            asked = self._admin.list_offsets({at: OffsetSpec.latest()}, request_timeout=timeout_s)
+            try:
+                return int((await asyncio.wrap_future(asked[at])).offset)
+            except KafkaException as error:
+                if not _passing(error, deadline):
+                    raise self._failure(error, f"the end of topic {at.topic}", at.topic) from error
+            await asyncio.sleep(_RETRY_S)
+
+    def _offsets(
+        self, partitions: Sequence[Partition], spec: OffsetSpec, *, committed: bool = False
+    ) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        wanted = {TopicPartition(topic, number): spec for topic, number in partitions}
         isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        found = self._admin.list_offsets(latest, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
-        return {(at.topic, at.partition): int(self._answer(future, at.topic).offset) for at, future in found.items()}
 
-    def _answer(self, future: Any, topic: str = "") -> Any:
-        try:
-            return future.result()
-        except KafkaException as error:
-            if topic and not error.args[0].retriable() and error.args[0].code() > 0:
-                raise TopicError(
-                    f"Kafka cannot describe topic {topic}: {error.args[0].str()}.",
-                    next_step="Run `bos topics plan` to see what is missing, and `bos topics apply` to create it.",
-                ) from error
-            raise self._broker_unreachable(error) from error
+        def ask() -> dict[Partition, int]:
+            asked = self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
+            return {(at.topic, at.partition): int(future.result().offset) for at, future in asked.items()}
 
-    def _broker_unreachable(self, error: KafkaException) -> BrokerError:
-        return BrokerError(
-            f"The Kafka cluster at {self._address} does not answer: {error.args[0].str()}.",
-            next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, and that the brokers run.",
-        )
+        topics = _named(topic for topic, _ in partitions)
+        return self._answer(ask, f"offsets of {topics}", topics)
+
+    def _answer(self, ask: Callable[[], _Answer], asked: str, topic: str = "") -> _Answer:
+        """Ask, again and again while a partition gets another leader."""
+        deadline = time.monotonic() + REQUEST_TIMEOUT_S
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if not _passing(error, deadline):
+                    raise self._failure(error, asked, topic) from error
+            time.sleep(_RETRY_S)
+
+    def _failure(self, error: KafkaException, asked: str, topic: str = "") -> Exception:
+        return kafka_failure(error, address=self._address, asked=asked, topic=topic)
+
+
+def _passing(error: KafkaException, deadline: float) -> bool:
+    """Whether a partition is just getting another leader, and there is time to ask again."""
+    return error.args[0].code() in LEADER_MOVES and time.monotonic() < deadline
+
+
+def _named(topics: Iterable[str]) -> str:
+    return ", ".join(sorted(set(topics)))
+
+
+def _client(kafka: Mapping[str, Any]) -> AdminClient:
+    """Return the admin client of a cluster: one for each set of properties, for the life of the process.
+
+    It is never collected: where Python's collector runs in a callback of librdkafka's own thread, a client that goes
+    there ends the process (confluent-kafka-python, pull request 2129). It logs nothing: all that goes wrong is raised.
+    """
+    cluster = repr(sorted(kafka.items()))
+    if cluster not in _clients:
+        _clients[cluster] = AdminClient({"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"})
+    return _clients[cluster]

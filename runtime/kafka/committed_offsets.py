@@ -11,7 +11,8 @@ from typing import Any, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-Partition = tuple[str, int]
+from runtime.kafka.admin import Partition
+from runtime.kafka.errors import kafka_failure
 
 _COORDINATOR_COMES = {
     KafkaError.NOT_COORDINATOR,
@@ -27,10 +28,12 @@ _Answer = TypeVar("_Answer")
 class CommittedOffsets:
     """The committed offsets of one group; a context manager, or closed by `close`.
 
-    Methods raise `confluent_kafka.KafkaException` where the cluster does not answer within `timeout_s` seconds.
+    Methods raise `BrokerError` where the cluster does not answer within `timeout_s` seconds.
     """
 
     def __init__(self, kafka: Mapping[str, Any], group: str, *, timeout_s: float) -> None:
+        self._address = str(kafka["bootstrap.servers"])
+        self._group = group
         self._timeout_s = timeout_s
         self._consumer = Consumer({**kafka, "group.id": group, "enable.auto.commit": False})
 
@@ -53,7 +56,8 @@ class CommittedOffsets:
                 return ask()
             except KafkaException as error:
                 if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
-                    raise
+                    asked = f"the committed offsets of group {self._group}"
+                    raise kafka_failure(error, address=self._address, asked=asked) from error
                 time.sleep(_RETRY_S)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 
 from schemas import ids
-from schemas.errors import InvalidRequest, UnreadableRecord
+from schemas.errors import Code, InvalidRequest, UnreadableRecord
 from schemas.inbound.models import (
     ControlBody,
     Envelope,
@@ -91,7 +91,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
     if status is None:
         raise UnreadableRecord(
             f"{data.phase_status[:60]!r} is no status of an outcome.",
-            code="ORC-OUTCOME-STATUS",
+            code=Code.OUTCOME_STATUS,
             next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
         )
     _check_count(len(data.failed_essay_ids), limits)
@@ -171,6 +171,6 @@ def _check_count(count: int, limits: Limits) -> None:
     if count > limits.essays:
         raise UnreadableRecord(
             f"the record names {count} essays; a batch holds at most {limits.essays}.",
-            code="ORC-TOO-MANY-ESSAYS",
+            code=Code.TOO_MANY_ESSAYS,
             next_step="Split the batch, or raise MAX_ESSAYS and the size limits with it.",
         )

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import ids
-from schemas.errors import UnreadableRecord
+from schemas.errors import Code, UnreadableRecord
 from schemas.inbound import canonical, models
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.dead_letters import WRAPPED, first_coordinates
@@ -48,7 +48,7 @@ def _replayed(value: bytes | None, headers: Mapping[str, bytes], policy: Registr
     if topic is Topic.REPLAY or topic not in ROUTER_INPUTS:
         raise UnreadableRecord(
             f"the replayed record was first read from {first.topic!r}, which is no input.",
-            code="ORC-REPLAY",
+            code=Code.REPLAY,
             next_step="Send dead letters again with the product's own tools, which keep the headers.",
         )
     return _normalise(topic, first, _check_bytes(value, policy), headers, policy)
@@ -58,13 +58,13 @@ def _check_bytes(value: bytes | None, policy: RegistrationPolicy) -> bytes:
     if value is None:
         raise UnreadableRecord(
             "the record has no value.",
-            code="ORC-NOT-JSON",
+            code=Code.NOT_JSON,
             next_step="Correct the producer: inputs have no tombstones.",
         )
     if len(value) > policy.limits.input_bytes:
         raise UnreadableRecord(
             f"the record has {len(value)} bytes; the limit is {policy.limits.input_bytes}.",
-            code="ORC-TOO-LARGE",
+            code=Code.TOO_LARGE,
             next_step="Split the batch, or raise MAX_INPUT_BYTES and the sizes above it.",
         )
     return value
@@ -134,18 +134,18 @@ def _check_event_type(topic: Topic, event_type: str, policy: RegistrationPolicy)
             return
     raise UnreadableRecord(
         f"event_type {event_type[:100]!r} does not belong on {policy.topics.name(topic)}.",
-        code="ORC-EVENT-TYPE",
+        code=Code.EVENT_TYPE,
         next_step="Correct the producer: event_type is the name of the topic.",
     )
 
 
 def _refuse(topic: Topic, value: bytes, error: ValidationError) -> NoReturn:
     found = faults(error)
-    code, step = "ORC-FIELDS", "Correct the producer; docs/wire-contract.md has the fields of each event."
+    code, step = Code.FIELDS, "Correct the producer; docs/wire-contract.md has the fields of each event."
     if found[0]["type"] == "json_invalid":
-        code, step = "ORC-NOT-JSON", "Correct the producer: the value is one JSON object."
+        code, step = Code.NOT_JSON, "Correct the producer: the value is one JSON object."
     elif all(fault["loc"][-1:] == ["correlation_id"] for fault in found):
-        code, step = "ORC-CORRELATION-ID", "Correct the producer: a correlation id is a UUID, or null."
+        code, step = Code.CORRELATION_ID, "Correct the producer: a correlation id is a UUID, or null."
     request_id = request_id_of(value) if topic is Topic.REQUESTS else None
     raise UnreadableRecord(sentence(found), code=code, next_step=step, request_id=request_id) from error
 
@@ -163,7 +163,7 @@ def _refuse_non_numbers(value: bytes) -> None:
     # The parser takes NaN and infinities, which are no JSON and which nothing downstream could write again.
     def refuse(name: str) -> NoReturn:
         raise UnreadableRecord(
-            f"{name} is no JSON number.", code="ORC-NOT-JSON", next_step="Correct the producer: send null instead."
+            f"{name} is no JSON number.", code=Code.NOT_JSON, next_step="Correct the producer: send null instead."
         )
 
     try:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from schemas import ids
-from schemas.errors import UnreadableRecord
+from schemas.errors import Code, UnreadableRecord
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import Topic
 
@@ -126,6 +126,6 @@ def _bytes(text: str) -> bytes:
 def _unreadable(fault: str) -> UnreadableRecord:
     return UnreadableRecord(
         f"the headers of a dead letter are missing or damaged: {fault}",
-        code="ORC-REPLAY",
+        code=Code.REPLAY,
         next_step="Send dead letters again with the product's own tools, which keep the headers.",
     )

@@ -197,7 +197,7 @@ class Event(Struct, frozen=True, kw_only=True):
     origin: Origin
     body: Body
     version: int
-    """Version the batch gets if this event changes it: generation * 2**44 + offset."""
+    """Version the batch gets if this event changes it: generation * VERSIONS_PER_GENERATION + offset."""
     time_ms: int
     """The broker's append time, Unix milliseconds: the time of the decision."""
     partition: int

@@ -1,5 +1,6 @@
 """The transitions that exist. Everything that sets a status goes through here."""
 
+from schemas.errors import ForbiddenTransition
 from schemas.internal.enums import BatchStatus, PhaseStatus
 
 B = BatchStatus
@@ -34,19 +35,19 @@ PHASE_TRANSITIONS: dict[PhaseStatus, frozenset[PhaseStatus]] = {
 }
 
 
-class ForbiddenTransition(Exception):
-    """A rule tried a transition that is not in the table: a defect of a rule, so the event is quarantined."""
-
-
 def batch_status(before: BatchStatus, after: BatchStatus) -> BatchStatus:
     """Return `after`. Raises `ForbiddenTransition` where the table has no such step."""
     if after not in BATCH_TRANSITIONS[before]:
-        raise ForbiddenTransition(f"batch: {before} to {after}")
+        raise _forbidden(f"batch: {before} to {after}")
     return after
 
 
 def phase_status(before: PhaseStatus, after: PhaseStatus) -> PhaseStatus:
     """Return `after`. Raises `ForbiddenTransition` where the table has no such step."""
     if after not in PHASE_TRANSITIONS[before]:
-        raise ForbiddenTransition(f"phase: {before} to {after}")
+        raise _forbidden(f"phase: {before} to {after}")
     return after
+
+
+def _forbidden(step: str) -> ForbiddenTransition:
+    return ForbiddenTransition(step, next_step="Report it, with the dead letter: the rule that tried it is wrong.")

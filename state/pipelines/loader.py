@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.errors import ConfigurationError
+from schemas.errors import Code, ConfigurationError
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.topics import DAY_MS, PHASE_COMMANDS, SEGMENT_MS, Topic, TopicTable
 
@@ -101,6 +101,6 @@ def _check_names(source: str, document: dict[str, Any]) -> None:
 def _refused(source: str, fault: str) -> ConfigurationError:
     return ConfigurationError(
         f"{source}: {fault}.",
-        code="ORC-PIPELINE",
+        code=Code.PIPELINE,
         next_step="Correct the definition; docs/pipelines.md has its fields.",
     )

@@ -3,9 +3,7 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
-from state.projection.ahead import require_not_ahead
-from state.projection.cursors import InvalidCursor
-from state.projection.engine import open_engine
+from state.projection.engine import open_engine, require_not_ahead
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -36,7 +34,6 @@ __all__ = [
     "ChainBreak",
     "HistoryPage",
     "Identity",
-    "InvalidCursor",
     "LetterPage",
     "PhaseSummary",
     "ProjectedRecord",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.enums import ReasonCode
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
@@ -12,7 +13,6 @@ from state.projection import tables
 from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
 
-_GENERATION = 1 << 44
 _OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
 """Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
 
@@ -79,7 +79,9 @@ def _position(record: HistoryRecord) -> int:
     if record.version > record.based_on:
         return record.version
     found = max(record.based_on, 0)
-    return max(found - found % _GENERATION + record.offset, record.based_on + (record.version < record.based_on))
+    return max(
+        found - found % VERSIONS_PER_GENERATION + record.offset, record.based_on + (record.version < record.based_on)
+    )
 
 
 def _row(account: DecodedHistory) -> Row:

@@ -5,10 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-
-class InvalidCursor(ValueError):
-    """A cursor that this product did not give out."""
-
+from schemas.errors import InvalidCursor
 
 Place = TypeVar("Place")
 
@@ -28,4 +25,7 @@ class CursorCodec(Generic[Place]):
         try:
             return self._decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except (ValueError, msgspec.MsgspecError) as error:
-            raise InvalidCursor(f"{cursor[:100]!r} is not a cursor of this list") from error
+            raise InvalidCursor(
+                f"{cursor[:100]!r} is not a cursor of this list.",
+                next_step="Leave the cursor out to begin again, or give the one that came with the page before.",
+            ) from error

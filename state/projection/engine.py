@@ -1,14 +1,16 @@
-"""Engines for the projection database: SQLite as one file, or PostgreSQL by URL."""
+"""The projection database: its engine (SQLite as one file, or PostgreSQL by URL), and what makes it unusable."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from schemas.errors import ConfigurationError
+from schemas.errors import Code, ConfigurationError, ProjectionError
 
 BUSY_TIMEOUT_S = 5.0
 """How long a SQLite connection waits for another one's lock before it reports the database as locked."""
@@ -55,6 +57,33 @@ def file_number(file: Path | None) -> int | None:
 def for_writing(engine: Engine) -> Engine:
     """Return a view of `engine` whose transactions take SQLite's write lock at once, so that none fails half-way."""
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One consistent view of the database. Raises `ProjectionError` where it cannot be reached or has no schema."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+        raise ProjectionError(
+            f"The projection database cannot be read: {said}.",
+            next_step="See that the projector has run once against it, and that it can be reached at "
+            "BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL.",
+        ) from error
+
+
+def require_not_ahead(place: str, projected: int, end: int) -> None:
+    """Raise `ProjectionError` where a partition ends before the next offset that the projection is to read from it."""
+    if projected > end:
+        raise ProjectionError(
+            f"The projection has read {place} up to offset {projected}, but it ends at {end}: the topic was deleted "
+            "and made again.",
+            code=Code.PROJECTION_AHEAD,
+            next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
+            "one: the projector rebuilds it from Kafka.",
+        )
 
 
 def _sqlite(url: str) -> Engine:

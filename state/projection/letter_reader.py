@@ -9,8 +9,8 @@ from schemas.internal.dead_letters import parse_dead_letter
 from state.projection import tables
 from state.projection.apply_dead_letters import decode_headers
 from state.projection.cursors import CursorCodec
+from state.projection.engine import reading
 from state.projection.models import LetterPage, StoredLetter
-from state.projection.reading import reading
 
 _cursor = CursorCodec(tuple[int, str])
 _LISTED = (

@@ -11,6 +11,7 @@ from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 from state.projection import tables
 from state.projection.cursors import CursorCodec
+from state.projection.engine import reading
 from state.projection.letter_reader import LetterReader
 from state.projection.models import (
     EVERYTHING,
@@ -25,7 +26,6 @@ from state.projection.models import (
     StatusCounts,
     Visibility,
 )
-from state.projection.reading import reading
 from state.projection.schema import is_current
 from state.projection.sql import select_by_batch
 

@@ -8,13 +8,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from schemas.errors import ProjectionError
+from schemas.errors import Code, ProjectionError
 from state.projection.engine import for_writing
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x626F735F70726F6A
 """Key of the PostgreSQL advisory lock that two migrating processes share."""
-NEWER_CODE = "ORC-PROJECTION-NEWER"
 
 
 def migrate(engine: Engine) -> None:
@@ -57,7 +56,7 @@ def _refuse_newer(revision: str | None) -> None:
         raise ProjectionError(
             f"The projection database has schema {revision}, which this version does not know.",
             next_step="Upgrade this process to the version that made it, or point PROJECTION_URL at a new database.",
-            code=NEWER_CODE,
+            code=Code.PROJECTION_NEWER,
         )
 
 

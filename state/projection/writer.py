@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from schemas.errors import ProjectionError, UnreadableRecord
+from schemas.errors import Code, ProjectionError, UnreadableRecord
 from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
 from state.projection.apply_dead_letters import Letter, apply_letters, read_letter
@@ -18,8 +18,6 @@ from state.projection.models import Applied, Identity, ProjectedRecord, Unreadab
 from state.projection.schema import migrate
 from state.projection.sql import Row, insert_new, raise_to, text
 
-REPLACED_CODE = "ORC-PROJECTION-REPLACED"
-IDENTITY_CODE = "ORC-PROJECTION-IDENTITY"
 _MAX_REASON = 1_000
 
 
@@ -63,7 +61,7 @@ class Writer:
                 f"The projection database belongs to inbox {bound.inbox_topic_id} on cluster {bound.cluster_id}; this "
                 f"is inbox {identity.inbox_topic_id} on cluster {identity.cluster_id}.",
                 next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from Kafka.",
-                code=IDENTITY_CODE,
+                code=Code.PROJECTION_IDENTITY,
             )
 
     def offsets(self) -> dict[tuple[Topic, int], int]:
@@ -84,7 +82,7 @@ class Writer:
             raise ProjectionError(
                 f"The projection database {self._file} was removed or replaced while it was in use.",
                 next_step="None: the projector starts again and rebuilds it from Kafka.",
-                code=REPLACED_CODE,
+                code=Code.PROJECTION_REPLACED,
             )
         read = _read(records)
         try:

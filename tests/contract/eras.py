@@ -10,6 +10,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator, FormatChecker
 
 DATA = Path(__file__).parents[1] / "data"
+SCHEMAS = Path(__file__).parents[2] / "peers" / "json_schema"
 ERAS = ("seed", "july", "head")
 
 _formats = FormatChecker(formats=())
@@ -27,7 +28,7 @@ def _is_time(value: object) -> bool:
 
 @cache
 def models(era: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((DATA / "json-schema" / f"{era}.json").read_text())
+    loaded: dict[str, Any] = json.loads((SCHEMAS / f"{era}.json").read_text())
     return loaded
 
 

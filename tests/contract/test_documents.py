@@ -4,8 +4,6 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from schemas.inbound.normalise import normalise
 from schemas.internal.events import RegisterBatch
 from schemas.topics import Topic
@@ -13,7 +11,6 @@ from state.pipelines.loader import load_pipelines
 from tests.contract.batches import AT, POLICY
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "state", "runtime", "topology", "api", "cli")
 
 
 def snippet(document: str, language: str) -> str:
@@ -32,11 +29,3 @@ def test_the_documented_pipeline_is_the_built_in_one(tmp_path: Path) -> None:
     path.write_text(snippet("pipelines.md", "toml"))
     assert tomllib.loads(path.read_text())
     assert load_pipelines(path) == load_pipelines()
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_code_has_a_page(package: str) -> None:
-    codes = {
-        code for source in (ROOT / package).rglob("*.py") for code in re.findall(r'"(ORC-[A-Z-]+)"', source.read_text())
-    }
-    assert [code for code in sorted(codes) if not (ROOT / "docs" / "errors" / f"{code}.md").exists()] == []

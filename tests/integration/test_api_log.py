@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
 
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
-from api.kafka_log.request_producer import KafkaRequestLog, RecordTooLarge
+from api.kafka_log.request_producer import KafkaRequestLog
 from api.monitoring.readable_records import ReadableRecordProbe
 from api.queries.database import DatabaseProjection
 from cli.broker import Kafka
+from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.partitioner import partition_of
 from runtime.settings import Settings
-from schemas.errors import BrokerError, ProjectionError, TopicError
+from schemas.errors import BrokerError, ProjectionError, RecordTooLarge, TopicError
 from schemas.topics import Topic
 from state.projection import Identity, Writer, open_engine
 from topology.topics import provisioning
@@ -61,7 +61,7 @@ class World:
         return KafkaLogConsumer(self.settings.kafka(), self.topics, 8_388_608)
 
     async def ends(self) -> dict[LogPartition, int]:
-        ends = KafkaEnds(AdminClient(self.settings.kafka()), self.topics)
+        ends = KafkaEnds(KafkaAdmin(self.settings.kafka()), self.topics)
         return {p: await ends.end(p, WAIT_S) for p in (LogPartition(Topic.STATUS, 0), LogPartition(Topic.STATUS, 1))}
 
 

@@ -62,7 +62,7 @@ def alter(admin: AdminClient, settings: Settings) -> Alter:
         await_that(lambda: actual(topic).config[name] == value, f"{topic} has {name}={value}")
 
     def actual(topic: Topic) -> ActualTopic:
-        return provisioning.survey(admin, settings)[settings.topics().name(topic)]
+        return provisioning.survey(KafkaAdmin(settings.kafka()), settings)[settings.topics().name(topic)]
 
     return alter
 
@@ -133,7 +133,10 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
         alter(topic, name, value)
     inbox = settings.topics().name(Topic.INBOX)
     admin.create_partitions([NewPartitions(inbox, 5)])[inbox].result()
-    await_that(lambda: provisioning.survey(admin, settings)[inbox].partitions == 5, "the partitions are there")
+    await_that(
+        lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings)[inbox].partitions == 5,
+        "the partitions are there",
+    )
     specs = {spec.name: spec.config() for spec in settings.topics().specs()}
     for call in (provisioning.check, provisioning.apply):
         with pytest.raises(TopicError) as caught:

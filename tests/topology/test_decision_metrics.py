@@ -12,7 +12,7 @@ from topology.orchestrator.metrics import DecisionMetrics
 
 def test_decisions_records_dead_letters_and_commits_are_counted(in_memory: Path) -> None:
     driver = written(in_memory)
-    metrics, health = Metrics(), ProcessHealth("orchestrator")
+    metrics, health = Metrics("orchestrator"), ProcessHealth("orchestrator")
     observe = DecisionMetrics(metrics, health, driver.kafka.table.name(Topic.INBOX))
     driver.run(every=1, decide=decide_with_a_fault, observe=observe, on_commit=metrics.commit_seconds.observe)
     body, _ = metrics.exposition()

@@ -15,13 +15,13 @@ from schemas.internal.events import Event
 from schemas.internal.history import HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_history, decode_inbox, decode_status
+from schemas.limits import RECORD_OVERHEAD_BYTES
 from schemas.topics import Topic
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.result import Decision
 from tests.topology.driver import Driver
 from tests.topology.records import concluded, ready, record, register, uuid_of
-from topology.orchestrator.outbox import RECORD_OVERHEAD_BYTES
 from topology.orchestrator.quarantine import MAX_DETAIL
 
 BATCH = uuid_of("batch")

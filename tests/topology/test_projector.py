@@ -63,7 +63,7 @@ class World:
         self.directory = directory
         self.settings = Settings(_env_file=None, topic_partitions=2, state_dir=directory / "state")
         self.kafka = MemoryKafka(self.settings.topics())
-        self.metrics = Metrics()
+        self.metrics = Metrics("projector")
         self.fate = Fate()
 
     def run(self, database: str, *, dies_at: int | None = None, every: int = 3) -> None:

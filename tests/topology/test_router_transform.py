@@ -11,10 +11,10 @@ from schemas.errors import ConfigurationError, NewerRecord
 from schemas.internal.dead_letters import DeadLetter, parse_dead_letter
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import decode_inbox
-from schemas.limits import Limits
+from schemas.limits import RECORD_OVERHEAD_BYTES, Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
-from topology.router.transform import RECORD_OVERHEAD_BYTES, Routing, registration_policy
+from topology.router.transform import Routing, registration_policy
 
 AT = RecordPosition("huleedu.els.batch.essays.ready.v1", 2, 77, 1_700_000_000_000)
 LIMITS = Limits(input_bytes=60_000, inbox_bytes=60_000, state_bytes=70_000, dead_letter_bytes=70_000)

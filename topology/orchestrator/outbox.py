@@ -11,6 +11,7 @@ from schemas.internal.events import Event
 from schemas.internal.history import EffectNote
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
+from schemas.limits import RECORD_OVERHEAD_BYTES
 from schemas.outbound.render import render
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 from state.batch import Batch
@@ -20,8 +21,6 @@ from state.decision.result import Decision
 
 DESTINATIONS = (*PEER_OUTPUTS, Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 """Topics that the orchestrator writes."""
-RECORD_OVERHEAD_BYTES = 256
-"""What the broker counts beside key, value and headers of a record that is alone in its batch, generously."""
 
 Render = Callable[[Effect, TopicTable], OutgoingRecord]
 

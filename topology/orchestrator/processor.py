@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from quixstreams import message_context
 
 from runtime.logs import get_logger
-from schemas.errors import UnreadableRecord
+from schemas.errors import Code, UnreadableRecord
+from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
 from schemas.internal.history import NO_VERSION, Reason
@@ -35,8 +36,6 @@ from topology.orchestrator.quarantine import (
 )
 from topology.stream.guards import require_newer
 
-VERSIONS = 2**44
-"""Versions of one inbox generation: a version is generation * VERSIONS + offset."""
 STATE_KEY = b"batch"
 """Name of the one value that the store holds under each batch_id."""
 
@@ -83,7 +82,7 @@ class DecisionProcessor:
         self, outbox: Outbox, *, generation: int = 0, decide: Decide = decide, observe: Observe | None = None
     ) -> None:
         self._outbox = outbox
-        self._first_version = generation * VERSIONS
+        self._first_version = generation * VERSIONS_PER_GENERATION
         self._decide = decide
         self._observe = observe
         self._log = get_logger(__name__)
@@ -141,7 +140,7 @@ class DecisionProcessor:
             decision = self._decide(before, event)
             letter = None
             if decision.disposition is Disposition.UNKNOWN:
-                letter = self._letter(event, value, "ORC-UNKNOWN-BATCH", f"There is no batch {event.batch_id}.")
+                letter = self._letter(event, value, Code.UNKNOWN_BATCH, f"There is no batch {event.batch_id}.")
             written = self._outbox.write(before, event, decision, letter)
         except Exception as error:  # noqa: BLE001  (a defect of a rule sets this record aside; the others go on)
             return self._failed(before, event, value, error)
@@ -153,7 +152,7 @@ class DecisionProcessor:
     ) -> tuple[Decision, Written]:
         what, size, limit = oversize
         reason = Reason(code=ReasonCode.OVERSIZED, detail=f"{what} has {size} bytes; the limit is {limit}")
-        letter = self._letter(event, value, "ORC-OVERSIZED", str(reason.detail))
+        letter = self._letter(event, value, Code.OVERSIZED, str(reason.detail))
         if before is not None and not before.status.terminal:
             decision = fail_oversized(before, event, what, size, limit)
             written = self._outbox.write(before, event, decision, letter)
@@ -166,7 +165,7 @@ class DecisionProcessor:
         self, before: Batch | None, event: Event, value: bytes | None, error: Exception
     ) -> tuple[Decision, Written]:
         reason = Reason(code=ReasonCode.DECISION_FAILED, detail=error_text(error))
-        letter = self._letter(event, value, "ORC-DECISION-FAILED", str(reason.detail), shortened(error))
+        letter = self._letter(event, value, Code.DECISION_FAILED, str(reason.detail), shortened(error))
         return self._quarantined(before, event, letter, reason)
 
     def _quarantined(

@@ -8,7 +8,7 @@ import traceback
 
 from msgspec.structs import replace
 
-from schemas.errors import UnreadableRecord
+from schemas.errors import Code, UnreadableRecord
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import Disposition
@@ -34,7 +34,7 @@ def foreign_letter(
     record: InboxRecord, key: bytes | None, value: bytes | None, reason: str, time_ms: int
 ) -> OutgoingRecord:
     """Return the dead letter of a record under another key than its batch_id."""
-    return _letter(key, value, "ORC-KEY-MISMATCH", reason, time_ms, record)
+    return _letter(key, value, Code.KEY_MISMATCH, reason, time_ms, record)
 
 
 def unreadable_letter(

@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from schemas.errors import StateError
+from schemas.errors import Code, StateError
 
 IDENTITY_FILE = "identity.json"
 LOCK_FILE = "lock"
@@ -62,7 +62,7 @@ class StateDirectory:
         except BlockingIOError as error:
             raise StateError(
                 f"The state directory {self.path} is used by another process.",
-                code="ORC-STATE-LOCKED",
+                code=Code.STATE_LOCKED,
                 next_step="Give each instance its own BATCH_ORCHESTRATOR_SERVICE_STATE_DIR and "
                 "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or end the other process.",
             ) from error
@@ -87,13 +87,13 @@ class StateDirectory:
     def _not_writable(self, error: OSError) -> StateError:
         return StateError(
             f"The state directory {self.path} cannot be written: {error.strerror}.",
-            code="ORC-STATE-DIRECTORY",
+            code=Code.STATE_DIRECTORY,
             next_step="Set BATCH_ORCHESTRATOR_SERVICE_STATE_DIR to a directory that this user may write.",
         )
 
     def _foreign(self, why: str) -> StateError:
         return StateError(
             f"The state directory {self.path} holds foreign state: {why}.",
-            code="ORC-STATE-FOREIGN",
+            code=Code.STATE_FOREIGN,
             next_step="Point to another directory, or remove this one: state is rebuilt from the changelog.",
         )

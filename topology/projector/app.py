@@ -17,6 +17,7 @@ from runtime.logs import get_logger
 from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
+from schemas.errors import Code
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, open_engine
 from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
@@ -106,7 +107,7 @@ def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
     log = get_logger(__name__)
 
     def observe(applied: Applied, seconds: float) -> None:
-        metrics.commit_seconds.observe(seconds)
+        metrics.projection_commit_seconds.observe(seconds)
         for found in applied.chain_breaks:
             metrics.chain_breaks.inc()
             log.error(
@@ -115,7 +116,7 @@ def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
                 inbox=f"[{found.partition}]@{found.offset}",
                 based_on=found.based_on,
                 expected=found.expected,
-                code="ORC-CHAIN-BREAK",
+                code=Code.CHAIN_BREAK,
             )
         for record in applied.unreadable:
             metrics.unreadable_records.labels(record.topic.value).inc()
@@ -123,7 +124,7 @@ def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
                 "unreadable",
                 at=f"{record.topic.value}[{record.partition}]@{record.offset}",
                 reason=record.reason,
-                code="ORC-UNREADABLE",
+                code=Code.UNREADABLE,
             )
 
     return observe

@@ -51,7 +51,7 @@ def _work(process: Process) -> None:
     inbox = table.name(Topic.INBOX)
     counts = cluster.partition_counts([*names, inbox])
     inputs = {name: count for name, count in counts.items() if name in names}
-    start = claim_start(provisioning.connect(settings), settings, inputs)
+    start = claim_start(cluster, settings, inputs)
     if start is not None:
         process.log.info("first_start", begins=start, topics=sorted(inputs))
     watch = TopicWatch(

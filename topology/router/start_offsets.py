@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
+from runtime.kafka.admin import REQUEST_TIMEOUT_S, KafkaAdmin, Partition
 from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
-from schemas.errors import BrokerError, ConfigurationError
+from schemas.errors import Code, ConfigurationError
 
-_REQUEST_TIMEOUT_S = 15.0
 _UNSET = "unset"
 
 
-def claim_start(admin: AdminClient, settings: Settings, inputs: Mapping[str, int]) -> str | None:
+def claim_start(cluster: KafkaAdmin, settings: Settings, inputs: Mapping[str, int]) -> str | None:
     """Commit where the router's group begins on its `inputs` (real name: partitions), unless it has begun before.
 
     Committed at once, because a router that ends before its first commit would otherwise be taken for a first start.
@@ -26,21 +22,17 @@ def claim_start(admin: AdminClient, settings: Settings, inputs: Mapping[str, int
         ConfigurationError: ROUTER_START is unset and there are records (`ORC-ROUTER-START`).
         BrokerError: the cluster does not answer.
     """
-    partitions = [TopicPartition(topic, number) for topic, count in inputs.items() for number in range(count)]
-    with CommittedOffsets(settings.kafka(), settings.router_group, timeout_s=_REQUEST_TIMEOUT_S) as committed:
-        try:
-            if committed.read((at.topic, at.partition) for at in partitions):
-                return None
-            begin = _begin(admin, settings, partitions)
-            committed.commit(begin)
-        except KafkaException as error:
-            raise _broker_unreachable(error) from error
+    partitions = [(topic, number) for topic, count in inputs.items() for number in range(count)]
+    with CommittedOffsets(settings.kafka(), settings.router_group, timeout_s=REQUEST_TIMEOUT_S) as committed:
+        if committed.read(partitions):
+            return None
+        committed.commit(_begin(cluster, settings, partitions))
     return settings.router_start or _UNSET
 
 
-def _begin(admin: AdminClient, settings: Settings, partitions: list[TopicPartition]) -> Mapping[tuple[str, int], int]:
-    earliest = _offsets(admin, partitions, OffsetSpec.earliest())
-    latest = _offsets(admin, partitions, OffsetSpec.latest())
+def _begin(cluster: KafkaAdmin, settings: Settings, partitions: list[Partition]) -> Mapping[Partition, int]:
+    earliest = cluster.log_starts(partitions)
+    latest = cluster.log_ends(partitions, committed=False)
     start = settings.router_start or _UNSET
     if start == _UNSET:
         _refuse_records(settings.router_group, earliest, latest)
@@ -50,16 +42,11 @@ def _begin(admin: AdminClient, settings: Settings, partitions: list[TopicPartiti
         return earliest
     moment = datetime.fromisoformat(start)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    found = _offsets(admin, partitions, OffsetSpec.for_timestamp(int(moment.timestamp() * 1000)))
+    found = cluster.offsets_since(partitions, int(moment.timestamp() * 1000))
     return {at: offset if offset >= 0 else latest[at] for at, offset in found.items()}
 
 
-def _offsets(admin: AdminClient, partitions: list[TopicPartition], spec: Any) -> dict[tuple[str, int], int]:
-    asked = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_TIMEOUT_S)
-    return {(at.topic, at.partition): int(_answer(future).offset) for at, future in asked.items()}
-
-
-def _refuse_records(group: str, earliest: Mapping[tuple[str, int], int], latest: Mapping[tuple[str, int], int]) -> None:
+def _refuse_records(group: str, earliest: Mapping[Partition, int], latest: Mapping[Partition, int]) -> None:
     filled = sorted({topic for (topic, number), end in latest.items() if end > earliest[topic, number]})
     if filled:
         raise ConfigurationError(
@@ -67,19 +54,5 @@ def _refuse_records(group: str, earliest: Mapping[tuple[str, int], int], latest:
             "a decision.",
             next_step="Set ROUTER_START to earliest (read everything that is there), latest (only what comes from now "
             "on) or an ISO 8601 time (what came since, for example when the service before was stopped).",
-            code="ORC-ROUTER-START",
+            code=Code.ROUTER_START,
         )
-
-
-def _answer(future: Any) -> Any:
-    try:
-        return future.result(_REQUEST_TIMEOUT_S)
-    except KafkaException as error:
-        raise _broker_unreachable(error) from error
-
-
-def _broker_unreachable(error: KafkaException) -> BrokerError:
-    return BrokerError(
-        f"Kafka cannot tell or set the router's offsets: {error.args[0].str()}.",
-        next_step="Look at the cluster's brokers and at this client's rights on its group, then start it again.",
-    )

@@ -4,18 +4,15 @@ import traceback
 from collections.abc import Mapping
 
 from runtime.settings import Settings
-from schemas.errors import ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.errors import Code, ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.normalise import normalise, request_id_of
 from schemas.internal.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import inbox_outgoing
-from schemas.limits import Limits
+from schemas.limits import RECORD_OVERHEAD_BYTES, Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
-
-RECORD_OVERHEAD_BYTES = 1_024
-"""What the broker counts on top of key, value and headers, generously."""
 
 
 def registration_policy(settings: Settings) -> RegistrationPolicy:
@@ -121,7 +118,7 @@ def _first(
 def _fault(error: Exception) -> UnreadableRecord:
     return UnreadableRecord(
         f"the router failed on this record: {type(error).__name__}: {error}",
-        code="ORC-ROUTER-FAULT",
+        code=Code.ROUTER_FAULT,
         next_step="Report the dead letter's traceback; replay it with a version that reads it.",
     )
 
@@ -129,6 +126,6 @@ def _fault(error: Exception) -> UnreadableRecord:
 def _too_large(size: int, room: int) -> UnreadableRecord:
     return UnreadableRecord(
         f"its inbox record has {size} bytes; {room} fit.",
-        code="ORC-TOO-LARGE",
+        code=Code.TOO_LARGE,
         next_step="Split the batch, or raise MAX_INBOX_BYTES and the sizes above it.",
     )

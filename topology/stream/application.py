@@ -17,6 +17,7 @@ from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
 from runtime.kafka.headers import headers_of
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
+from schemas.limits import PRODUCER_OVERHEAD_BYTES
 from topology.stream.exit import leave, lost_partitions, unknown_commit
 from topology.stream.guards import unusable_state
 
@@ -40,8 +41,6 @@ FETCH_BACKOFF_MS = 20
 """Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
 BATCH_BYTES = 262_144
 """Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
-RECORD_OVERHEAD_BYTES = 1_024
-"""What the protocol adds to a record that is alone in its batch: frames and lengths, generously."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
@@ -178,7 +177,7 @@ def _producer(
         "enable.idempotence": True,
         "linger.ms": LINGER_MS,
         "batch.size": batch_bytes,
-        "message.max.bytes": max(largest_record + RECORD_OVERHEAD_BYTES, batch_bytes),
+        "message.max.bytes": max(largest_record + PRODUCER_OVERHEAD_BYTES, batch_bytes),
     }
     if guarantee == "exactly-once":
         # Stable, so that a restart ends the dead process's transaction at once.

@@ -6,7 +6,7 @@ import sys
 from typing import NoReturn
 
 from runtime.logs import get_logger
-from schemas.errors import OrchestratorError, StateError
+from schemas.errors import Code, OrchestratorError, StateError
 
 
 def leave(code: int, error: OrchestratorError) -> NoReturn:
@@ -24,7 +24,7 @@ def lost_partitions(count: int) -> StateError:
     return StateError(
         f"{count} partitions were lost: this process did not answer its group for longer than the session timeout, "
         "and another may own them now. What it has not committed is dropped.",
-        code="ORC-PARTITIONS-LOST",
+        code=Code.PARTITIONS_LOST,
         next_step="None: a supervisor starts the process again. If it repeats, look for pauses of the host.",
     )
 
@@ -33,6 +33,6 @@ def unknown_commit(cause: object) -> StateError:
     """Return what is said when the outcome of a commit stayed unknown."""
     return StateError(
         f"Kafka did not say whether a transaction was committed: {cause}",
-        code="ORC-COMMIT-UNKNOWN",
+        code=Code.COMMIT_UNKNOWN,
         next_step="None: a supervisor starts the process again, which finds out. If it repeats, check the brokers.",
     )

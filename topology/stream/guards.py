@@ -28,7 +28,7 @@ from confluent_kafka import OFFSET_INVALID, TopicPartition
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime.kafka.admin import ClusterFacts, Partition
-from schemas.errors import StateError
+from schemas.errors import Code, StateError
 
 STABLE_WAIT_S = 45.0
 """Patience with an open transaction on a changelog: its timeout, the broker's next look at it, and some."""
@@ -69,7 +69,7 @@ def wait_until_stable(
             names = ", ".join(f"{topic}[{partition}]" for topic, partition in behind)
             raise StateError(
                 f"An open transaction on {names} has not ended within {limit_s:.0f} s; state read now would be old.",
-                code="ORC-STATE-UNSTABLE",
+                code=Code.STATE_UNSTABLE,
                 next_step="Start the process again. If it stays, look for a transaction that hangs: "
                 "`kafka-transactions.sh find-hanging`.",
             )
@@ -105,7 +105,7 @@ def claim_offsets(
                 f"{changelog}[{at.partition}] holds state, but the group has no committed offset on "
                 f"{at.topic}[{at.partition}]: Kafka forgets the offsets of a group that was empty for longer than "
                 "offsets.retention.minutes (7 days).",
-                code="ORC-STATE-OFFSETS-LOST",
+                code=Code.STATE_OFFSETS_LOST,
                 next_step="Find the last processed offset of this partition (the newest record of the history topic "
                 "names it), and set it with `kafka-consumer-groups.sh --reset-offsets --to-offset LAST+1`.",
             )
@@ -119,7 +119,7 @@ def _offset_of(at: TopicPartition) -> int:
     if at.error is not None:
         raise StateError(
             f"The group's offset on {at.topic}[{at.partition}] cannot be read: {at.error}.",
-            code="ORC-STATE-OFFSETS-UNREAD",
+            code=Code.STATE_OFFSETS_UNREAD,
             next_step="Start the process again; a coordinator that moves, or an open transaction, ends by itself.",
         )
     return OFFSET_INVALID if at.offset is None else int(at.offset)
@@ -135,7 +135,7 @@ def require_newer(batch_id: str, batch_version: int, version: int) -> None:
         raise StateError(
             f"The inbox record of version {version} is older than batch {batch_id}, which has version "
             f"{batch_version}: the group's offset lies behind the state.",
-            code="ORC-STATE-AHEAD",
+            code=Code.STATE_AHEAD,
             next_step="If the group's offsets were reset, set them back. If the inbox was created anew, start a new "
             "generation (BATCH_ORCHESTRATOR_SERVICE_GENERATION).",
         )
@@ -146,12 +146,12 @@ def unusable_state(error: StateRecoveryOffsetOutOfRange | InvalidStoreChangelogO
     if isinstance(error, StateRecoveryOffsetOutOfRange):
         return StateError(
             f"Retention has removed inbox records that were never processed. {error}",
-            code="ORC-STATE-INPUT-LOST",
-            next_step="Read docs/errors/ORC-STATE-INPUT-LOST.md: the events that are gone must be sent again.",
+            code=Code.STATE_INPUT_LOST,
+            next_step=f"Read docs/errors/{Code.STATE_INPUT_LOST}.md: the events that are gone must be sent again.",
         )
     return StateError(
         "The store is ahead of its changelog: the changelog was created anew, or is not read to its end yet.",
-        code="ORC-STATE-CHANGELOG",
+        code=Code.STATE_CHANGELOG,
         next_step="Start the process again. If it repeats, and the changelog was created anew on purpose, remove the "
         "state directory.",
     )

@@ -1,20 +1,13 @@
 """Creating and checking the topics. Own topics are held strictly to the table, peers' topics are taken as they are."""
 
-import logging
 import time
-from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
-
+from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
-from schemas.errors import BrokerError, OrchestratorError, TopicError
+from schemas.errors import BrokerError, Code, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topics.drift import ActualTopic, Difference, differences
 
-_KAFKA_LOG = logging.getLogger("librdkafka")
-_clients: dict[str, AdminClient] = {}
-_REQUEST_TIMEOUT_S = 15.0
 _VISIBLE_S = 15.0
 
 
@@ -24,8 +17,7 @@ def plan(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
     Raises:
         BrokerError: the cluster does not answer.
     """
-    admin = connect(settings)
-    actual = survey(admin, settings)
+    actual = survey(connect(settings), settings)
     missing = _to_create(settings, actual, create_peer_topics=create_peer_topics)
     names = {spec.name for spec in missing}
     rest = [f"{found.severity}: {found}" for found in _differences(settings, actual) if found.topic not in names]
@@ -41,12 +33,12 @@ def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
         BrokerError: the cluster does not answer.
         TopicError: a topic cannot be created, or one that is there differs.
     """
-    admin = connect(settings)
-    missing = _to_create(settings, survey(admin, settings), create_peer_topics=create_peer_topics)
+    cluster = connect(settings)
+    missing = _to_create(settings, survey(cluster, settings), create_peer_topics=create_peer_topics)
     if missing:
-        _create(admin, settings, missing)
-        _await_visible(admin, [spec.name for spec in missing])
-    found = _differences(settings, survey(admin, settings))
+        cluster.create_topics(missing, replication=settings.topic_replication)
+        _await_visible(cluster, [spec.name for spec in missing])
+    found = _differences(settings, survey(cluster, settings))
     outputs = {settings.topics().name(topic) for topic in PEER_OUTPUTS}
     _refuse([one for one in found if one.topic not in outputs])
     return [f"created {_described(spec)}" for spec in missing] + [f"{one.severity}: {one}" for one in found]
@@ -65,47 +57,18 @@ def check(settings: Settings, *, outputs: bool = True) -> list[str]:
     return [str(one) for one in found if one.severity == "warning"]
 
 
-def connect(settings: Settings) -> AdminClient:
-    """Return a client of a cluster that answers; one for each cluster, for the life of the process.
-
-    It is never collected: where Python's collector runs in a callback of librdkafka's own thread, a client that goes
-    there ends the process (confluent-kafka-python, pull request 2129).
-
-    Raises:
-        BrokerError: nothing answered within the start's timeout; names the address.
-    """
-    config = {**settings.kafka(), "client.id": "batch-orchestrator-topics"}
-    cluster = repr(sorted(config.items()))
-    if cluster not in _clients:
-        _clients[cluster] = AdminClient(config, logger=_KAFKA_LOG)
-    admin = _clients[cluster]
-    try:
-        admin.list_topics(timeout=settings.startup_timeout_s)
-    except KafkaException as error:
-        raise BrokerError(
-            f"No Kafka broker answers at {settings.kafka_bootstrap_servers} within {settings.startup_timeout_s:g} s: "
-            f"{error.args[0].str()}.",
-            next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, the security settings, and that the "
-            "brokers run.",
-        ) from error
-    return admin
+def connect(settings: Settings) -> KafkaAdmin:
+    """Return a cluster that answers. Raises `BrokerError` where none does within the start's timeout."""
+    cluster = KafkaAdmin(settings.kafka())
+    cluster.require_reachable(settings.startup_timeout_s)
+    return cluster
 
 
-def survey(admin: AdminClient, settings: Settings) -> dict[str, ActualTopic]:
+def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
     """Return the topics of the table that are there, by real name."""
-    known = _asked(lambda: admin.list_topics(timeout=_REQUEST_TIMEOUT_S)).topics
-    names = [spec.name for spec in settings.topics().specs() if spec.name in known]
-    if not names:
-        return {}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    configs = admin.describe_configs(resources, request_timeout=_REQUEST_TIMEOUT_S)
-    return {
-        resource.name: ActualTopic(
-            partitions=len(known[resource.name].partitions),
-            config={name: entry.value for name, entry in _asked(future.result).items()},
-        )
-        for resource, future in configs.items()
-    }
+    counts = cluster.partition_counts(spec.name for spec in settings.topics().specs())
+    configs = cluster.topic_configs(list(counts))
+    return {name: ActualTopic(partitions=count, config=configs[name]) for name, count in counts.items()}
 
 
 def _differences(settings: Settings, actual: dict[str, ActualTopic]) -> list[Difference]:
@@ -120,34 +83,12 @@ def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_pee
     ]
 
 
-def _create(admin: AdminClient, settings: Settings, specs: list[TopicSpec]) -> None:
-    new = [
-        NewTopic(
-            spec.name,
-            num_partitions=spec.partitions,
-            replication_factor=settings.topic_replication,
-            config=spec.config(),
-        )
-        for spec in specs
-    ]
-    for name, future in admin.create_topics(new, request_timeout=_REQUEST_TIMEOUT_S).items():
-        try:
-            future.result()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TopicError(
-                    f"Topic {name} cannot be created: {error.args[0].str()}.",
-                    next_step="Check the rights of this client and TOPIC_REPLICATION, or have the topic created as "
-                    "`bos topics plan` shows it.",
-                ) from error
-
-
-def _await_visible(admin: AdminClient, names: list[str]) -> None:
+def _await_visible(cluster: KafkaAdmin, names: list[str]) -> None:
     """Creation is acknowledged by the controller; brokers know of it a moment later."""
     deadline = time.monotonic() + _VISIBLE_S
     while time.monotonic() < deadline:
-        known = _asked(lambda: admin.list_topics(timeout=_REQUEST_TIMEOUT_S)).topics
-        if all(name in known and known[name].partitions for name in names):
+        counts = cluster.partition_counts(names)
+        if all(counts.get(name) for name in names):
             return
         time.sleep(0.05)
     raise BrokerError(
@@ -163,27 +104,10 @@ def _refuse(found: list[Difference]) -> None:
         raise TopicError(
             "Topics are not as they must be:\n" + "\n".join(f"  - {one}" for one in errors) + "\n",
             next_step="Do what stands with each of them; `bos topics plan` shows all topics.",
-            code="ORC-TOPIC-MISSING" if missing else "ORC-TOPIC",
+            code=Code.TOPIC_MISSING if missing else Code.TOPIC,
         )
 
 
 def _described(spec: TopicSpec) -> str:
     config = ", ".join(f"{name}={value}" for name, value in spec.config().items())
     return f"{spec.name} ({spec.partitions} partitions, {config})"
-
-
-def _asked(question: Any) -> Any:
-    try:
-        return question()
-    except KafkaException as error:
-        raise _failed(error) from error
-
-
-def _failed(error: KafkaException) -> OrchestratorError:
-    reason = error.args[0]
-    if reason.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
-        return TopicError(
-            f"This client may not read the settings of the topics: {reason.str()}.",
-            next_step="Allow it DescribeConfigs on them.",
-        )
-    return BrokerError(f"The Kafka cluster stopped answering: {reason.str()}.", next_step="Look at its brokers.")

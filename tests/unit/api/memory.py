@@ -11,12 +11,11 @@ from httpx import ASGITransport, AsyncClient
 from api.app import create_app
 from api.dependencies import Services
 from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, start_of
-from api.kafka_log.request_producer import RecordTooLarge
 from api.monitoring.consumer_groups import GroupState
 from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import BrokerError, OrchestratorError, UnreadableRecord
+from schemas.errors import BrokerError, OrchestratorError, RecordTooLarge, UnreadableRecord
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
@@ -175,7 +174,7 @@ class MemoryRequests:
     async def append(self, key: bytes, value: bytes) -> None:
         await asyncio.sleep(0)
         if self._cluster.too_large:
-            raise RecordTooLarge("too large")
+            raise RecordTooLarge("too large", next_step="")
         if self._cluster.unreachable is not None:
             raise BrokerError(self._cluster.unreachable, next_step="Send it again with the same Idempotency-Key.")
         self._cluster.requests.append((key, value))

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from peers.options import ERAS
-from peers.schema import SchemaSet, UnknownKeywordError, compile_schema
+from peers.schema import SchemaSet
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 SEED_TOPIC_FILES = (
@@ -22,12 +24,6 @@ SEED_TOPIC_FILES = (
 def samples(name: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
     return loaded
-
-
-def faults(schema: dict[str, Any], value: object) -> list[str]:
-    found: list[str] = []
-    compile_schema(schema)(value, "", found)
-    return found
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -53,59 +49,65 @@ def test_agrees_with_the_samples_of_the_later_topics() -> None:
         assert (found == []) == valid, (event["name"], found)
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "string", "pattern": "x"},
-        {"oneOf": []},
-        {"properties": {"a": {"items": {"uniqueItems": True}}}},
-        {"type": "decimal"},
-        {"type": "string", "format": "email"},
-        {"$ref": "#/$defs/missing"},
-        {"$ref": "https://example.org/schema"},
-    ],
-)
-def test_refuses_a_schema_that_it_would_not_fully_check(schema: dict[str, Any]) -> None:
-    with pytest.raises(UnknownKeywordError):
-        compile_schema(schema)
+@pytest.mark.parametrize("era", ERAS)
+def test_the_schemas_use_only_what_the_validator_checks(era: str) -> None:
+    checked = {
+        "$ref", "additionalProperties", "anyOf", "enum", "exclusiveMinimum", "format", "items", "maxLength",
+        "maximum", "minItems", "minLength", "minimum", "properties", "propertyNames", "required", "type",
+    }  # fmt: skip
+    annotations = {"$defs", "default", "description", "title"}
+    used = {keyword for schema in json.loads(schema_file(era)).values() for keyword in keywords(schema)}
+    assert used <= checked | annotations
 
 
 @pytest.mark.parametrize(
     ("schema", "good", "bad"),
     [
-        ({"type": "string"}, "a", 1),
         ({"type": "integer"}, 1, True),
         ({"type": "integer"}, 1, 1.5),
-        ({"type": "number"}, 1.5, False),
-        ({"type": "boolean"}, False, 0),
-        ({"type": "object"}, {}, []),
-        ({"type": "array"}, [], {}),
-        ({"type": "null"}, None, ""),
-        ({"enum": ["a"]}, "a", "b"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, None, 1),
-        ({"required": ["a"]}, {"a": None}, {"b": None}),
-        ({"properties": {"a": {"type": "string"}}}, {"b": 1}, {"a": 1}),
-        ({"items": {"type": "string"}}, ["a"], ["a", 1]),
         ({"additionalProperties": False, "properties": {"a": {}}}, {"a": 1}, {"b": 1}),
-        ({"additionalProperties": {"type": "string"}}, {"b": "x"}, {"b": 1}),
         ({"propertyNames": {"enum": ["a"]}}, {"a": 1}, {"b": 1}),
-        ({"minLength": 2}, "ab", "a"),
-        ({"maxLength": 2}, "ab", "abc"),
-        ({"minimum": 0}, 0, -1),
-        ({"maximum": 2}, 2, 2.1),
         ({"exclusiveMinimum": 0}, 1, 0),
-        ({"minItems": 1}, [1], []),
         ({"$defs": {"x": {"type": "string"}}, "$ref": "#/$defs/x"}, "a", 1),
         ({"type": "string", "format": "uuid"}, "0b352314-208c-5ed1-81ba-5ce3fbb9d912", "0b352314"),
         ({"type": "string", "format": "date-time"}, "2025-06-16T08:30:00.123456Z", "2025-06-16T08:30:00"),
         ({"type": "string", "format": "date-time"}, "2025-06-16T08:30:00+02:00", "2025-13-16T08:30:00Z"),
     ],
 )
-def test_each_keyword_takes_the_good_and_finds_the_bad(schema: dict[str, Any], good: object, bad: object) -> None:
-    assert faults(schema, good) == []
-    assert faults(schema, bad) != []
+def test_formats_and_what_libraries_differ_in(schema: dict[str, Any], good: object, bad: object) -> None:
+    model = SchemaSet({"Model": schema})
+    assert model.faults("Model", good) == []
+    assert model.faults("Model", bad) != []
 
 
-def test_a_fault_names_its_place() -> None:
-    schema = {"properties": {"a": {"items": {"type": "string"}}}}
-    assert faults(schema, {"a": ["x", 1]}) == ["a.1: is not of type string"]
+def test_every_fault_names_its_place() -> None:
+    model = SchemaSet({"Model": {"properties": {"a": {"items": {"type": "string"}}, "b": {"type": "null"}}}})
+    assert model.faults("Model", {"a": ["x", 1], "b": 1}) == ["a.1: must be string", "b: must be null"]
+
+
+def test_a_judged_message_stays_as_it_is() -> None:
+    value: dict[str, Any] = {}
+    assert SchemaSet({"Model": {"properties": {"a": {"default": 1}}}}).faults("Model", value) == []
+    assert value == {}
+
+
+def schema_file(era: str) -> str:
+    return files("peers").joinpath("json_schema", f"{era}.json").read_text(encoding="utf-8")
+
+
+def keywords(schema: Any) -> Iterator[str]:
+    """Yield the keywords of a schema and of those inside it."""
+    if isinstance(schema, bool):
+        return
+    for keyword, value in schema.items():
+        yield keyword
+        parts: Any = ()
+        if keyword in {"properties", "$defs"}:
+            parts = value.values()
+        elif keyword == "anyOf":
+            parts = value
+        elif keyword in {"items", "additionalProperties", "propertyNames"}:
+            parts = (value,)
+        for part in parts:
+            yield from keywords(part)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from api.settings import ApiSettings
 from cli.broker.jars import CACHE_VARIABLE, REPOSITORY_VARIABLE
-from runtime import exit_codes, metric_names
+from runtime import exit_codes
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (?:`(.*?)`)? ?\| (.*) \|$", re.MULTILINE)
@@ -33,11 +33,6 @@ def test_variables_that_are_no_settings_are_on_the_page() -> None:
     page = PAGE.read_text()
     for variable in (CACHE_VARIABLE, REPOSITORY_VARIABLE, "BATCH_ORCHESTRATOR_URL"):
         assert f"- `{variable}`: " in page
-
-
-def test_every_metric_of_a_stream_process_is_on_the_page() -> None:
-    on_the_page = set(re.findall(r"`batch_orchestrator_(\w+?)(?:_total)?`", PAGE.read_text()))
-    assert on_the_page == set(metric_names.HELP) - {metric_names.BUILD}
 
 
 def test_every_exit_code_is_on_the_page() -> None:

@@ -23,7 +23,7 @@ def health() -> ProcessHealth:
 
 @pytest.fixture
 def metrics(health: ProcessHealth) -> Metrics:
-    metrics = Metrics()
+    metrics = Metrics("orchestrator")
     metrics.watch(health)
     return metrics
 
@@ -81,7 +81,8 @@ def test_health_gauges_say_what_the_report_says(url: str, health: ProcessHealth)
 
 def test_no_label_holds_an_id() -> None:
     labels = {label for given in metric_names.LABELS.values() for label in given}
-    assert labels == {"topic", "kind", "disposition", "code"}
+    of_the_api = {"method", "endpoint", "status_code", "operation", "status", "process"}
+    assert labels == {"topic", "kind", "disposition", "code"} | of_the_api
 
 
 def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:

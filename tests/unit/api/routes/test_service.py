@@ -155,22 +155,10 @@ async def test_defect_44_the_metrics_move() -> None:
     assert grown("http_request_duration_seconds_count", method="GET", endpoint=template) == 1
     assert grown("batch_operations_total", operation="register_batch", status="success") == 1
     assert grown("batch_operations_total", operation="register_batch", status="validation_error") == 1
-    assert grown("batch_orchestrator_dispositions_total", disposition="applied") == 1
     assert grown("batch_orchestrator_batches_registered_total") == 1
     assert value(after, "batch_orchestrator_api_ready") == 1
     assert value(after, "batch_orchestrator_process_members", process="router") == 1
     assert batch_id not in after.text, "labels are bounded"
-
-
-async def test_dead_letters_are_counted() -> None:
-    async with world() as api:
-        api.cluster.requests.append((b"b", b"not json"))
-        api.cluster.decide_all()
-
-        async def counted() -> bool:
-            return value(await api.client.get("/metrics"), "batch_orchestrator_dead_letters_total") == 1
-
-        await until(counted)
 
 
 async def test_openmetrics_by_content_negotiation() -> None:

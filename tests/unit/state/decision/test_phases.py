@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from schemas.errors import ForbiddenTransition
 from schemas.internal.effects import PipelineCompleted
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import EssayRef, Event
@@ -12,7 +13,6 @@ from state.decision.phases import fail_oversized
 from state.decision.transitions import (
     BATCH_TRANSITIONS,
     PHASE_TRANSITIONS,
-    ForbiddenTransition,
     batch_status,
     phase_status,
 )

@@ -7,11 +7,11 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine
 
-from schemas.errors import ProjectionError
+from schemas.errors import InvalidCursor, ProjectionError
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.internal.history import NO_VERSION
-from state.projection import EVERYTHING, BatchFilter, InvalidCursor, Reader, Visibility, Writer, open_engine
+from state.projection import EVERYTHING, BatchFilter, Reader, Visibility, Writer, open_engine
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 
 

@@ -1,0 +1,48 @@
+"""What a failure of a Kafka client means to a user: the one place that turns the client's errors into the product's."""
+
+from confluent_kafka import KafkaError, KafkaException
+
+from schemas.errors import BrokerError, OrchestratorError, TopicError
+
+_NOT_ALLOWED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+}
+
+LEADER_MOVES = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+}
+"""What a broker answers while a partition is just created or gets another leader: ask again in a moment."""
+
+
+def kafka_failure(error: KafkaException, *, address: str, asked: str, topic: str = "") -> OrchestratorError:
+    """Return the error for a question that a cluster did not answer.
+
+    `address` are its bootstrap servers, `asked` is what was asked for ("the end of topic a"), and `topic` the one
+    topic that the question was about: where the cluster answers, and refuses that, it is a `TopicError`.
+    """
+    reason: KafkaError = error.args[0]
+    if reason.code() in _NOT_ALLOWED:
+        kind = TopicError if topic else BrokerError
+        return kind(
+            f"The Kafka cluster at {address} does not allow this client {asked}: {reason.str()}.",
+            next_step="Give the client's principal the rights Describe and DescribeConfigs on topics and on the "
+            "cluster, and Read on its consumer group.",
+        )
+    if topic and reason.code() > 0 and reason.code() not in LEADER_MOVES:
+        return TopicError(
+            f"The Kafka cluster cannot give {asked}: {reason.str()}.",
+            next_step="Run `bos topics plan` to see what is missing, and `bos topics apply` to create it.",
+        )
+    return BrokerError(
+        f"The Kafka cluster at {address} does not answer, asked for {asked}: {reason.str()}.",
+        next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, the security settings, and that the "
+        "brokers run.",
+    )

@@ -1,0 +1,121 @@
+"""Reading partitions from chosen offsets with a consumer that joins no group and commits nothing."""
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from msgspec import Struct
+
+from runtime.kafka.admin import KafkaAdmin, Partition
+from runtime.kafka.errors import kafka_failure
+from runtime.kafka.headers import headers_of
+
+
+class KafkaRecord(Struct, frozen=True):
+    """A record as it lies in Kafka."""
+
+    topic: str
+    """The topic's real name."""
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+class EndOfPartition(Struct, frozen=True):
+    """What a reader gets in place of a record where a partition has nothing more, for now."""
+
+    partition: Partition
+
+
+class PartitionReader:
+    """A consumer of partitions, a context manager; for one thread.
+
+    `group` has to be named and is never joined. Without `committed` it reads the records of open and aborted
+    transactions too. Methods raise `BrokerError` or `TopicError`.
+    """
+
+    def __init__(
+        self, kafka: Mapping[str, Any], group: str, *, committed: bool = True, fetch_wait_ms: int = 20
+    ) -> None:
+        self._address = str(kafka["bootstrap.servers"])
+        self._consumer = Consumer(
+            {
+                **kafka,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed" if committed else "read_uncommitted",
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": fetch_wait_ms,
+            }
+        )
+
+    def assign(self, starts: Mapping[Partition, int | None]) -> None:
+        """Read these partitions from now on, each from an offset, or from its beginning (None)."""
+        self._consumer.assign(
+            [
+                TopicPartition(topic, number, OFFSET_BEGINNING if start is None else start)
+                for (topic, number), start in starts.items()
+            ]
+        )
+
+    def poll(self, timeout_s: float) -> KafkaRecord | EndOfPartition | None:
+        """Return the next record or end of a partition; None where there is neither within `timeout_s` seconds."""
+        message = self._consumer.poll(timeout_s)
+        if message is None:
+            return None
+        error = message.error()
+        if error is None:
+            return _record(message)
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name has the underscore
+            return EndOfPartition((message.topic(), message.partition()))
+        raise kafka_failure(KafkaException(error), address=self._address, asked="records")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_to_ends(
+    kafka: Mapping[str, Any], topics: tuple[str, ...], *, group: str, timeout_s: float, committed: bool = True
+) -> Iterator[KafkaRecord]:
+    """Yield what lies on topics up to their ends; in order within each partition.
+
+    Raises:
+        TimeoutError: a partition is silent for `timeout_s` seconds.
+        BrokerError: the cluster does not answer.
+    """
+    counts = KafkaAdmin(kafka).partition_counts(topics)
+    unread = {(topic, number) for topic in topics for number in range(counts[topic])}
+    with PartitionReader(kafka, group, committed=committed) as reader:
+        reader.assign(dict.fromkeys(unread))
+        while unread:
+            found = reader.poll(timeout_s)
+            if found is None:
+                raise TimeoutError(f"{sorted(unread)} are silent for {timeout_s:.0f} s")
+            if isinstance(found, EndOfPartition):
+                unread.discard(found.partition)
+            else:
+                yield found
+
+
+def _record(message: Message) -> KafkaRecord:
+    return KafkaRecord(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(headers_of(message)),
+    )
