@@ -12,7 +12,7 @@ class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A phase of a batch: its running or last attempt, and what earlier ones left behind.
 
     The essays commanded are not kept: they follow from `only` and from the survivors of what comes before
-    (`state.decision.essays.commanded`).
+    (`state.decision.essays.essays_to_command`).
     """
 
     status: PhaseStatus

@@ -29,6 +29,12 @@ def kafka(request: pytest.FixtureRequest) -> Iterator["Kafka"]:
         yield cluster
 
 
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of every later collection: each module ends with one."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leaks_show_in_their_module() -> Iterator[None]:
     """Whatever was left open fails the module that left it, not the test in which it happens to be collected."""
