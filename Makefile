@@ -3,9 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/topology
+ON_KAFKA := tests/integration tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo lint format unit test bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +30,20 @@ lint: install ## style, types and import rules
 	@echo "==> types" && $(BIN)/mypy
 	@echo "==> import rules" && $(BIN)/lint-imports --no-logo
 
+format: install ## format the code, and fix what ruff can fix by itself
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+unit: install ## all tests that need no Kafka, about a minute; ARGS is for pytest
+	@$(BIN)/pytest -n 2 $(WITHOUT_KAFKA) $(ARGS)
+
+# With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
+ifeq ($(strip $(ARGS)),)
+	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 $(WITHOUT_KAFKA)
+	@echo "==> tests on a real Kafka" && $(BIN)/pytest $(ON_KAFKA)
+else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
+endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
 
 bench: install ## benchmarks on a real Kafka, with the facts of the host

@@ -95,9 +95,9 @@ def _essays(batch: Batch, phase: str, references: Sequence[Json]) -> Iterator[Fi
         yield Finding(Rule.COUNT, "the command names no essays")
     ids = [reference["essay_id"] for reference in references]
     yield from _twice("essays_to_process", ids)
-    foreign = [essay_id for essay_id in ids if essay_id not in batch.essays]
-    if foreign:
-        yield Finding(Rule.UNKNOWN_ESSAY, f"no slots of this batch: {_some(foreign)}")
+    unknown = [essay_id for essay_id in ids if essay_id not in batch.essays]
+    if unknown:
+        yield Finding(Rule.UNKNOWN_ESSAY, f"no slots of this batch: {_some(unknown)}")
     unknown, old = [], []
     for reference in references:
         essay, text_id = batch.essays.get(reference["essay_id"]), reference["text_storage_id"]

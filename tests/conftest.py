@@ -1,25 +1,38 @@
-"""What all tests share: one Kafka for the session."""
+"""What all tests share: one Kafka for the session, started by the first test that asks for it.
+
+Nothing of Kafka is imported here before that: a test of the decision core needs neither the client nor the jars.
+"""
 
 import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.broker import KAFKA_VERSION, Kafka, kafka_from
+if TYPE_CHECKING:
+    from cli.broker import Kafka
 
 BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
 
 
 @pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+def kafka(request: pytest.FixtureRequest) -> Iterator["Kafka"]:
     """The cluster named in BOS_TEST_BOOTSTRAP_SERVERS, or else a development broker for this session. Never skips."""
+    from cli.broker import kafka_from
+
     capture = request.config.pluginmanager.getplugin("capturemanager")
     # A first start fetches Kafka: that progress must be seen.
     with ExitStack() as stack:
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             cluster = stack.enter_context(kafka_from(BOOTSTRAP_VARIABLE))
         yield cluster
+
+
+def pytest_collection_finish() -> None:
+    """Take what the imports made out of every later collection: each module ends with one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,4 +43,4 @@ def leaks_show_in_their_module() -> Iterator[None]:
 
 
 def pytest_report_header() -> str:
-    return f"kafka: Apache Kafka {KAFKA_VERSION} as a development broker, or the cluster in {BOOTSTRAP_VARIABLE}"
+    return f"kafka: a development broker, started when a test asks for it, or the cluster in {BOOTSTRAP_VARIABLE}"

@@ -80,10 +80,10 @@ def _conclude(
     )
 
 
-def _failure(told: OutcomeStatus) -> str:
+def _failure(status: OutcomeStatus) -> str:
     """Return why a phase failed: the peer's status, or `phase_failed` for a success without survivors."""
-    if told in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED):
-        return told.value
+    if status in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED):
+        return status.value
     return ReasonCode.PHASE_FAILED.value
 
 

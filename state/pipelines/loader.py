@@ -54,9 +54,9 @@ def _check_graph(source: str, pipeline: PipelineDefinition) -> None:
     if repeated:
         raise _refused(source, f"phases are there twice: {', '.join(repeated)}")
     for phase in pipeline.phases:
-        foreign = [name for name in phase.after if name not in names]
-        if foreign:
-            raise _refused(source, f"{phase.name} comes after what is no phase here: {', '.join(foreign)}")
+        unknown = [name for name in phase.after if name not in names]
+        if unknown:
+            raise _refused(source, f"{phase.name} comes after what is no phase here: {', '.join(unknown)}")
     try:
         TopologicalSorter({phase.name: phase.after for phase in pipeline.phases}).prepare()
     except CycleError as error:

@@ -14,6 +14,7 @@ from runtime.kafka.admin import Partition
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
 from state.projection import Applied, Identity, ProjectedRecord, Writer, open_engine
+from state.projection import engine as engine_module
 from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
 
 STATUS, HISTORY = Topic.STATUS.value, Topic.HISTORY.value
@@ -141,7 +142,10 @@ def test_a_file_that_is_no_database_is_not_waited_for(made: str, tmp_path: Path)
     engine.dispose()
 
 
-def test_a_database_locked_by_another_process_is_written_once_it_is_free(tmp_path: Path) -> None:
+def test_a_database_locked_by_another_process_is_written_once_it_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_S", 0.2)  # SQLite waits for so long before it says "locked"
     engine = open_engine(f"sqlite:///{tmp_path}/new/projection.db")
     writer = Writer(engine)
     writer.prepare(Identity("cluster", "inbox"))

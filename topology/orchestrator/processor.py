@@ -27,7 +27,7 @@ from topology.orchestrator.outbox import Outbox, Oversize, Written
 from topology.orchestrator.quarantine import (
     MAX_DETAIL,
     error_text,
-    foreign_letter,
+    key_mismatch_letter,
     kind_of,
     letter_of,
     set_aside_history,
@@ -102,7 +102,7 @@ class DecisionProcessor:
         if key != record.batch_id.encode():
             # On this partition is not the batch's state, so nothing can be decided.
             detail = f"The record is about batch {record.batch_id}."[:MAX_DETAIL]
-            letter = foreign_letter(record, key, value, detail, time_ms)
+            letter = key_mismatch_letter(record, key, value, detail, time_ms)
             return self._set_aside(at, key, letter, Reason(code=ReasonCode.KEY_MISMATCH, detail=detail), record)
         event = Event(
             batch_id=record.batch_id,

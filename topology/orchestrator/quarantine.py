@@ -30,7 +30,7 @@ def letter_of(event: Event, value: bytes | None, code: str, reason: str, trace: 
     return _letter(event.batch_id.encode(), value, code, reason, event.time_ms, event, trace)
 
 
-def foreign_letter(
+def key_mismatch_letter(
     record: InboxRecord, key: bytes | None, value: bytes | None, reason: str, time_ms: int
 ) -> OutgoingRecord:
     """Return the dead letter of a record under another key than its batch_id."""

@@ -19,10 +19,10 @@ def registration_policy(settings: Settings) -> RegistrationPolicy:
     """Return what decides on registrations. Raises `ConfigurationError` for a wrong pipeline or unknown phases."""
     pipeline = load_pipelines(settings.pipelines_file, settings.topics())
     known = [phase.name for phase in pipeline.phases]
-    foreign = [phase for phase in settings.default_phases if phase not in known]
-    if foreign:
+    unknown = [phase for phase in settings.default_phases if phase not in known]
+    if unknown:
         raise ConfigurationError(
-            f"DEFAULT_PHASES names what is no phase of pipeline {pipeline.name}: {', '.join(foreign)}.",
+            f"DEFAULT_PHASES names what is no phase of pipeline {pipeline.name}: {', '.join(unknown)}.",
             next_step=f"Choose from {', '.join(known)}.",
         )
     return RegistrationPolicy(

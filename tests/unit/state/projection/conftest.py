@@ -19,12 +19,14 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Of an empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/projection.db"
+        yield f"sqlite:///{tmp_path}/projection.db"
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.new_database()
+    with server.empty_database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""What developers run: the Makefile's parts are the whole, and the hooks of pre-commit are its lint."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def folders(variable: str) -> list[str]:
+    """Return the test folders that a variable of the Makefile names."""
+    found = re.search(rf"^{variable} := (.+)$", MAKEFILE, re.MULTILINE)
+    assert found is not None
+    return found[1].split()
+
+
+def test_every_folder_of_tests_is_run_once() -> None:
+    named = sorted([*folders("WITHOUT_KAFKA"), *folders("ON_KAFKA")])
+    there = sorted({f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/*/**/test_*.py")})
+    assert named == there
+
+
+def test_tests_that_need_no_kafka_do_not_ask_for_one() -> None:
+    asking = [
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for folder in folders("WITHOUT_KAFKA")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.name.startswith("test_") or any("fixture" in ast.unparse(mark) for mark in node.decorator_list))
+        and "kafka" in {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)}
+    ]
+    assert asking == []
+
+
+def test_the_hooks_of_pre_commit_are_what_lint_runs() -> None:
+    [lint] = re.findall(r"^lint:.*\n((?:\t.+\n)+)", MAKEFILE, re.MULTILINE)
+    commands = re.findall(r"\$\(BIN\)/([^&\n]+)", lint)
+    [local] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local"
+    assert [hook["entry"] for hook in local["hooks"]] == [f".venv/bin/{command.strip()}" for command in commands]
+
+
+def test_each_rule_that_is_taken_out_fits_the_code_once() -> None:
+    rules = tomllib.loads((ROOT / "tests/unit/state/rules.toml").read_text())["rule"]
+    unfit = [
+        rule["name"]
+        for rule in rules
+        if (ROOT / "state" / f"{rule['module']}.py").read_text().count(rule["old"]) != 1 or rule["old"] == rule["new"]
+    ]
+    assert unfit == [], "renew these in tests/unit/state/rules.toml"
