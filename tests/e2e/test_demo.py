@@ -11,7 +11,7 @@ HOSTILE = ("--failed", "0.05", "--repeats", "0.2", "--reorder", "--keyless", "--
 
 def demo(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cli.main", "demo", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1500, check=False)
 
 
 @pytest.mark.parametrize("era", ["seed", "july", "head"])
