@@ -12,7 +12,7 @@ from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import PHASE_COMMANDS, TopicTable
 
 _POLL_SECONDS = 0.05
-_TIMEOUT_SECONDS = 15.0
+_TIMEOUT_SECONDS = 60.0
 _MOST_KILLS = 5
 
 

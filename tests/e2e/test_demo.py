@@ -38,5 +38,5 @@ def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environm
         " ".join(result.stdout.split()),
     )
     assert hit is not None
-    assert int(hit[1]) == 1
+    assert int(hit[1]) >= 1  # on a busy machine a kill can come behind the commit; then it kills again
     assert int(hit[2]) >= 1

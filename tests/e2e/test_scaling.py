@@ -19,6 +19,8 @@ from tests.e2e.http import call, register
 from tests.patience import PATIENCE_S, await_that
 
 CLIENTS = 4
+PAUSE_S = 0.1
+"""Between a client's registrations, so that the played peers keep up."""
 LAST_BATCHES = 20
 """Registered after the third orchestrator has left."""
 
@@ -36,6 +38,7 @@ class Traffic:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._admin = AdminClient(stack.settings.kafka())
         self._ending = threading.Event()
         self._clients = ThreadPoolExecutor(CLIENTS)
         self.registered: set[str] = set()
@@ -58,7 +61,7 @@ class Traffic:
 
     def _client(self, number: int) -> None:
         for turn in count():
-            if self._ending.is_set():
+            if self._ending.wait(PAUSE_S):
                 return
             self.registered.add(register(self._stack.api_url, f"scaling-{number}-{turn}")["batch_id"])
 
@@ -82,8 +85,8 @@ class Traffic:
         settings = self._stack.settings
         inbox = settings.topics().name(Topic.INBOX)
         places = {TopicPartition(inbox, n): OffsetSpec.latest() for n in range(settings.topic_partitions)}
-        asked = AdminClient(settings.kafka()).list_offsets(places, request_timeout=PATIENCE_S)
-        return {at.partition: future.result().offset for at, future in asked.items()}
+        asked = self._admin.list_offsets(places, request_timeout=PATIENCE_S)
+        return {at.partition: future.result(PATIENCE_S).offset for at, future in asked.items()}
 
 
 def test_a_third_orchestrator_joins_and_leaves_under_load(kafka: Kafka, start_stack: StartStack) -> None:

@@ -43,7 +43,9 @@ def stack(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             "ORCHESTRATOR_GROUP": prefix,
             "ROUTER_GROUP": f"{prefix}-router",
             "PROJECTOR_GROUP": f"{prefix}-projector",
-            "RESPONSE_TIMEOUT_S": "30",
+            "RESPONSE_TIMEOUT_S": str(WAIT_S),
+            "WRITE_TIMEOUT_S": str(WAIT_S),
+            "STARTUP_TIMEOUT_S": str(WAIT_S),
         },
     )
     with Stack(options) as running:
@@ -299,6 +301,6 @@ def test_missing_topics_are_told(stack: Stack, tmp_path: Path) -> None:
 
 def test_a_cluster_that_does_not_answer_is_told(stack: Stack, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
-    with api_process(stack, tmp_path, KAFKA_BOOTSTRAP_SERVERS=address) as (process, _, log):
+    with api_process(stack, tmp_path, KAFKA_BOOTSTRAP_SERVERS=address, STARTUP_TIMEOUT_S="1") as (process, _, log):
         assert process.wait(WAIT_S) == exit_codes.BROKER
         assert "ORC-BROKER" in log.read_text()
