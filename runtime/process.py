@@ -60,7 +60,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
     try:
         with ExitStack() as stack:
             settings.limits().check()
-            process = Process(name, settings, stack.enter_context(Shutdown()))
+            process = Process(name, settings, stack.enter_context(Shutdown(settings.stop_timeout_s)))
             if metrics_port and settings.metrics_port:
                 stack.enter_context(
                     MetricsServer(

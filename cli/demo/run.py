@@ -27,9 +27,9 @@ from peers.options import Era, PeerOptions
 from peers.playing import Peers
 from schemas.internal.enums import PhaseStatus
 
-_FOLLOW_SECONDS = 120.0
+_FOLLOW_SECONDS = 600.0
 _SHOWN_PROBLEMS = 20
-_SETTLE_SECONDS = 10.0
+_SETTLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def run(options: DemoOptions, console: Console) -> bool:
             directory=directory,
             orchestrators=options.orchestrators,
             # Transactions that stay open for a while: the commit must not win the race against the kill.
-            settings={"COMMIT_INTERVAL_S": "0.25"} if options.kill_orchestrator else {},
+            settings={"COMMIT_INTERVAL_S": "1"} if options.kill_orchestrator else {},
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
         peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))

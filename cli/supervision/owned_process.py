@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _KEEPER = Path(__file__).parent / "watchdog.py"
+_KEEPER_SECONDS = 60.0
+"""What the keeper may need beyond the grace on a busy machine; a bound for failing."""
 
 
 class OwnedProcess:
     """One run of a command under a keeper, which ends it with its owner, also when that one is killed.
 
     Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop. `remove` is a
-    folder to delete where the owner vanishes without a stop.
+    folder to delete where the owner vanishes without a stop. `pass_fds` are descriptors that the command inherits.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class OwnedProcess:
         environment: Mapping[str, str] | None = None,
         grace: float = 10.0,
         remove: Path | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(grace), str(remove or "")]
         with log_path.open("ab") as log:
@@ -36,6 +39,7 @@ class OwnedProcess:
                 stderr=log,
                 env=None if environment is None else {**os.environ, **environment},
                 start_new_session=True,
+                pass_fds=tuple(pass_fds),
             )
         assert self._keeper.stdout is not None
         line = self._keeper.stdout.readline()
@@ -74,4 +78,4 @@ class OwnedProcess:
                 self._keeper.stdin.close()
         except (BrokenPipeError, ValueError):
             pass  # it ended by itself
-        return self._keeper.wait(self._grace + 5)
+        return self._keeper.wait(self._grace + _KEEPER_SECONDS)

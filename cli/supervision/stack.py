@@ -1,8 +1,6 @@
 """The whole product on one machine: which processes, with which settings, under one supervisor."""
 
-import contextlib
 import os
-import socket
 import sys
 import time
 import urllib.error
@@ -14,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cli.supervision.ports import free_port
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
+from runtime.directory_lock import DirectoryInUse, DirectoryLock
 from runtime.settings import ENV_PREFIX, Settings
 from topology.topics import provisioning
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
 
 
@@ -50,6 +50,7 @@ class Stack:
     def __init__(self, options: StackOptions, *, on_event: Callable[[str], None] = lambda _: None) -> None:
         self.options = options
         self.directory = options.directory.absolute()
+        self._lock = DirectoryLock(self.directory)
         self.api_ports = [options.api_port or free_port() for _ in range(options.apis)]
         self.metrics_ports: dict[str, int] = {}
         self.supervisor = Supervisor(self._specs(), log_directory=self.directory / "logs", on_event=on_event)
@@ -71,21 +72,43 @@ class Stack:
         return Settings(**names)
 
     def __enter__(self) -> Self:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if self.options.provision:
-            provisioning.apply(self.settings, create_peer_topics=self.options.create_peer_topics)
-        self.supervisor.__enter__()
+        self._take_lock()
         try:
-            self.await_ready()
+            if self.options.provision:
+                provisioning.apply(self.settings, create_peer_topics=self.options.create_peer_topics)
+            self.supervisor.__enter__()
+            try:
+                self.await_ready()
+            except BaseException:
+                self.supervisor.__exit__(*sys.exc_info())
+                raise
         except BaseException:
-            self.supervisor.__exit__(*sys.exc_info())
+            self._lock.release()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.supervisor.__exit__(kind, error, traceback)
+        try:
+            self.supervisor.__exit__(kind, error, traceback)
+        finally:
+            self._lock.release()
+
+    def _take_lock(self) -> None:
+        """Take the directory before anything is written into it: two stacks would share logs and the projection."""
+        try:
+            self._lock.acquire()
+        except DirectoryInUse as error:
+            raise ProcessFailed(
+                f"The directory {error.path} is used by {error.holder}.",
+                next_step="End that process, or give another directory.",
+            ) from error
+        except OSError as error:
+            raise ProcessFailed(
+                f"The directory {self.directory} cannot be written: {error.strerror}.",
+                next_step="Give a directory that this user may write.",
+            ) from error
 
     def await_ready(self, seconds: float = _READY_SECONDS) -> None:
         """Return when the whole is healthy as every api sees it. Raises `ProcessFailed`."""
@@ -136,14 +159,6 @@ class Stack:
         if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
             shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
         return {**shared, **self.options.settings}
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def health(url: str) -> str:

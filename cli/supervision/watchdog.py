@@ -27,9 +27,17 @@ def _die_with_keeper() -> None:
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    # preexec_fn is safe here: the keeper has one thread.
+    # preexec_fn is safe here: the keeper has one thread. Descriptors stay open: the owner chose which are inherited,
+    # and a lock among them must be held for as long as the command runs.
     before = _die_with_keeper if sys.platform == "linux" else None
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr, preexec_fn=before)  # noqa: PLW1509
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        stderr=sys.stderr,
+        preexec_fn=before,  # noqa: PLW1509
+        close_fds=False,
+    )
 
 
 def _wake_up_pipe() -> int:

@@ -4,24 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.inbound.normalise import normalise
-from schemas.internal.events import (
-    Body,
-    EssayRef,
-    EssaysReady,
-    Event,
-    InboxRecord,
-    OutcomeStatus,
-    PhaseConcluded,
-    Principal,
-)
+from schemas.internal.events import InboxRecord, Principal, RegisterBatch
 from schemas.internal.outgoing import RecordPosition
 from schemas.public.registration import RegistrationPolicy
 from schemas.public.requests import request_record
 from schemas.topics import Topic
-from state.batch import Batch
-from state.decision.decide import decide
-from state.decision.result import Decision
 from state.pipelines.loader import load_pipelines
+from tests.unit.state.story import Story
 
 POLICY = RegistrationPolicy(pipeline=load_pipelines())
 AT = RecordPosition("anywhere", 2, 17)
@@ -49,40 +38,11 @@ def registration(batch_id: str, body: dict[str, Any], request_id: str = "first")
     return normalise(Topic.REQUESTS, AT, record, {}, POLICY)
 
 
-class Telling:
-    """One batch, told event by event."""
-
-    def __init__(self, batch_id: str, body: dict[str, Any]) -> None:
-        self.batch: Batch | None = None
-        self.batch_id = batch_id
-        self.origin = registration(batch_id, body).origin
-        self.steps: list[tuple[Batch | None, Decision, Event]] = []
-        registered = self.tell(registration(batch_id, body).body).batch
-        self.slots: tuple[str, ...] = registered.slots if registered is not None else ()
-
-    def tell(self, body: Body) -> Decision:
-        """Decide on the next event."""
-        offset = len(self.steps)
-        event = Event(
-            batch_id=self.batch_id,
-            origin=self.origin,
-            body=body,
-            version=offset,
-            time_ms=1_750_062_600_000 + offset,
-            partition=0,
-            offset=offset,
-        )
-        decision = decide(self.batch, event)
-        self.steps.append((self.batch, decision, event))
-        self.batch = decision.batch
-        return decision
-
-    def ready(self, count: int) -> Decision:
-        """Tell that the first `count` essays are ready."""
-        return self.tell(EssaysReady(essays=tuple(EssayRef(slot, f"upload-{slot}") for slot in self.slots[:count])))
-
-    def outcome(self, phase: str, texts: dict[str, str]) -> Decision:
-        """Tell that `phase` succeeded; `texts` are the new text references by essay."""
-        essays = tuple(EssayRef(essay_id, text) for essay_id, text in texts.items())
-        status = OutcomeStatus.SUCCEEDED
-        return self.tell(PhaseConcluded(phase=phase, status=status, essays=essays, failed_essay_ids=()))
+def story_of(batch_id: str, body: dict[str, Any]) -> Story:
+    """The story of a batch up to its registration with this public body."""
+    story = Story(batch_id=batch_id)
+    registered = registration(batch_id, body).body
+    assert isinstance(registered, RegisterBatch)
+    story.registration = registered
+    story.register()
+    return story

@@ -1,6 +1,7 @@
 """Strategies for what travels, and encoders that play a peer of each era."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -73,9 +74,18 @@ def registration_bodies(courses: st.SearchStrategy[str]) -> st.SearchStrategy[di
     )
 
 
+PHASES = tuple(sorted(PHASE_COMMANDS))
+EFFECTS: tuple[type[Effect], ...] = (BatchRegistered, CommandPhase, CommandStudentMatching, PipelineCompleted)
+
+
 @st.composite
-def effects(draw: st.DrawFn, contexts: st.SearchStrategy[BatchContext]) -> Effect:
-    """Any effect of a batch with one of `contexts`."""
+def effects(
+    draw: st.DrawFn,
+    contexts: st.SearchStrategy[BatchContext],
+    kinds: Sequence[type[Effect]] = EFFECTS,
+    phases: Sequence[str] = PHASES,
+) -> Effect:
+    """An effect of a batch with one of `contexts`, of one of `kinds`; commands are of one of `phases`."""
     common: dict[str, Any] = {
         "event_id": draw(uuids),
         "batch_id": draw(uuids),
@@ -84,11 +94,11 @@ def effects(draw: st.DrawFn, contexts: st.SearchStrategy[BatchContext]) -> Effec
         "trace_id": draw(st.uuids()).hex,
         "context": draw(contexts),
     }
-    kind = draw(st.sampled_from([BatchRegistered, CommandPhase, CommandStudentMatching, PipelineCompleted]))
+    kind = draw(st.sampled_from(kinds))
     if kind is BatchRegistered:
         return BatchRegistered(**common, essay_ids=tuple(draw(st.lists(uuids, min_size=1, max_size=4, unique=True))))
     if kind is CommandPhase:
-        phase = draw(st.sampled_from(sorted(PHASE_COMMANDS)))
+        phase = draw(st.sampled_from(phases))
         return CommandPhase(**common, phase=phase, attempt=draw(st.integers(1, 3)), essays=draw(some_essays))
     if kind is CommandStudentMatching:
         return CommandStudentMatching(**common, essays=draw(some_essays))

@@ -17,8 +17,9 @@ from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.outgoing import RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic
 from state.decision.result import Decision
-from tests.contract.batches import POLICY, SEED_BODY, Telling
+from tests.contract.batches import POLICY, SEED_BODY, story_of
 from tests.contract.eras import sample_file
+from tests.unit.state.story import Story
 
 D = Disposition
 R = ReasonCode
@@ -93,37 +94,37 @@ def sample_slots() -> list[str]:
     return [ref["essay_id"] for ref in data["processed_essays"]] + failed
 
 
-def under_precondition(sample: dict[str, Any], batch_id: str) -> Telling:
+def under_precondition(sample: dict[str, Any], batch_id: str) -> Story:
     """The batch as the sample's precondition wants it."""
     registered, *events = (sample.get("precondition") or DEFAULT_PRECONDITION).split(";")
     count = ESSAYS.get(sample["name"], 3)
     body = {**SEED_BODY, "expected_essay_count": count, "enable_cj_assessment": "cj_assessment" in registered}
-    telling = Telling(batch_id, body)
+    story = story_of(batch_id, body)
     for event in events:
         if event == "ready" and sample["name"] == "spellcheck_partial":
-            telling.ready(count)
+            story.ready()
         elif event == "ready":
-            tell_sample(telling, "batch_essays_ready", "three_ready")
+            tell_sample(story, "batch_essays_ready", "three_ready")
         else:
             assert event == "outcome:spellcheck:COMPLETED_SUCCESSFULLY"
-            tell_sample(telling, "els_batch_phase_outcome", "spellcheck_ok")
-    return telling
+            tell_sample(story, "els_batch_phase_outcome", "spellcheck_ok")
+    return story
 
 
-def tell_sample(telling: Telling, file: str, name: str) -> None:
+def tell_sample(story: Story, file: str, name: str) -> None:
     sample = next(sample for sample in sample_file(file)["events"] if sample["name"] == name)
-    decision = read(telling, Topic(sample_file(file)["topic"]), bytes_of(sample))
+    decision = read(story, Topic(sample_file(file)["topic"]), bytes_of(sample))
     assert decision.disposition is D.APPLIED
 
 
-def read(telling: Telling, topic: Topic, record: bytes) -> Decision:
+def read(story: Story, topic: Topic, record: bytes) -> Decision:
     """Normalise and decide, with the samples' essay ids exchanged for the batch's own slots."""
-    for theirs, ours in zip(sample_slots(), telling.slots, strict=False):
+    for theirs, ours in zip(sample_slots(), story.slots, strict=False):
         record = record.replace(theirs.encode(), ours.encode())
     found = normalise(topic, RecordPosition(topic.value, 1, 5), record, {}, POLICY)
-    if found.batch_id != telling.batch_id:
-        telling.batch = None
-    return telling.tell(found.body)
+    if found.batch_id != story.batch_id:
+        story.current = None
+    return story.tell(found.body)
 
 
 def bytes_of(sample: dict[str, Any]) -> bytes:
@@ -148,12 +149,12 @@ def verdict_on(file: str, sample: dict[str, Any]) -> Verdict:
     if topic_name not in set(ROUTER_INPUTS):
         return (NOT_READ, topic_name, ())
     batch_id = sample_file("batch_essays_ready")["batch_id"]
-    telling = under_precondition(sample, batch_id)
-    before = telling.batch
+    story = under_precondition(sample, batch_id)
+    before = story.current
     try:
-        decision = read(telling, Topic(topic_name), bytes_of(sample))
+        decision = read(story, Topic(topic_name), bytes_of(sample))
     except UnreadableRecord as error:
-        assert telling.batch is before
+        assert story.current is before
         return (DEAD_LETTER, error.code, ())
     return (decision.disposition, decision.reason.code, published(decision))
 
@@ -176,8 +177,8 @@ def test_every_sample_has_a_verdict(file: str) -> None:
 def test_commands_carry_the_newest_texts() -> None:
     file = sample_file("els_batch_phase_outcome")
     [sample] = [sample for sample in file["events"] if sample["name"] == "spellcheck_ok"]
-    telling = under_precondition(sample, file["batch_id"])
-    [command] = read(telling, Topic.OUTCOME_SEED, bytes_of(sample)).effects
+    story = under_precondition(sample, file["batch_id"])
+    [command] = read(story, Topic.OUTCOME_SEED, bytes_of(sample)).effects
     assert isinstance(command, CommandPhase)
     reported = [ref["text_storage_id"] for ref in sample["value"]["data"]["processed_essays"]]
     assert [ref.text_storage_id for ref in command.essays] == reported

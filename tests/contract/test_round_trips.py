@@ -34,10 +34,11 @@ from schemas.public.requests import request_record
 from schemas.topics import Topic
 from state.batch import Batch
 from state.codec import decode_batch, encode_batch
-from state.decision.records import history_record, status_record
+from state.decision.records import status_record
 from tests.contract import strategies as some
-from tests.contract.batches import AT, NOW, POLICY, Telling
+from tests.contract.batches import AT, NOW, POLICY, story_of
 from tests.contract.eras import ERAS
+from tests.unit.state.story import refs
 
 eras = st.sampled_from(ERAS)
 
@@ -120,18 +121,18 @@ def test_an_inbox_record_is_read_as_it_was_written(body: Body, batch_id: str) ->
 def test_batches_status_and_history_are_read_as_they_were_written(
     body: dict[str, Any], outcomes: list[PhaseConcluded], ready: int
 ) -> None:
-    story = Telling("0b352314-208c-5ed1-81ba-5ce3fbb9d912", body)
-    story.ready(ready)
+    story = story_of("0b352314-208c-5ed1-81ba-5ce3fbb9d912", body)
+    story.ready(refs(story.slots[:ready]))
     for outcome in outcomes:
         story.tell(outcome)
-    for before, decision, event in story.steps:
-        after = decision.batch
+    assert len(story.told) == 2 + len(outcomes)
+    for told in story.told:
+        after = told.decision.batch
         assert after is not None
         assert decode_batch(encode_batch(after)) == after
         status = status_record(after)
         assert decode_status(status_outgoing(status).value or b"") == status
-        history = history_record(before, event, decision, ())
-        assert decode_history(history_outgoing(history).value or b"") == history
+        assert decode_history(history_outgoing(told.history).value or b"") == told.history
 
 
 @pytest.mark.parametrize("record_type", [InboxRecord, HistoryRecord, Batch])

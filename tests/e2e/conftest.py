@@ -12,8 +12,13 @@ import pytest
 from cli.broker import Kafka
 from cli.supervision.stack import Stack, StackOptions
 from runtime.settings import ENV_PREFIX
+from tests.patience import PATIENCE_S
 
 StartStack = Callable[..., Stack]
+PATIENT = {
+    name: str(PATIENCE_S) for name in ("STARTUP_TIMEOUT_S", "STOP_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "WRITE_TIMEOUT_S")
+}
+"""No process gives up because the machine is busy."""
 
 
 def own_names() -> dict[str, str]:
@@ -36,7 +41,7 @@ def start_stack(kafka: Kafka, tmp_path: Path) -> Iterator[StartStack]:
             chosen = StackOptions(
                 bootstrap_servers=kafka.bootstrap_servers,
                 directory=tmp_path / "stack",
-                settings={**own_names(), **(settings or {})},
+                settings={**own_names(), **PATIENT, **(settings or {})},
                 **options,
             )
             return stacks.enter_context(Stack(chosen))
@@ -48,5 +53,5 @@ def start_stack(kafka: Kafka, tmp_path: Path) -> Iterator[StartStack]:
 def demo_environment(kafka: Kafka) -> dict[str, str]:
     """Environment of a `bos demo` on this session's Kafka, under topics of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    own = {ENV_PREFIX + name: value for name, value in own_names().items()}
+    own = {ENV_PREFIX + name: value for name, value in {**own_names(), **PATIENT}.items()}
     return {**inherited, **own, f"{ENV_PREFIX}KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}

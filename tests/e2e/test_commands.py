@@ -9,19 +9,25 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
-from cli.supervision.stack import free_port, health
+from cli.supervision.ports import free_port
+from cli.supervision.stack import health
 from runtime.settings import ENV_PREFIX
 from tests.e2e.http import BODY
-from tests.integration.processes import await_that
+from tests.patience import PATIENCE_S, await_that
 
 BOS = (sys.executable, "-m", "cli.main")
 ADDRESS = f"{ENV_PREFIX}KAFKA_BOOTSTRAP_SERVERS"
-STOP_SECONDS = 20.0
 
 
 def bos(environment: dict[str, str], *arguments: str, stdin: str = "", code: int = 0) -> str:
     done = subprocess.run(
-        [*BOS, *arguments], env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        [*BOS, *arguments],
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -47,7 +53,7 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
     command = [*BOS, "run", "--port", str(port), "--directory", str(tmp_path / "run")]
     with subprocess.Popen(command, env=demo_environment, stdout=subprocess.DEVNULL) as product:
         try:
-            await_that(lambda: health(url).startswith("200"), "the product is healthy", 60)
+            await_that(lambda: health(url).startswith("200"), "the product is healthy")
             simulate = [*BOS, "simulate", "--batches", "1", "--latency", "0.1", "0.3"]
             with subprocess.Popen(
                 simulate, env=demo_environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -58,7 +64,7 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
                     bos(demo_environment, "batches", "register", "-", "--url", url, stdin=json.dumps(BODY))
                 )
                 lines = bos(demo_environment, "batches", "watch", answer["batch_id"], "--url", url).splitlines()
-                report, _ = peers.communicate(timeout=30)
+                report, _ = peers.communicate(timeout=PATIENCE_S)
                 assert peers.returncode == 0, report
             assert lines[-1].startswith("completed_successfully: spellcheck completed_successfully, cj_assessment")
             status = json.loads(bos(demo_environment, "batches", "get", answer["batch_id"], "--url", url))
@@ -67,7 +73,7 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
             assert "ORC-" in bos(demo_environment, "batches", "get", "nobody", "--url", url, code=1)
         finally:
             product.send_signal(signal.SIGTERM)
-            assert product.wait(STOP_SECONDS) == 0
+            assert product.wait(PATIENCE_S) == 0
 
 
 def test_a_command_without_an_api_says_what_to_do(demo_environment: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from cli.supervision.stack import Stack
 from schemas.topics import Topic
 from tests.e2e.conftest import StartStack
 from tests.e2e.http import call
-from tests.integration.processes import await_that
+from tests.patience import await_that
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

@@ -17,7 +17,7 @@ from schemas.limits import Limits
 from schemas.topics import Topic
 from tests.e2e.conftest import StartStack
 from tests.e2e.http import BODY, call, register, status_of
-from tests.integration.processes import await_that
+from tests.patience import PATIENCE_S, await_that
 
 LARGEST = Limits().essays
 HEAD_BODY = {
@@ -34,7 +34,7 @@ def test_a_batch_of_5000_essays_passes(era: Era, body: dict[str, Any], kafka: Ka
     options = PeerOptions(era=era, topic_prefix=stack.settings.topic_prefix, failed_essay_rate=0.01)
     with Peers(options, kafka.bootstrap_servers) as peers:
         batch_id = register(stack.api_url, "large", body)["batch_id"]
-        assert peers.wait_completed(1, timeout=120), peers.report().counts
+        assert peers.wait_completed(1, timeout=PATIENCE_S), peers.report().counts
         report = peers.report()
         assert report.complaints == ()
     await_that(lambda: status_of(stack.api_url, batch_id).get("ended_at"), "the end is committed")
@@ -42,7 +42,7 @@ def test_a_batch_of_5000_essays_passes(era: Era, body: dict[str, Any], kafka: Ka
     expected = report.expected[batch_id]
     assert status["status"] == expected.final_status == "completed_with_failures"
     assert status["counts"]["succeeded"] == expected.successful_essay_count > LARGEST * 0.9
-    assert verify(stack.settings.kafka(), stack.settings.topics(), patience=15).problems == []
+    assert verify(stack.settings.kafka(), stack.settings.topics(), patience=PATIENCE_S).problems == []
 
 
 def test_a_batch_over_the_limit_is_refused_with_the_limit(start_stack: StartStack) -> None:
@@ -77,7 +77,7 @@ def _allow_larger(kafka: Kafka, topic: str, size: int) -> None:
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for changed in admin.incremental_alter_configs([resource]).values():
-        changed.result(10)
+        changed.result(PATIENCE_S)
 
 
 def _slots(stack: Stack, batch_id: str) -> list[str]:
@@ -111,4 +111,4 @@ def _send(kafka: Kafka, topic: str, values: list[bytes]) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "message.max.bytes": 20_000_000})
     for value in values:
         producer.produce(topic, value, partition=0)
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0

@@ -14,7 +14,7 @@ _END, _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _HEADER = 0, 1, 3, 4, 5, 7, 9
 """Kinds of arguments of `rd_kafka_producev`."""
 _COPY = 2
 _PRODUCER = 0
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 300_000
 
 
 def _text(value: bytes) -> tuple[ctypes.c_char_p, ctypes.c_size_t]:

@@ -19,27 +19,31 @@ from runtime.settings import Settings
 from runtime.settings_loading import variable
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
+from tests import patience
+from tests.patience import await_that
 from topology.topics import provisioning
 
-PATIENCE_S = 60.0
+PATIENCE_S = patience.PATIENCE_S
 PROGRAM = """
 import sys
 from runtime.settings_loading import load_settings
 from topology.orchestrator.app import run
+from topology.stream import application
 
-sys.exit(run(load_settings(){changes}))
+settings = load_settings()
+{changes}
+sys.exit(run(settings))
 """
+NO_COMMIT = """
+application.TRANSACTION_TIMEOUT_MS = 900_000
+settings = settings.model_copy(update={'commit_interval_s': 3600})
+"""
+"""No commit comes in the middle of a test, however long its steps take, nor does the broker end the transaction."""
 
 
 def await_true(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_S) -> Any:
     """Return the first true value of `condition`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)  # a process or a broker has no event to wait for
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    return await_that(condition, what, seconds)
 
 
 class Site:
@@ -52,6 +56,8 @@ class Site:
             "topic_prefix": f"t{uuid.uuid4().hex[:8]}",
             "topic_partitions": 2,
             "commit_interval_s": 0.05,
+            "startup_timeout_s": PATIENCE_S,
+            "stop_timeout_s": PATIENCE_S,
             **settings,
         }
         self._given["orchestrator_group"] = f"{self._given['topic_prefix']}-orchestrator"
@@ -78,9 +84,9 @@ class Site:
             if error is not None:
                 sys.stderr.write(f"--- orchestrator {process.instance}:\n{process.log()}\n")
 
-    def start(self, instance: str = "0", *, unchecked: str = "", **changes: Any) -> "Orchestrator":
-        """Start a process; `unchecked` is code that changes its settings beyond what they allow."""
-        process = Orchestrator(self, instance, self._directory, {**self._given, **changes}, unchecked)
+    def start(self, instance: str = "0", *, beyond: str = "", **changes: Any) -> "Orchestrator":
+        """Start a process; `beyond` is code that changes its settings beyond what they allow."""
+        process = Orchestrator(self, instance, self._directory, {**self._given, **changes}, beyond)
         self.running.append(process)
         return process
 
@@ -95,7 +101,7 @@ class Site:
         for record in records:
             name = self.table.name(record.topic)
             self.producer.produce(name, record.value, record.key, on_delivery=delivered)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(PATIENCE_S) == 0
         return places
 
     def read(self, *topics: Topic, isolation: str = "read_committed") -> list[Message]:
@@ -111,7 +117,7 @@ class Site:
             }
         )
         inbox = self.table.name(Topic.INBOX)
-        found = consumer.committed([TopicPartition(inbox, n) for n in range(self.table.partitions)], timeout=30)
+        found = consumer.committed([TopicPartition(inbox, n) for n in range(self.table.partitions)], timeout=PATIENCE_S)
         consumer.close()
         return {at.partition: at.offset for at in found}
 
@@ -119,14 +125,14 @@ class Site:
 class Orchestrator:
     """One process of the orchestrator."""
 
-    def __init__(self, site: Site, instance: str, directory: Path, given: dict[str, Any], unchecked: str) -> None:
+    def __init__(self, site: Site, instance: str, directory: Path, given: dict[str, Any], beyond: str) -> None:
         self.instance = instance
         self._log = directory / f"{instance}-{len(site.running)}.log"
         values = {**given, "instance": instance, "state_dir": given.get("state_dir", directory / instance)}
         environment = {**os.environ, **{variable(name): str(value) for name, value in values.items()}}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", PROGRAM.format(changes=unchecked)],
+                [sys.executable, "-W", "ignore", "-c", PROGRAM.format(changes=beyond)],
                 env=environment,
                 stdout=log,
                 stderr=log,
@@ -143,7 +149,7 @@ class Orchestrator:
     def kill(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
 
     def ended(self, seconds: float = PATIENCE_S) -> int:
         """Wait for its end; returns the exit code."""
@@ -168,7 +174,7 @@ def read_topics(servers: str, names: Sequence[str], isolation: str) -> list[Mess
             "auto.offset.reset": "earliest",
         }
     )
-    known = consumer.list_topics(timeout=30).topics
+    known = consumer.list_topics(timeout=PATIENCE_S).topics
     left = {(name, number) for name in names for number in known[name].partitions}
     consumer.assign([TopicPartition(name, number, 0) for name, number in left])
     found: list[Message] = []

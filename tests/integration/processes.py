@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -16,14 +15,15 @@ from uuid import uuid4
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from cli.broker import Kafka
-from cli.supervision.stack import free_port
+from cli.supervision.ports import free_port
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
+from tests import patience
 from topology.topics import provisioning
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples"
-PATIENCE_S = 30.0
+PATIENCE_S = patience.PATIENCE_S
 
 
 def own_settings(kafka: Kafka, **settings: Any) -> Settings:
@@ -37,6 +37,8 @@ def own_settings(kafka: Kafka, **settings: Any) -> Settings:
         "router_start": "earliest",
         "metrics_port": free_port(),
         "topic_check_interval_s": 0.5,
+        "startup_timeout_s": PATIENCE_S,
+        "stop_timeout_s": PATIENCE_S,
     }
     values = {"kafka_bootstrap_servers": kafka.bootstrap_servers, **defaults, **settings}
     return Settings(_env_file=None, **values)
@@ -99,7 +101,9 @@ class RunningProcess:
     def report(self, path: str = "/readyz") -> dict[str, Any]:
         """Return what its metrics port says; an empty report while it is not there."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.settings.metrics_port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.settings.metrics_port}{path}", timeout=PATIENCE_S
+            ) as answer:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             with error:
@@ -120,9 +124,7 @@ class RunningProcess:
 
 def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
     """Return when `condition` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{seconds:g} s have passed, and it is not so that {what}"
+    patience.await_that(condition, what, seconds)
 
 
 class Log:
@@ -139,7 +141,7 @@ class Log:
             "fetch.message.max.bytes": 20_000_000,
         }
         self._consumer = Consumer(config)
-        partitions = self._consumer.list_topics(self._name, timeout=10).topics[self._name].partitions
+        partitions = self._consumer.list_topics(self._name, timeout=PATIENCE_S).topics[self._name].partitions
         self._consumer.assign([TopicPartition(self._name, number, 0) for number in partitions])
         self.records: list[Message] = []
         """What has been read so far."""

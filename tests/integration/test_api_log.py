@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
@@ -21,9 +21,10 @@ from runtime.settings import Settings
 from schemas.errors import BrokerError, ProjectionError, RecordTooLarge, TopicError
 from schemas.topics import Topic
 from state.projection import Identity, Writer, open_engine
+from tests.patience import PATIENCE_S
 from topology.topics import provisioning
 
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 KEYS = [f"batch-{number}".encode() for number in range(40)]
 
 
@@ -36,26 +37,27 @@ class World:
             kafka_bootstrap_servers=kafka.bootstrap_servers,
             topic_prefix=f"apilog-{uuid.uuid4().hex[:8]}",
             topic_partitions=2,
+            startup_timeout_s=WAIT_S,
         )
         provisioning.apply(self.settings, create_peer_topics=True)
         self.topics = self.settings.topics()
         self.producer = Producer(
             {**self.settings.kafka(), "transactional.id": self.settings.topic_prefix, "partitioner": "murmur2"}
         )
-        self.producer.init_transactions(30)
+        self.producer.init_transactions(WAIT_S)
 
     def write(self, topic: Topic, keys: list[bytes], *, commit: bool = True) -> None:
         self.producer.begin_transaction()
         self.produce(topic, keys)
         if commit:
-            self.producer.commit_transaction(30)
+            self.producer.commit_transaction(WAIT_S)
         else:
-            self.producer.abort_transaction(30)
+            self.producer.abort_transaction(WAIT_S)
 
     def produce(self, topic: Topic, keys: list[bytes]) -> None:
         for key in keys:
             self.producer.produce(self.topics.name(topic), key=key, value=key, headers=[("version", b"1")])
-        self.producer.flush(30)
+        self.producer.flush(WAIT_S)
 
     def log(self) -> KafkaLogConsumer:
         return KafkaLogConsumer(self.settings.kafka(), self.topics, 8_388_608)
@@ -63,6 +65,19 @@ class World:
     async def ends(self) -> dict[LogPartition, int]:
         ends = KafkaEnds(KafkaAdmin(self.settings.kafka()), self.topics)
         return {p: await ends.end(p, WAIT_S) for p in (LogPartition(Topic.STATUS, 0), LogPartition(Topic.STATUS, 1))}
+
+    def stable_ends(self) -> dict[LogPartition, int]:
+        """Where committed records end for now: before the first open transaction of each partition."""
+        consumer = Consumer({**self.settings.kafka(), "group.id": "unused", "isolation.level": "read_committed"})
+        name = self.topics.name(Topic.STATUS)
+        ends = {
+            LogPartition(Topic.STATUS, number): consumer.get_watermark_offsets(
+                TopicPartition(name, number), timeout=WAIT_S
+            )[1]
+            for number in (0, 1)
+        }
+        consumer.close()
+        return ends
 
 
 @pytest.fixture
@@ -105,9 +120,10 @@ def test_the_end_counts_what_an_open_transaction_has_written(world: World) -> No
     try:
         log.start({})
         read_until(log, lambda found: len(found) >= len(KEYS))
-        log.read(0.5)
+        stable = world.stable_ends()  # the furthest that a reader of committed records can come
+        read_until(log, lambda _: all(log.positions()[p] >= end for p, end in stable.items()))
         assert all(log.positions()[p] < end for p, end in during.items()), "an open transaction is not passed"
-        world.producer.commit_transaction(30)
+        world.producer.commit_transaction(WAIT_S)
         read_until(log, lambda _: all(log.positions()[p] >= end for p, end in during.items()))
     finally:
         log.close()

@@ -24,14 +24,14 @@ from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.topics import Topic
 from state.projection import Identity, Reader, StatusCounts, Writer, open_engine
+from tests.patience import PATIENCE_S, await_that
 from tests.unit.state.projection.log import batch_id, history, letter, status
 from tests.unit.state.projection.postgres import postgres_server
 from topology.topics import provisioning
 
 NOW_MS = time.time_ns() // 1_000_000
 """History older than its topic keeps it is pruned, so that of these tests is new."""
-WAIT_S = 60.0
-STOP_S = 10.0
+WAIT_S = PATIENCE_S
 DATABASE = "projection.db"
 PROCESS = (
     "import sys; from topology.projector.app import run; "
@@ -51,12 +51,13 @@ class World:
             topic_prefix=self.prefix,
             topic_partitions=2,
             projector_group=self.prefix,
+            startup_timeout_s=WAIT_S,
             projection_url=url or f"sqlite:///{directory}/{DATABASE}",
         )
         provisioning.apply(self.settings, create_peer_topics=True)
         self.table = self.settings.topics()
         self.producer = Producer({**self.settings.kafka(), "transactional.id": self.prefix, "partitioner": "murmur2"})
-        self.producer.init_transactions(30)
+        self.producer.init_transactions(WAIT_S)
 
     def write(self, *records: OutgoingRecord, commit: bool = True) -> None:
         self.producer.begin_transaction()
@@ -64,11 +65,11 @@ class World:
             name = self.table.name(record.topic)
             self.producer.produce(name, key=record.key, value=record.value, headers=list(record.headers))
             self.producer.poll(0)
-        self.producer.flush(30)
+        self.producer.flush(WAIT_S)
         if commit:
-            self.producer.commit_transaction(30)
+            self.producer.commit_transaction(WAIT_S)
         else:
-            self.producer.abort_transaction(30)
+            self.producer.abort_transaction(WAIT_S)
 
     def step(
         self, numbers: range, version: int, based_on: int = NO_VERSION, **given: BatchStatus
@@ -96,16 +97,16 @@ class World:
         engine.dispose()
 
     def await_counts(self, expected: dict[str, int]) -> StatusCounts:
-        """Wait until the projection has these batches; what it can lag by is a fraction of a second."""
-        deadline = time.monotonic() + WAIT_S
-        found: StatusCounts | None = None
+        """Wait until the projection has these batches."""
         with self.reader() as reader:
-            while time.monotonic() < deadline:
-                found = _answer(reader.counts)
-                if found is not None and found.batches == expected:
-                    return found
-                time.sleep(0.05)
-        pytest.fail(f"the projection has {found}, expected {expected}")
+
+            def found() -> StatusCounts | None:
+                counts = _answer(reader.counts)
+                return counts if counts is not None and counts.batches == expected else None
+
+            counts = await_that(found, f"the projection has {expected}")
+            assert counts is not None
+            return counts
 
     def environment(self) -> dict[str, str]:
         given = {
@@ -116,6 +117,8 @@ class World:
             "PROJECTION_URL": self.settings.projection_url,
             "STATE_DIR": str(self.directory / "state"),
             "LOG_FORMAT": "console",
+            "STARTUP_TIMEOUT_S": str(WAIT_S),
+            "STOP_TIMEOUT_S": str(WAIT_S),
         }
         return {**os.environ, **{ENV_PREFIX + name: value for name, value in given.items()}}
 
@@ -135,7 +138,7 @@ class World:
             raise
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(STOP_S) == exit_codes.OK
+            assert process.wait(WAIT_S) == exit_codes.OK
         process.communicate()
 
 
@@ -199,9 +202,7 @@ def test_a_killed_projector_goes_on_where_its_database_ends(world: World) -> Non
     world.write(*world.step(range(1, 301), 1_000))
     process = world.start()
     with world.reader() as reader:
-        deadline = time.monotonic() + WAIT_S
-        while not (_answer(reader.counts) or StatusCounts({}, {})).batches:
-            assert time.monotonic() < deadline, "nothing was projected"
+        await_that(lambda: (_answer(reader.counts) or StatusCounts({}, {})).batches, "something was projected")
         process.kill()
     process.communicate()
     world.write(*world.step(range(1, 301), 2_000, based_on=1_000, batch_status=BatchStatus.CANCELLED))

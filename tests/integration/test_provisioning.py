@@ -15,7 +15,7 @@ from confluent_kafka.admin import (
 )
 
 from cli.broker import Kafka
-from cli.supervision.stack import free_port
+from cli.supervision.ports import free_port
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError

@@ -28,7 +28,6 @@ from tests.integration.processes import (
 )
 
 READY, OUTCOME = Topic.ESSAYS_READY, Topic.OUTCOME_SEED
-STOP_S = 10.0
 
 
 def outcome_event(batch_id: str, phase: str = "spellcheck") -> bytes:
@@ -50,7 +49,7 @@ def router(kafka: Kafka) -> Iterator[RunningProcess]:
         process.await_ready()
         yield process
         process.terminate()
-        assert process.wait(STOP_S) == 0
+        assert process.wait() == 0
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +241,8 @@ def test_hostile_timestamps_stop_nothing(router: RunningProcess, inbox: Log) -> 
     times = (1, now_ms - 10 * 365 * 86_400_000, now_ms + 3_000_000)
     send(router.settings, READY, [{"value": ready_event(batch_id), "timestamp": time_ms} for time_ms in times])
     messages = of_batch(inbox, batch_id, len(times))
-    assert all(abs(message.timestamp()[1] - now_ms) < 120_000 for message in messages)
+    written_ms = time.time_ns() // 1_000_000
+    assert all(now_ms <= message.timestamp()[1] <= written_ms for message in messages)
 
 
 def test_a_replayed_dead_letter_that_fails_again_coincides_with_itself(

@@ -91,6 +91,8 @@ def test_defect_14_a_failed_record_is_never_passed_by_the_next_commit(in_memory:
         assert [one.dead_letter_id for one in failed] == [parsed.dead_letter_id]
 
 
+# There is no outbox whose dead rows could be tried again and again: a record is set aside once.
+@pytest.mark.defect(40)
 def test_defect_15_a_poison_record_does_not_come_again_after_a_restart(in_memory: Path) -> None:
     driver = is_poisoned(in_memory)
     driver.run(every=1, decide=decide_with_a_fault)

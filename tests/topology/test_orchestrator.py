@@ -302,6 +302,7 @@ def test_a_stored_record_that_cannot_be_read_sets_aside_the_events_of_its_batch_
     assert len(dead_letters(driver)) == 1
 
 
+@pytest.mark.defect(16)
 def test_every_inbox_record_has_exactly_one_history_record(driver: Driver) -> None:
     driver.put_lives(BATCH, uuid_of("second"))
     driver.put(OutgoingRecord(Topic.INBOX, b"nobody", b"nothing"))

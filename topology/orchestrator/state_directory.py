@@ -1,7 +1,5 @@
 """The directory of an instance's stores: writable, used by one process, and bound to the cluster it belongs to."""
 
-import fcntl
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,10 +7,10 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
+from runtime.directory_lock import DirectoryInUse, DirectoryLock
 from schemas.errors import Code, StateError
 
 IDENTITY_FILE = "identity.json"
-LOCK_FILE = "lock"
 
 
 class StateIdentity(Struct, frozen=True, kw_only=True):
@@ -33,16 +31,16 @@ class StateDirectory:
     def __init__(self, path: Path, identity: StateIdentity) -> None:
         self.path = path
         self._identity = identity
-        self._lock: int | None = None
+        self._lock = DirectoryLock(path)
 
     def __enter__(self) -> Self:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock.acquire()
+        except DirectoryInUse as error:
+            raise self._locked(error) from error
         except OSError as error:
             raise self._not_writable(error) from error
         try:
-            self._take_lock(self._lock)
             self._check_identity()
         except BaseException:
             self.__exit__(None, None, None)
@@ -52,20 +50,7 @@ class StateDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _take_lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StateError(
-                f"The state directory {self.path} is used by another process.",
-                code=Code.STATE_LOCKED,
-                next_step="Give each instance its own BATCH_ORCHESTRATOR_SERVICE_STATE_DIR and "
-                "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or end the other process.",
-            ) from error
+        self._lock.release()
 
     def _check_identity(self) -> None:
         path = self.path / IDENTITY_FILE
@@ -83,6 +68,14 @@ class StateDirectory:
             raise self._foreign(f"{path} cannot be read: {error}") from error
         if found != self._identity:
             raise self._foreign(f"it belongs to {found}, and this process to {self._identity}")
+
+    def _locked(self, error: DirectoryInUse) -> StateError:
+        return StateError(
+            f"The state directory {self.path} is used by {error.holder}.",
+            code=Code.STATE_LOCKED,
+            next_step="Give each instance its own BATCH_ORCHESTRATOR_SERVICE_STATE_DIR and "
+            "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or end the other process.",
+        )
 
     def _not_writable(self, error: OSError) -> StateError:
         return StateError(

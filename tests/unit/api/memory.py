@@ -28,6 +28,7 @@ from schemas.topics import Topic
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
+from tests.patience import PATIENCE_S
 
 PARTITIONS = 4
 PIPELINE = PipelineDefinition(
@@ -236,8 +237,8 @@ class MemoryGroups:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return when `condition` holds; it fails after ten seconds. For what has no event: the far side of HTTP."""
-    async with asyncio.timeout(10):
+    """Return when `condition` holds. For what has no event: the far side of HTTP."""
+    async with asyncio.timeout(PATIENCE_S):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -263,6 +264,23 @@ class World:
         self.groups = MemoryGroups()
         self.failures: list[Exception] = []
         """What the tail told when it could not go on."""
+
+    async def until_waited_for(self, batch_id: str) -> None:
+        """Return when a call waits for the next version of this batch."""
+
+        async def waited_for() -> bool:
+            futures = self.services.tail._changes._futures.get(batch_id, [])
+            return any(not future.done() for future in futures)
+
+        await until(waited_for)
+
+    async def until_the_log_is_waited_for(self) -> None:
+        """Return when a call waits until the tail has read to an end of the log."""
+
+        async def waited_for() -> bool:
+            return bool(self.services.tail._reached)
+
+        await until(waited_for)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
 from schemas.errors import ConfigurationError
+from tests.patience import PATIENCE_S
 
 SETTLED = json.dumps({"cgrp": {"join_state": "steady"}})
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -37,7 +38,7 @@ def url(metrics: Metrics, health: ProcessHealth) -> Iterator[str]:
 def get(url: str, accept: str = "") -> tuple[int, str, str]:
     request = urllib.request.Request(url, headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

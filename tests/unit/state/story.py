@@ -24,6 +24,7 @@ from schemas.internal.events import (
     PhaseConcluded,
     Principal,
     RegisterBatch,
+    RetryPhase,
     ValidationFailed,
 )
 from schemas.internal.history import HistoryRecord
@@ -33,6 +34,7 @@ from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
 from state.decision.decide import decide
 from state.decision.essays import essays_to_command
+from state.decision.phases import advance
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision
 
@@ -106,6 +108,16 @@ class Story:
 
     def tell(self, body: Body, *, event_id: str = "", time_ms: int | None = None, traceparent: str = "") -> Decision:
         """Let `decide` decide on `body`, and keep what came of it."""
+        event = self._event(body, event_id, time_ms, traceparent)
+        before = self.current
+        decision = decide(before, event)
+        self.told.append(Told(before, event, decision, history_record(before, event, decision)))
+        if decision.batch is not None:
+            self.current = decode_batch(encode_batch(decision.batch))
+            assert self.current == decision.batch
+        return decision
+
+    def _event(self, body: Body, event_id: str, time_ms: int | None, traceparent: str) -> Event:
         event = Event(
             batch_id=self.batch_id,
             origin=Origin(
@@ -123,13 +135,7 @@ class Story:
             offset=self.offset,
         )
         self.offset += 1
-        before = self.current
-        decision = decide(before, event)
-        self.told.append(Told(before, event, decision, history_record(before, event, decision)))
-        if decision.batch is not None:
-            self.current = decode_batch(encode_batch(decision.batch))
-            assert self.current == decision.batch
-        return decision
+        return event
 
     def register(self) -> Decision:
         """Register the batch; its slots are known from here on."""
@@ -193,23 +199,29 @@ class Story:
             attempt=attempt,
         )
 
-    def again(self, phase: str, *, only: Sequence[str] = ()) -> None:
-        """Put a phase into its next attempt by hand, as a retry will."""
-        run = self.batch.phases[phase]
-        count = len(only) or len(essays_to_command(self.batch, phase))
-        running = replace(
-            run,
-            status=PhaseStatus.DISPATCH_INITIATED,
-            attempt=run.attempt + 1,
+    def again(self, phase: str, *, only: Sequence[str] = ()) -> CommandPhase:
+        """Let a phase run again: started by the decision's own rule, from where a retry is to put it by hand yet."""
+        waiting = replace(
+            self.run(phase),
+            status=PhaseStatus.PENDING_DEPENDENCIES,
             only=tuple(only),
-            commanded=count,
             survivors=(),
             failed=(),
             foreign=0,
-            completed_ms=None,
-            reason=None,
         )
-        self.current = replace(self.batch, phases={**self.batch.phases, phase: running})
+        event = self._event(
+            RetryPhase(
+                request_id="retry", principal=OWNER, correlation_id=CORRELATION, fingerprint="1:bb", phase=phase
+            ),
+            "",
+            None,
+            "",
+        )
+        before = replace(self.batch, phases={**self.batch.phases, phase: waiting})
+        self.current, effects = advance(before, event)
+        [command] = effects
+        assert isinstance(command, CommandPhase)
+        return command
 
     # ------------------------------------------------------------------------------------------------ what is asked
 

@@ -162,12 +162,12 @@ async def test_no_404_while_the_status_may_still_be_on_its_way() -> None:
         hidden = await registered(here)
         assert (await elsewhere.client.get(path(batch_id))).status_code == 200
         record = replace(snapshot(here, hidden), batch_id="late")
-        cluster.hidden.add(status_partition("late"))
-        await asyncio.sleep(0.15)  # a read under way may still take it in
+        with cluster.arrived:  # no read is under way
+            cluster.hidden.add(status_partition("late"))
         cluster.publish(record)
         asking = asyncio.create_task(elsewhere.client.get(path("late")))
-        done, _ = await asyncio.wait([asking], timeout=0.1)
-        assert not done, "it said 404 about a batch that it could not have read"
+        await elsewhere.until_the_log_is_waited_for()
+        assert not asking.done(), "it said 404 about a batch that it could not have read"
         cluster.reveal()
         assert (await asking).status_code == 200
 
@@ -198,9 +198,9 @@ async def test_waiting_ends_with_the_next_version() -> None:
         batch_id = await registered(api)
         first = await api.client.get(path(batch_id))
         waiting = asyncio.create_task(
-            api.client.get(path(batch_id), params={"wait": 10}, headers={"If-None-Match": first.headers["ETag"]})
+            api.client.get(path(batch_id), params={"wait": 60}, headers={"If-None-Match": first.headers["ETag"]})
         )
-        await asyncio.sleep(0.05)
+        await api.until_waited_for(batch_id)
         assert not waiting.done()
         record = snapshot(api, batch_id)
         api.cluster.publish(replace(record, version=record.version + 1, status=BatchStatus.PROCESSING_PIPELINES))
@@ -212,10 +212,16 @@ async def test_waiting_ends_with_the_next_version() -> None:
 async def test_waiting_without_a_version_ends_with_the_batch() -> None:
     async with world() as api:
         batch_id = await registered(api)
-        waiting = asyncio.create_task(api.client.get(path(batch_id), params={"wait": 10}))
+        waiting = asyncio.create_task(api.client.get(path(batch_id), params={"wait": 60}))
         record = snapshot(api, batch_id)
         api.cluster.publish(replace(record, version=record.version + 1, status=BatchStatus.PROCESSING_PIPELINES))
-        await asyncio.sleep(0.05)
+
+        async def known() -> bool:
+            held = api.services.tail.view.get(batch_id)
+            return held is not None and held.version == record.version + 1
+
+        await until(known)
+        await api.until_waited_for(batch_id)
         assert not waiting.done()
         api.cluster.publish(replace(record, version=record.version + 2, status=BatchStatus.COMPLETED_SUCCESSFULLY))
         assert (await waiting).json()["status"] == "completed_successfully"
@@ -331,8 +337,8 @@ async def test_waiting_ends_with_what_the_projection_has_come_to_know_meanwhile(
     async with world() as api:
         batch_id = await registered(api)
         newer = replace(snapshot(api, batch_id), version=1_000)
-        waiting = asyncio.create_task(api.client.get(path(batch_id), params={"min_version": 1_000, "wait": 0.3}))
-        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(api.client.get(path(batch_id), params={"min_version": 1_000, "wait": 1}))
+        await api.until_waited_for(batch_id)
         assert not waiting.done()
         api.projection.rows[batch_id] = newer
         assert (await waiting).json()["version"] == 1_000

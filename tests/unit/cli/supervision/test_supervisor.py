@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
-from tests.integration.processes import await_that
+from tests.patience import await_that
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 

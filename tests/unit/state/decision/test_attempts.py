@@ -1,4 +1,8 @@
-"""Outcomes where a phase runs for the second time: which attempt they answer. The attempt is put there by hand."""
+"""Outcomes where a phase runs for the second time: which attempt they answer.
+
+Nothing decides on a retry yet, so that the phase is put back by hand; its second attempt is started by the rule that
+starts every attempt (`Story.again`).
+"""
 
 import pytest
 
@@ -19,6 +23,7 @@ def correlation(story: Story, attempt: int) -> str:
     return attempt_correlation_id(story.batch_id, story.batch.registered_version, "a", attempt)
 
 
+@pytest.mark.defect(11)
 def test_an_outcome_that_echoes_nothing_counts_for_the_running_attempt() -> None:
     story = retried()
     decision = story.outcome("a", by="second")

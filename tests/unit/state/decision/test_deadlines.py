@@ -100,5 +100,11 @@ def test_events_without_effect_stop_no_clock() -> None:
 
 def test_armed_clocks_are_published_with_the_status() -> None:
     story = started(TIMED)
-    assert story.status.deadlines == story.batch.deadlines
-    assert ended().status.deadlines[0].kind is DeadlineKind.PURGE
+    now = story.last.event.time_ms
+    assert story.status.deadlines == (
+        Deadline(now + 10 * SECOND_MS, DeadlineKind.STALLED, "b", 1),
+        Deadline(now + 20 * SECOND_MS, DeadlineKind.STALLED, "a", 1),
+        Deadline(now + 100 * SECOND_MS, DeadlineKind.PHASE, "a", 1),
+        Deadline(now + 300 * SECOND_MS, DeadlineKind.PHASE, "b", 1),
+    )
+    assert [deadline.kind for deadline in ended().status.deadlines] == [DeadlineKind.PURGE]

@@ -37,6 +37,7 @@ def test_full_success_completes_the_phase_and_starts_the_next_on_the_newest_text
     assert texts(command) == [f"spellcheck:{slot}" for slot in story.slots]
 
 
+@pytest.mark.defect(33)
 def test_partial_success_is_recorded_as_such_and_survivors_go_on_in_their_first_order() -> None:
     story = started()
     a, b, c = story.slots
@@ -80,6 +81,7 @@ def test_lists_beat_the_status(status: OutcomeStatus) -> None:
     assert story.run("spellcheck").status is PhaseStatus.FAILED
 
 
+@pytest.mark.defect(13)
 @pytest.mark.parametrize("status", OutcomeStatus)
 def test_an_outcome_that_names_nobody_fails_every_commanded_essay(status: OutcomeStatus) -> None:
     story = started()
@@ -183,6 +185,8 @@ def test_an_outcome_that_differs_from_the_recorded_one_is_stale(other: dict[str,
     assert story.last.decision.reason.status == "completed_with_partial_success"
 
 
+@pytest.mark.defect(3)
+@pytest.mark.defect(4)
 def test_an_outcome_of_a_phase_that_waits_for_its_turn_is_stale() -> None:
     story = started()
     story.outcome("cj_assessment", ok=story.slots)

@@ -87,6 +87,7 @@ def test_the_same_request_again_is_a_duplicate_with_its_answer() -> None:
     assert decision.reason.detail == "registered"
 
 
+@pytest.mark.defect(28)
 def test_another_registration_under_the_same_batch_id_is_refused() -> None:
     story = registered()
     decision = story.tell(replace(story.registration, request_id="request-2", fingerprint="1:bb"))
@@ -148,6 +149,8 @@ def test_a_stranger_learns_nothing_by_repeating_the_owners_request() -> None:
     assert len(story.batch.decided) == 1
 
 
+# A retry among them: nobody can ask for one yet, so that nobody can for a batch of another.
+@pytest.mark.defect(45)
 @pytest.mark.parametrize("request_body", REQUESTS, ids=lambda body: type(body).__name__)
 def test_other_requests_are_refused_as_unsupported_and_remembered(request_body: Request) -> None:
     story = registered()

@@ -31,6 +31,8 @@ from tests.unit.state.story import (
 Start = Callable[[Story], object]
 
 
+# No credits are checked: where a batch may run, it runs.
+@pytest.mark.defect(46)
 def test_the_ready_event_starts_the_first_phase_on_all_ready_essays() -> None:
     story = registered()
     decision = story.ready()
@@ -98,6 +100,7 @@ def test_files_that_failed_are_noted_with_the_ready_event_and_only_some_are_kept
     assert story.status.file_failures == failures(25)[:20]
 
 
+@pytest.mark.defect(12)
 @pytest.mark.parametrize("start", [lambda s: s.ready([]), lambda s: s.provisioned([])], ids=["ready", "provisioned"])
 def test_an_empty_list_ends_the_batch_in_failure(start: Start) -> None:
     story = registered()
@@ -174,6 +177,7 @@ def test_provisioned_content_has_a_class_batch_matched_first() -> None:
     assert story.commands("spellcheck") == []
 
 
+@pytest.mark.defect(27)
 def test_the_ready_event_starts_a_class_batch_after_its_matching() -> None:
     story = registered(context=CLASS_CONTEXT)
     story.provisioned()

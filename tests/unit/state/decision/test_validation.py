@@ -1,5 +1,7 @@
 """Validation errors: files that never became essays."""
 
+import pytest
+
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from tests.unit.state.story import assert_ignored, ended, failures, refs, registered, started
 
@@ -39,6 +41,7 @@ def test_a_critical_failure_ends_a_batch_that_has_not_started() -> None:
     assert (completed.succeeded, completed.failed) == (0, 3)
 
 
+@pytest.mark.defect(47)
 def test_a_critical_failure_of_a_started_batch_is_noted_and_ends_nothing() -> None:
     story = started()
     decision = story.invalid(critical=True, failed=2)

