@@ -39,7 +39,7 @@ class Shutdown:
         self._lock = Lock()
         self._stop: Callable[[], None] | None = None
         self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
+        self._writer.settimeout(0)
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:

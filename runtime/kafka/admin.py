@@ -78,6 +78,17 @@ class KafkaAdmin:
 
         return str(self._answer(ask, f"the description of topic {topic}", topic).topic_id)
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the id of each topic; topics that are not there are left out."""
+        names = sorted(set(topics))
+
+        def ask() -> dict[str, str]:
+            asked = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_S)
+            found = {name: _unless_missing(future) for name, future in asked.items()}
+            return {name: str(described.topic_id) for name, described in found.items() if described is not None}
+
+        return self._answer(ask, f"the descriptions of {_named(names)}") if names else {}
+
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has; topics that are not there are left out."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
@@ -172,6 +183,16 @@ class KafkaAdmin:
 
     def _failure(self, error: KafkaException, asked: str, topic: str = "") -> Exception:
         return kafka_failure(error, address=self._address, asked=asked, topic=topic)
+
+
+def _unless_missing(future: Any) -> Any:
+    """Return what a description of a topic says; None where there is no such topic."""
+    try:
+        return future.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise
 
 
 def _passing(error: KafkaException, deadline: float) -> bool:

@@ -1,0 +1,42 @@
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from runtime.kafka.errors import LEADER_MOVES, kafka_failure
+from schemas.errors import BrokerError, Code, OrchestratorError, TopicError
+
+
+def failure(code: int, topic: str = "") -> OrchestratorError:
+    return kafka_failure(KafkaException(KafkaError(code)), address="kafka-1:9092", asked="its topics", topic=topic)
+
+
+def test_a_cluster_that_does_not_answer_is_named_with_what_it_was_asked() -> None:
+    error = failure(KafkaError._TRANSPORT)
+    assert type(error) is BrokerError
+    assert error.code == Code.BROKER
+    assert error.message.startswith("The Kafka cluster at kafka-1:9092 does not answer, asked for its topics: ")
+
+
+def test_what_a_cluster_refuses_about_a_topic_is_a_topic_error() -> None:
+    error = failure(KafkaError.UNKNOWN_TOPIC_OR_PART, "huleedu.batch.inbox.v1")
+    assert isinstance(error, TopicError)
+    assert "bos topics apply" in error.next_step
+
+
+@pytest.mark.parametrize("code", sorted(LEADER_MOVES))
+def test_a_partition_that_gets_a_leader_is_no_fault_of_its_topic(code: int) -> None:
+    assert type(failure(code, "huleedu.batch.inbox.v1")) is BrokerError
+
+
+@pytest.mark.parametrize(
+    ("code", "topic", "kind"),
+    [
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "huleedu.batch.inbox.v1", TopicError),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, "", BrokerError),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "", BrokerError),
+    ],
+)
+def test_a_right_that_is_missing_is_told(code: int, topic: str, kind: type[OrchestratorError]) -> None:
+    error = failure(code, topic)
+    assert type(error) is kind
+    assert "does not allow this client" in error.message
+    assert "rights" in error.next_step
