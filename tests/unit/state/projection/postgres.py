@@ -123,14 +123,22 @@ def _for_this_user(directory: Path) -> tuple[Path, dict[str, Any]]:
     binaries = Path("pginstall", "bin")
     if os.geteuid() != 0:
         return installed / binaries, {}
-    copy = shutil.copytree(installed, directory / _PACKAGE, symlinks=True)
+    copy = shutil.copytree(installed, directory / _PACKAGE, symlinks=True, copy_function=_link)
     # The programs look for their libraries beside their package.
     libraries = installed.with_name(f"{_PACKAGE}.libs")
     if libraries.exists():
-        shutil.copytree(libraries, directory / libraries.name)
+        shutil.copytree(libraries, directory / libraries.name, copy_function=_link)
     account = pwd.getpwnam(_UNPRIVILEGED)
     os.chown(directory, account.pw_uid, account.pw_gid)
     return Path(copy) / binaries, {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _link(source: str, target: str) -> None:
+    """Make `target` the same file as `source`, or a copy of it on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _await_ready(server: subprocess.Popen[str]) -> None:
