@@ -53,3 +53,9 @@ def test_each_rule_that_is_taken_out_fits_the_code_once() -> None:
         if (ROOT / "state" / f"{rule['module']}.py").read_text().count(rule["old"]) != 1 or rule["old"] == rule["new"]
     ]
     assert unfit == [], "renew these in tests/unit/state/rules.toml"
+
+
+def test_the_rule_that_contributing_shows_is_one_of_them() -> None:
+    [shown] = re.findall(r"```toml\n(.+?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    rules = tomllib.loads((ROOT / "tests/unit/state/rules.toml").read_text())["rule"]
+    assert tomllib.loads(shown)["rule"][0] in rules

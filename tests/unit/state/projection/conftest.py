@@ -1,5 +1,6 @@
 """Every test of the projection runs on SQLite and on a real PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from state.projection import Identity, Reader, Writer, open_engine
+from state.projection.schema import migrate
 from tests.unit.state.projection.postgres import PostgresServer, postgres_server
 
 IDENTITY = Identity("cluster", "inbox")
@@ -18,14 +20,27 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with the schema and without rows; a copy of it saves a test the migrations."""
+    path = tmp_path_factory.mktemp("migrated") / "projection.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of an empty database."""
+    """Of a database without rows; it may have the schema where the test asks for a writer, which would make it."""
+    migrated = "writer" in request.fixturenames
     if request.param == "sqlite":
+        if migrated:
+            shutil.copy(request.getfixturevalue("migrated_file"), tmp_path)
         yield f"sqlite:///{tmp_path}/projection.db"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    with server.empty_database() as url:
+    with server.database(migrated=migrated) as url:
         yield url
 
 
