@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,7 @@ class World:
 
     def __init__(self, kafka: Kafka, directory: Path, url: str = "") -> None:
         self.directory = directory
+        self._started: list[subprocess.Popen[str]] = []
         self.prefix = f"projector-{uuid.uuid4().hex[:8]}"
         self.settings = Settings(
             _env_file=None,
@@ -124,7 +125,16 @@ class World:
 
     def start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", PROCESS]
-        return subprocess.Popen(command, env=self.environment(), stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=self.environment(), stderr=subprocess.PIPE, text=True)
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test has left running."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     @contextmanager
     def projector(self) -> Iterator[subprocess.Popen[str]]:
@@ -150,8 +160,9 @@ def _answer(ask: Callable[[], StatusCounts]) -> StatusCounts | None:
 
 
 @pytest.fixture
-def world(kafka: Kafka, tmp_path: Path) -> World:
-    return World(kafka, tmp_path)
+def world(kafka: Kafka, tmp_path: Path) -> Iterator[World]:
+    with closing(World(kafka, tmp_path)) as made:
+        yield made
 
 
 def test_what_is_committed_is_projected_and_nothing_else(world: World) -> None:
@@ -215,8 +226,7 @@ def test_a_killed_projector_goes_on_where_its_database_ends(world: World) -> Non
 
 
 def test_postgresql_serves_a_projector_that_is_killed(kafka: Kafka, tmp_path: Path) -> None:
-    with postgres_server() as server:
-        world = World(kafka, tmp_path, server.new_database())
+    with postgres_server() as server, closing(World(kafka, tmp_path, server.new_database())) as world:
         world.write(*world.step(range(1, 101), 1_000), letter(3))
         process = world.start()
         world.await_counts({"processing_pipelines": 100})

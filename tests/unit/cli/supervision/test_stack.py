@@ -1,0 +1,29 @@
+"""One stack at a time uses a directory."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.supervision.stack import Stack, StackOptions
+from cli.supervision.supervisor import ProcessFailed
+from runtime.directory_lock import LOCK_FILE, DirectoryLock
+
+
+def refused(directory: Path) -> str:
+    stack = Stack(StackOptions(bootstrap_servers="127.0.0.1:1", directory=directory))
+    with pytest.raises(ProcessFailed, match=r"another directory|may write") as raised, stack:
+        pass
+    return raised.value.message
+
+
+def test_a_directory_in_use_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    lock = DirectoryLock(tmp_path)
+    lock.acquire()
+    assert f"{tmp_path} is used by process " in refused(tmp_path)
+    lock.release()
+    assert [file.name for file in tmp_path.iterdir()] == [LOCK_FILE]
+
+
+def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert "cannot be written: Not a directory" in refused(tmp_path / "file" / "stack")
