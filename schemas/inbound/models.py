@@ -1,7 +1,8 @@
 """What peers and clients send, in every era at once.
 
 Each model asks for what all eras have in common and takes what single eras add; unknown fields are ignored, and
-validation is as lax as the original's. The eras' own shapes: docs/wire-contract.md, seed topics.
+validation is as lax as the original's. Null means the same as an absent field wherever the field has a default. Ids
+and names hold no control characters (`schemas.text`). The eras' own shapes: docs/wire-contract.md, seed topics.
 """
 
 from datetime import datetime
@@ -12,16 +13,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from schemas.public.requests import RequestKind
+from schemas.text import NO_CONTROL_CHARACTERS
 
 MAX_BATCH_ID = 255
 MAX_REASON = 500
 
 
+Identifier = Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)]
+"""An id of a peer or a client, possibly empty."""
+
+
+def _default(value: object) -> BeforeValidator:
+    """Return a validator that takes null as `value`, for a field that peers may leave out."""
+    return BeforeValidator(lambda given: value if given is None else given)
+
+
 class Ref(TypedDict):
     """An essay and its text. A typed dictionary: a batch has many, and these are cheap."""
 
-    essay_id: str
-    text_storage_id: str
+    essay_id: Identifier
+    text_storage_id: Identifier
     spellcheck_metrics: NotRequired[dict[str, Any] | None]
 
 
@@ -29,7 +40,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
-BatchId = Annotated[str, Field(min_length=1, max_length=MAX_BATCH_ID)]
+BatchId = Annotated[str, Field(min_length=1, max_length=MAX_BATCH_ID, pattern=NO_CONTROL_CHARACTERS)]
+Name = Annotated[str, Field(min_length=1, pattern=NO_CONTROL_CHARACTERS)]
 
 
 class FailedFile(_Model):
@@ -61,14 +73,14 @@ class _ErrorDetail(_Model):
 
 
 class _FailedEssay(_Model):
-    essay_id: str
-    file_name: str
+    essay_id: Annotated[Identifier, _default("")] = ""
+    file_name: Annotated[str, _default("")] = ""
     error_detail: _ErrorDetail
 
 
 class _ErrorSummary(_Model):
     total_errors: Annotated[int, Field(ge=0, le=2**31)]
-    critical_failure: bool = False
+    critical_failure: Annotated[bool, _default(value=False)] = False
 
 
 class ValidationErrorsData(_Model):
@@ -83,10 +95,11 @@ class OutcomeData(_Model):
     """A peer's outcome of a phase. Both spellings of the status."""
 
     batch_id: BatchId
-    phase_name: Annotated[str, Field(min_length=1)]
+    phase_name: Name
     phase_status: str
     processed_essays: list[Ref]
-    failed_essay_ids: list[str]
+    failed_essay_ids: Annotated[list[Identifier], _default(())] = []
+    """Absent or null, the outcome names no failures."""
     correlation_id: UUID | None = None
     attempt: Annotated[int | None, Field(ge=1, le=2**31)] = None
     """No peer of HuleEdu sends it; one that echoes its command's attempt does."""
@@ -95,35 +108,33 @@ class OutcomeData(_Model):
 class RequestPrincipal(_Model):
     """Who asks, as the producer of the request says."""
 
-    subject: str = "anonymous"
-    organisation: str = ""
-    scopes: tuple[str, ...] = ()
-    verified: bool = False
+    subject: Annotated[Identifier, _default("anonymous")] = "anonymous"
+    organisation: Annotated[Identifier, _default("")] = ""
+    scopes: Annotated[tuple[Identifier, ...], _default(())] = ()
+    verified: Annotated[bool, _default(value=False)] = False
 
 
 class RequestData(_Model):
     """A request of a client."""
 
-    request_id: Annotated[str, Field(min_length=1, max_length=MAX_BATCH_ID)]
+    request_id: BatchId
     kind: RequestKind
     batch_id: BatchId
-    principal: Annotated[RequestPrincipal, BeforeValidator(lambda value: {} if value is None else value)] = (
-        RequestPrincipal()
-    )
-    body: dict[str, Any]
+    principal: Annotated[RequestPrincipal, _default({})] = RequestPrincipal()
+    body: Annotated[dict[str, Any], _default({})] = {}
 
 
 class ControlBody(_Model):
     """Body of a request to cancel, pause or resume a batch."""
 
-    reason: Annotated[str, Field(max_length=MAX_REASON)] = ""
+    reason: Annotated[str, Field(max_length=MAX_REASON), _default("")] = ""
 
 
 class RetryBody(ControlBody):
     """Body of a request to run a phase again."""
 
-    phase: Annotated[str, Field(min_length=1)]
-    essays: Literal["all", "failed"] = "failed"
+    phase: Name
+    essays: Annotated[Literal["all", "failed"], _default("failed")] = "failed"
 
 
 Data = TypeVar("Data")
@@ -133,10 +144,10 @@ class Envelope(_Model, Generic[Data]):
     """The peers' envelope around `data`."""
 
     event_id: UUID | None = None
-    event_type: str
+    event_type: Annotated[str, _default("")] = ""
+    """Information, kept in the origin: the topic alone says what a record is."""
     event_timestamp: datetime | None = None
     source_service: str
-    schema_version: int = 1
     correlation_id: UUID | None = None
     data: Data
 

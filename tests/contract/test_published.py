@@ -43,7 +43,7 @@ def model_of(effect: Effect) -> str:
 
 def some_effect(era: PeerEra) -> st.SearchStrategy[Effect]:
     policy = RegistrationPolicy(pipeline=load_pipelines(), peer_era=era)
-    courses = some.later_courses if era == "head" else some.later_courses | some.text
+    courses = some.later_courses if era == "head" else some.later_courses | some.identifiers
     bodies = some.registration_bodies(courses)
     if era == "head":
         bodies = bodies.filter(lambda body: "user_id" in body)
