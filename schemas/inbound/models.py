@@ -36,6 +36,10 @@ class Ref(TypedDict):
     spellcheck_metrics: NotRequired[dict[str, Any] | None]
 
 
+Refs = Annotated[list[Ref], Field(fail_fast=True)]
+"""Essays of a batch; the first one that is wrong is told, and ends the reading."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
@@ -56,15 +60,15 @@ class ReadyData(_Model):
     """Essays are ready to be processed."""
 
     batch_id: BatchId
-    ready_essays: list[Ref]
-    validation_failures: list[FailedFile] | None = None
+    ready_essays: Refs
+    validation_failures: Annotated[list[FailedFile], Field(fail_fast=True)] | None = None
 
 
 class ProvisionedData(_Model):
     """All content has arrived (head)."""
 
     batch_id: BatchId
-    essays_for_processing: list[Ref]
+    essays_for_processing: Refs
 
 
 class _ErrorDetail(_Model):
@@ -87,7 +91,7 @@ class ValidationErrorsData(_Model):
     """Files of the batch failed validation (head)."""
 
     batch_id: BatchId
-    failed_essays: list[_FailedEssay]
+    failed_essays: Annotated[list[_FailedEssay], Field(fail_fast=True)]
     error_summary: _ErrorSummary
 
 
@@ -97,8 +101,8 @@ class OutcomeData(_Model):
     batch_id: BatchId
     phase_name: Name
     phase_status: str
-    processed_essays: list[Ref]
-    failed_essay_ids: Annotated[list[Identifier], _default(())] = []
+    processed_essays: Refs
+    failed_essay_ids: Annotated[list[Identifier], Field(fail_fast=True), _default(())] = []
     """Absent or null, the outcome names no failures."""
     correlation_id: UUID | None = None
     attempt: Annotated[int | None, Field(ge=1, le=2**31)] = None

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import rfc8785
 from msgspec import Struct
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from schemas.errors import EraGap, InvalidRequest
 from schemas.internal.events import BatchContext, Principal
@@ -28,6 +36,7 @@ FALLBACK_COURSE = {"sv": "SV1", "en": "ENG5"}
 FALLBACK_USER = "anonymous"
 """Published where nobody said whose batch it is."""
 
+_MOST_REFERENCES = 100
 _SEED_FIELDS = ("class_designation", "teacher_name", "essay_instructions")
 _NEXT_STEP = "Correct the request's body and send it again; docs/wire-contract.md, registration, lists its fields."
 
@@ -52,6 +61,13 @@ class Registration(NamedTuple):
     requested_phases: tuple[str, ...]
 
 
+def _few(value: Any) -> Any:
+    """Refuse a map of very many entries at once: each could be a fault to tell."""
+    if isinstance(value, dict) and len(value) > _MOST_REFERENCES:
+        raise ValueError(f"has {len(value)} entries; the limit is {_MOST_REFERENCES}")
+    return value
+
+
 class StorageReference(BaseModel):
     """Where stored text lies, by content type (head era)."""
 
@@ -70,8 +86,10 @@ class StorageReference(BaseModel):
             "extracted_plaintext",
             "student_prompt_text",
         ],
-        dict[str, str],
+        Annotated[dict[str, str], BeforeValidator(_few)],
     ] = Field(default_factory=dict)
+
+    _check_references = field_validator("references", mode="before")(_few)
 
 
 def _blank_as_none(value: Any) -> Any:
@@ -85,7 +103,7 @@ class _Common(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     expected_essay_count: int = Field(gt=0)
-    essay_ids: list[Identifier] | None = Field(default=None, min_length=1)
+    essay_ids: Annotated[list[Identifier], Field(fail_fast=True)] | None = Field(default=None, min_length=1)
     """Counted, then discarded: the product hands out the ids."""
     course_code: Identifier
     enable_cj_assessment: Annotated[bool, BeforeValidator(lambda value: False if value is None else value)] = False
