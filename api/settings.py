@@ -1,10 +1,9 @@
 """Settings of the api process, beside those that every process shares."""
 
-from ipaddress import ip_address
-
 from pydantic import Field
 
 from api.auth import ALL_SCOPES
+from runtime.addresses import is_loopback
 from runtime.settings import Settings
 
 MIB = 1_048_576
@@ -46,12 +45,7 @@ class ApiSettings(Settings):
     @property
     def open_to_network(self) -> bool:
         """Whether callers from other machines can reach it."""
-        if self.host == "localhost":
-            return False
-        try:
-            return not ip_address(self.host).is_loopback
-        except ValueError:
-            return True
+        return not is_loopback(self.host)
 
 
 def api_settings(settings: Settings) -> ApiSettings:

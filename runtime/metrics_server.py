@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from runtime.addresses import family_of, shown_address
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.errors import ConfigurationError
@@ -24,10 +25,11 @@ class MetricsServer:
     def __init__(self, metrics: Metrics, health: ProcessHealth, *, host: str, port: int) -> None:
         handler = type("Handler", (_Handler,), {"metrics": metrics, "health": health})
         try:
-            self._server = _Server((host, port), handler)
+            server = type("Server", (_Server,), {"address_family": family_of(host)})
+            self._server: _Server = server((host, port), handler)
         except OSError as error:
             raise ConfigurationError(
-                f"The metrics port cannot be opened at {host}:{port}: {error.strerror or error}.",
+                f"The metrics port cannot be opened at {shown_address(host, port)}: {error.strerror or error}.",
                 next_step="Set METRICS_PORT (and METRICS_HOST) to a free one, or end what holds it.",
                 code="ORC-PORT",
             ) from error

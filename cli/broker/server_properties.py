@@ -88,7 +88,7 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
 
 
 def _escaped(value: str) -> str:
-    """Return a value as Java's Properties read it back: backslashes doubled, no leading blank, all else as \\uXXXX."""
+    """Return a value so that Java's Properties read it back: escaped by code unit where it is not plain ASCII."""
     utf_16 = value.encode("utf-16-be")
     units = [int.from_bytes(utf_16[index : index + 2], "big") for index in range(0, len(utf_16), 2)]
     plain = "".join(chr(unit) if 0x20 < unit < 0x7F and unit != 0x5C else f"\\u{unit:04x}" for unit in units)

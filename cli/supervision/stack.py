@@ -14,12 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import URL
+
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from runtime.settings import ENV_PREFIX, Settings
 from topology.topics import provisioning
 
 _READY_SECONDS = 90.0
 _LOOK_SECONDS = 0.1
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine's own apis, never through a proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +135,16 @@ class Stack:
     def _shared(self) -> dict[str, str]:
         shared = {
             "KAFKA_BOOTSTRAP_SERVERS": self.options.bootstrap_servers,
-            "PROJECTION_URL": self.options.projection_url or f"sqlite:///{self.directory / 'projection.db'}",
+            "PROJECTION_URL": self.options.projection_url or sqlite_url(self.directory / "projection.db"),
         }
         if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
             shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
         return {**shared, **self.options.settings}
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a SQLite database, with every character of its path as it is."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def free_port() -> int:
@@ -149,7 +158,7 @@ def free_port() -> int:
 def health(url: str) -> str:
     """Return `STATUS BODY` of an api's health, empty where it does not answer."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:  # noqa: S310 - an address of our own
+        with _DIRECT.open(f"{url}/healthz", timeout=5) as response:
             return f"{response.status} {response.read().decode()}"
     except urllib.error.HTTPError as error:
         with error:

@@ -6,6 +6,8 @@ import urllib.request
 from http.client import HTTPException
 from typing import Any
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""What runs on this machine is never asked through a proxy."""
 BODY = {
     "expected_essay_count": 5,
     "course_code": "ENG5",
@@ -22,7 +24,7 @@ def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with _DIRECT.open(request, timeout=30) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
