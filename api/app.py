@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 
 from api import errors
+from api.admission import AdmissionMiddleware, Room
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
@@ -52,6 +53,7 @@ def create_app(
                 await services.tail.stop()
 
     app = FastAPI(
+        redirect_slashes=False,
         title="Batch Orchestrator",
         description="Registers batches of essays and tells how far they are. See docs/http.md.",
         lifespan=lifespan,
@@ -59,6 +61,7 @@ def create_app(
     errors.install(app)
     app.include_router(batch_routes)
     app.include_router(service_routes)
+    app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
@@ -85,6 +88,7 @@ def _services(
         tail=tail,
         batches=batches,
         registering=RegistrationService(tail, batches, parts.requests, policy, settings.response_timeout_s),
+        registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(tail, parts.groups, max_lag_s=settings.max_lag_s),
         metrics=metrics,
     )

@@ -4,10 +4,10 @@ On loopback a caller who names nobody is anonymous with all scopes. `X-User-ID` 
 organisation; that is claimed, not verified, and such a caller sees and controls its own batches alone.
 """
 
-from collections.abc import Mapping
-
+from api.headers import Raw, header
 from schemas.errors import InvalidIdentity
 from schemas.internal.events import Principal
+from schemas.text import unusable_character
 
 READ = "batches:read"
 WRITE = "batches:write"
@@ -20,7 +20,7 @@ ORGANISATION_HEADER = "x-org-id"
 _LONGEST_NAME = 255
 
 
-def principal_of(headers: Mapping[str, str], anonymous_scopes: tuple[str, ...]) -> Principal:
+def principal_of(headers: Raw, anonymous_scopes: tuple[str, ...]) -> Principal:
     """Return who asks. Raises `InvalidIdentity` for a name that is too long or has control characters."""
     subject, organisation = _name(headers, USER_HEADER), _name(headers, ORGANISATION_HEADER)
     if not subject:
@@ -40,11 +40,11 @@ def may_reach(principal: Principal, owner_organisation: str, owner_subject: str)
     return (principal.organisation, principal.subject) == (owner_organisation, owner_subject)
 
 
-def _name(headers: Mapping[str, str], header: str) -> str:
-    name = headers.get(header, "").strip()
-    if len(name) > _LONGEST_NAME or not name.isprintable():
+def _name(headers: Raw, name: str) -> str:
+    value = (header(headers, name) or "").strip()
+    if len(value) > _LONGEST_NAME or unusable_character(value) is not None:
         raise InvalidIdentity(
-            f"{header} must be at most {_LONGEST_NAME} printable characters.",
+            f"{name} must be at most {_LONGEST_NAME} characters, none of them a control character.",
             next_step="Correct the header, then send the request again.",
         )
-    return name
+    return value

@@ -5,6 +5,7 @@ from typing import cast
 from fastapi import Request
 from msgspec import Struct
 
+from api.admission import Room
 from api.auth import may, principal_of
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
@@ -24,6 +25,8 @@ class Services(Struct, frozen=True):
     tail: KafkaLogFollower
     batches: Batches
     registering: RegistrationService
+    registrations: Room
+    """Bounds the registrations under way: each can hold a body of `max_input_bytes` in memory."""
     health: ServiceHealth
     metrics: ApiMetrics
 
@@ -36,7 +39,7 @@ def services_of(request: Request) -> Services:
 def require_principal(request: Request, scope: str) -> Principal:
     """Return who asks. Raises `Problem` 400 for a name that cannot be, 403 where `scope` is missing."""
     try:
-        principal = principal_of(request.headers, services_of(request).settings.anonymous_scopes)
+        principal = principal_of(request.scope["headers"], services_of(request).settings.anonymous_scopes)
     except InvalidIdentity as error:
         raise Problem(
             400,

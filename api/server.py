@@ -19,6 +19,7 @@ from api.kafka_log.consumer import KafkaLogConsumer
 from api.monitoring.metrics import MULTIPROCESS_VARIABLE
 from api.settings import ApiSettings
 from runtime import exit_codes
+from runtime.addresses import family_of, shown_address
 from runtime.logs import configure_logging, get_logger
 from runtime.process import Process, run_process
 from schemas.errors import Code, ConfigurationError, OrchestratorError
@@ -73,11 +74,13 @@ def _check(settings: ApiSettings) -> None:
 
 def _listening(settings: ApiSettings) -> socket.socket:
     try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        both = settings.host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(
+            (settings.host, settings.port), family=family_of(settings.host), backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         raise ConfigurationError(
-            f"The port cannot be opened at {settings.host}:{settings.port}: {error.strerror or error}.",
+            f"The port cannot be opened at {shown_address(settings.host, settings.port)}: {error.strerror or error}.",
             next_step="Set PORT (and HOST) to a free one, or end what holds it.",
             code=Code.PORT,
         ) from error

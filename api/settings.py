@@ -1,10 +1,9 @@
 """Settings of the api process, beside those that every process shares."""
 
-from ipaddress import ip_address
-
 from pydantic import Field
 
 from api.auth import ALL_SCOPES
+from runtime.addresses import is_loopback
 from runtime.settings import Settings
 
 MIB = 1_048_576
@@ -23,6 +22,12 @@ class ApiSettings(Settings):
     keep_alive_timeout_s: int = Field(default=75, ge=0)
     """Longer than clients keep idle connections, or a request can meet a connection that is just being closed."""
 
+    max_concurrent_requests: int = Field(default=2_000, ge=1)
+    """Requests under way in one worker, those that wait for a status among them; more are told to come back."""
+    max_concurrent_registrations: int = Field(default=256, ge=1)
+    """Registrations under way in one worker: each can hold a body of `max_input_bytes` in memory."""
+    body_timeout_s: float = Field(default=30.0, gt=0)
+    """How long a client may take to send a body."""
     response_timeout_s: float = Field(default=15.0, gt=0)
     """How long a registration waits for its answer, writing included, before it is told to come back."""
     write_timeout_s: float = Field(default=8.0, gt=0)
@@ -40,12 +45,7 @@ class ApiSettings(Settings):
     @property
     def open_to_network(self) -> bool:
         """Whether callers from other machines can reach it."""
-        if self.host == "localhost":
-            return False
-        try:
-            return not ip_address(self.host).is_loopback
-        except ValueError:
-            return True
+        return not is_loopback(self.host)
 
 
 def api_settings(settings: Settings) -> ApiSettings:

@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from runtime.addresses import family_of, shown_address
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.errors import Code, ConfigurationError
@@ -24,10 +25,11 @@ class MetricsServer:
     def __init__(self, metrics: Metrics, health: ProcessHealth, *, host: str, port: int) -> None:
         handler = type("Handler", (_Handler,), {"metrics": metrics, "health": health})
         try:
-            self._server = _Server((host, port), handler)
+            server = type("Server", (_Server,), {"address_family": family_of(host)})
+            self._server: _Server = server((host, port), handler)
         except OSError as error:
             raise ConfigurationError(
-                f"The metrics port cannot be opened at {host}:{port}: {error.strerror or error}.",
+                f"The metrics port cannot be opened at {shown_address(host, port)}: {error.strerror or error}.",
                 next_step="Set METRICS_PORT (and METRICS_HOST) to a free one, or end what holds it.",
                 code=Code.PORT,
             ) from error
@@ -68,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND, b'{"error": "not found"}', "application/json")
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep scrapes out of the logs."""
 
@@ -77,4 +82,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)

@@ -149,4 +149,6 @@ class Settings(BaseSettings):
         }
         config.update({name: value for name, value in optional.items() if value is not None})
         config.update(self.kafka_extra)
+        # A missing topic is an error to be told: one that a broker makes by itself has the wrong partitions and limits.
+        config["allow.auto.create.topics"] = False
         return config

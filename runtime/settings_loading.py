@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -38,6 +39,15 @@ def load(kind: type[SettingsType], **overrides: Any) -> SettingsType:
         raise ConfigurationError(_all_wrong(error), next_step=_NEXT_STEP) from None
     except SettingsError as error:
         raise ConfigurationError(_undecodable(kind, error), next_step=_NEXT_STEP) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{Path('.env').absolute()} is not UTF-8 text.", next_step="Save it as UTF-8, or remove it."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{Path('.env').absolute()} cannot be read: {error.strerror or error}.",
+            next_step="Correct the file's permissions, or remove it.",
+        ) from None
     settings.limits().check()
     return settings
 

@@ -46,6 +46,11 @@ class Code(StrEnum):
     ROUTER_START = "ORC-ROUTER-START"  # the router's group has no committed offset, and its inputs hold records
     PARTITIONS_LOST = "ORC-PARTITIONS-LOST"  # the group took a process's partitions away
     COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
+    BUSY = "ORC-BUSY"  # more requests are under way than the api takes
+    HEADER_REPEATED = "ORC-HEADER-REPEATED"  # a header that may stand once is given twice
+    CONTENT_ENCODING = "ORC-CONTENT-ENCODING"  # a body is compressed
+    BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time
+    TOO_MANY_VALUES = "ORC-TOO-MANY-VALUES"  # a request's JSON holds more values than are taken
     # The orchestrator's state.
     STATE = "ORC-STATE"  # local or replicated state cannot be trusted
     STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about
@@ -68,7 +73,6 @@ class Code(StrEnum):
     # Records that become dead letters.
     NOT_JSON = "ORC-NOT-JSON"  # a record's value is not one JSON object
     FIELDS = "ORC-FIELDS"  # a record lacks a field that its event has, or a field is of the wrong type
-    EVENT_TYPE = "ORC-EVENT-TYPE"  # the envelope's event_type is not that of the topic
     CORRELATION_ID = "ORC-CORRELATION-ID"  # a correlation id is no UUID
     OUTCOME_STATUS = "ORC-OUTCOME-STATUS"  # an outcome's status is none that ends a phase
     REQUEST_BODY = "ORC-REQUEST-BODY"  # the body of a request breaks its model

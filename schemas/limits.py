@@ -27,6 +27,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     dead_letter_bytes: int = 8 * MIB
     """A dead letter: an inbox record or an input, and headers."""
 
+    @property
+    def json_values(self) -> int:
+        """Values in the JSON of one request, brackets included: enough for what an essay can bring, with room."""
+        return max(100_000, 20 * self.essays)
+
     def check(self) -> None:
         """Raise `ConfigurationError` where the ladder is out of order."""
         ladder = [

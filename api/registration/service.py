@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -12,9 +13,10 @@ from api.kafka_log.consumer import LogRecord
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.request_producer import RequestLog
 from api.kafka_log.waiters import within
+from api.paths import status_path
 from api.queries.batches import Batches
 from api.registration.reply import answer_of
-from api.routes.request_body import too_large
+from api.routes.request_body import off_the_loop, too_large
 from schemas.errors import BrokerError, Code, EraGap, InvalidRequest, NewerRecord, RecordTooLarge
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
@@ -40,17 +42,18 @@ class RegistrationService(NamedTuple):
     response_timeout_s: float
 
     async def register(
-        self, body: dict[str, Any], principal: Principal, correlation_id: str, key: str | None
+        self, body: dict[str, Any], principal: Principal, correlation_id: str, key: str | None, *, size: int
     ) -> Answer:
-        """Return the first answer of this batch. Raises `Problem` for everything else."""
+        """Return the first answer of this batch; `size` is the body's in bytes. Raises `Problem` for all else."""
         until = time.monotonic() + self.response_timeout_s
-        check_registration(body, self.policy, principal)
+        await off_the_loop(size, lambda: check_registration(body, self.policy, principal))
         batch_id = str(uuid4()) if key is None else _keyed(principal, body, key)
         if not self.tail.ready:
             raise _not_ready(self.tail)
         request_id = str(uuid4())
         answered = self.tail.answer(request_id)
-        value = request_record(
+        encode = partial(
+            request_record,
             request_id=request_id,
             kind=RequestKind.REGISTER,
             batch_id=batch_id,
@@ -61,7 +64,7 @@ class RegistrationService(NamedTuple):
             event_type=self.policy.topics.name(Topic.REQUESTS),
         )
         try:
-            await self._write(batch_id, value)
+            await self._write(batch_id, await off_the_loop(size, encode))
             record = await self._answer(answered, batch_id, until, keyed=key is not None)
         finally:
             answered.cancel()
@@ -96,7 +99,7 @@ class RegistrationService(NamedTuple):
                 error.message,
                 next_step=error.next_step,
                 error="Kafka is not available",
-                headers={"Retry-After": "2", "Location": location(batch_id)},
+                headers={"Retry-After": "2", "Location": status_path(batch_id)},
                 extra={"batch_id": batch_id},
             ) from error
 
@@ -113,7 +116,7 @@ class RegistrationService(NamedTuple):
             if keyed
             else "Look at the Location until the batch is there. Without an Idempotency-Key a repeat is another batch.",
             error="No answer in time",
-            headers={"Retry-After": "2", "Location": location(batch_id)},
+            headers={"Retry-After": "2", "Location": status_path(batch_id)},
             extra={"batch_id": batch_id},
         )
 
@@ -121,11 +124,6 @@ class RegistrationService(NamedTuple):
 def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
     """Return what the api holds registrations against."""
     return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
-
-
-def location(batch_id: str) -> str:
-    """Return the path of a batch's status."""
-    return f"/v1/batches/{batch_id}/status"
 
 
 def check_registration(body: dict[str, Any], policy: RegistrationPolicy, principal: Principal) -> None:

@@ -9,8 +9,9 @@ from fastapi.responses import JSONResponse
 from api.auth import READ, WRITE, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import CORRELATION_HEADER, Problem
-from api.registration.service import location
-from api.routes.request_body import json_object
+from api.headers import header
+from api.paths import decode_segment, status_path
+from api.routes.request_body import off_the_loop, parse_object, read_body
 from api.routes.status_response import status_body
 from runtime.logs import get_logger
 from schemas.errors import Code
@@ -22,6 +23,9 @@ _OPERATION = "register_batch"
 _DEFAULT_WAIT_S = 5.0
 _log = get_logger("api.queries.batches")
 batch_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+Wait = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
+MinVersion = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 _REGISTRATION: dict[str, Any] = {
     "requestBody": {
@@ -59,32 +63,45 @@ async def register(request: Request) -> Response:
 async def _register(request: Request) -> Response:
     services = services_of(request)
     principal = require_principal(request, WRITE)
-    body = await json_object(request, services.settings.max_input_bytes)
-    answer = await services.registering.register(
-        body, principal, request.state.correlation_id, request.headers.get(IDEMPOTENCY_HEADER)
-    )
+    key = header(request.scope["headers"], IDEMPOTENCY_HEADER.lower())
+    with services.registrations:
+        raw = await read_body(request, services.settings.max_input_bytes, services.settings.body_timeout_s)
+        limits = services.settings.limits()
+        body = await off_the_loop(len(raw), lambda: parse_object(raw, limits))
+        answer = await services.registering.register(body, principal, request.state.correlation_id, key, size=len(raw))
     _log.info("batch_registered", batch_id=answer.batch_id, correlation_id=answer.correlation_id)
     return JSONResponse(
         {"batch_id": answer.batch_id, "correlation_id": answer.correlation_id, "status": "registered"},
         status_code=202,
-        headers={CORRELATION_HEADER: answer.correlation_id, "Location": location(answer.batch_id)},
+        headers={CORRELATION_HEADER: answer.correlation_id, "Location": status_path(answer.batch_id)},
     )
 
 
 def _result(status: int) -> str:
-    if status in (400, 413):
+    if status in (400, 408, 413, 415):
         return "validation_error"
     return "error" if status >= 500 else "refused"
 
 
 @batch_routes.get("/{batch_id}/status")
-async def status(
-    request: Request,
-    batch_id: str,
-    wait: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
-    min_version: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
-) -> Response:
+async def status(request: Request, batch_id: str, wait: Wait = None, min_version: MinVersion = None) -> Response:
     """Return a batch's status, at once or after waiting up to `wait` seconds (docs/http.md, waiting)."""
+    try:
+        decoded = decode_segment(batch_id)
+    except UnicodeDecodeError:
+        raise _not_found(batch_id) from None
+    return await _status(request, decoded, wait, min_version)
+
+
+@batch_routes.get("/status")
+async def status_by_query(
+    request: Request, batch_id: str, wait: Wait = None, min_version: MinVersion = None
+) -> Response:
+    """Return a batch's status as above, for ids that clients and proxies do not leave as they are in a path."""
+    return await _status(request, batch_id, wait, min_version)
+
+
+async def _status(request: Request, batch_id: str, wait: float | None, min_version: int | None) -> Response:
     services = services_of(request)
     principal = require_principal(request, READ)
     known = _versions(request.headers.get("if-none-match", ""))

@@ -1,60 +1,84 @@
-"""Reading a request's body: one JSON object, strict enough that everything behind the door can encode it again."""
+"""Reading a request's body: one JSON object, strict enough that everything behind the door can encode it again.
 
+What grows with the body is done in threads of its own above `INLINE_BYTES`: a body of 4 MiB takes tenths of a second,
+and the event loop answers everybody else meanwhile.
+"""
+
+import asyncio
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
 from math import isinf
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request
 
 from api.errors import Problem
+from api.headers import header
 from schemas.errors import Code
+from schemas.json_bounds import MAX_DEPTH, count_values, nested_too_deep
+from schemas.limits import Limits
+
+INLINE_BYTES = 32_768
+"""Up to this size a body is worked on in the event loop: about a millisecond."""
 
 _NEXT_STEP = "Send one JSON object in UTF-8 with Content-Type: application/json."
 _LARGEST_INTEGER = 2**53
 """Integers beyond it have no form of their own in RFC 8785, which the fingerprint is reckoned from."""
-_DEEPEST = 64
+_UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="bodies")
+Result = TypeVar("Result")
 
 
-async def json_object(request: Request, limit: int) -> dict[str, Any]:
-    """Return the body of at most `limit` bytes as a dict. Raises `Problem` 400 or 413."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise Problem(
-            400,
-            Code.CONTENT_TYPE,
-            f"The content type is {media_type or 'missing'!r}, not application/json.",
-            next_step=_NEXT_STEP,
-            error="Request body must be valid JSON",
-        )
-    return parse_object(await _read(request, limit))
+async def off_the_loop(size: int, work: Callable[[], Result]) -> Result:
+    """Return what `work` returns; in a thread where it is about more than `INLINE_BYTES`."""
+    if size <= INLINE_BYTES:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
+async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
+    """Return the bytes of a JSON body.
+
+    Raises `Problem`: 400 or 415 for another kind of content, 413 above `limit` bytes, 408 where it has not come within
+    `timeout_s` seconds.
+    """
+    _check_content(request)
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
+        raise too_large(limit)
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > limit:
+                    raise too_large(limit)
+    except TimeoutError:
+        raise _too_slow(timeout_s) from None
+    return bytes(raw)
+
+
+def parse_object(raw: bytes, limits: Limits) -> dict[str, Any]:
     """Return the JSON object in `raw`. Raises `Problem` 400 for anything else."""
+    if len(raw) > limits.json_values and (count := count_values(raw)) > limits.json_values:
+        raise _too_many_values(count, limits.json_values)
     try:
         parsed = _decoder.decode(raw.decode("utf-8"))
     except RecursionError:
         _refuse("it is nested too deeply")
     except UnicodeDecodeError:
-        _refuse("it is not UTF-8")
+        _refuse(_encoding_fault(raw))
     except ValueError as error:
-        _refuse(str(error)[:200])
+        _refuse(_encoding_fault(raw, otherwise=str(error)[:200]))
     if not isinstance(parsed, dict):
         _refuse("it is not an object")
-    _check_values(parsed)
+    if nested_too_deep(parsed):
+        _refuse(f"it is nested more than {MAX_DEPTH} levels deep")
+    if b"\\u" in raw:
+        _check_surrogates(parsed)
     return parsed
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
-        raise too_large(limit)
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > limit:
-            raise too_large(limit)
-    return bytes(raw)
 
 
 def too_large(limit: int) -> Problem:
@@ -67,6 +91,70 @@ def too_large(limit: int) -> Problem:
         error="Request body too large",
         extra={"limit_bytes": limit},
     )
+
+
+def _check_content(request: Request) -> None:
+    raw = request.scope["headers"]
+    content_type = header(raw, "content-type") or ""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise _content_type(f"The content type is {media_type or 'missing'!r}, not application/json.")
+    charset = _charset(content_type)
+    if charset not in _UTF_8:
+        raise _content_type(f"The charset of the content type is {charset[:40]!r}; JSON is sent in UTF-8.")
+    coding = (header(raw, "content-encoding") or "identity").strip().lower()
+    if coding not in {"identity", ""}:
+        raise Problem(
+            415,
+            Code.CONTENT_ENCODING,
+            f"The body is encoded as {coding[:40]!r}; bodies are taken as they are.",
+            next_step="Send the body without compression and without Content-Encoding.",
+            error="Unsupported content encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+def _charset(content_type: str) -> str:
+    message = Message()
+    message["content-type"] = content_type
+    return str(message.get_param("charset", "utf-8")).strip().lower()
+
+
+def _content_type(detail: str) -> Problem:
+    return Problem(400, Code.CONTENT_TYPE, detail, next_step=_NEXT_STEP, error="Request body must be valid JSON")
+
+
+def _too_slow(timeout_s: float) -> Problem:
+    return Problem(
+        408,
+        Code.BODY_TIMEOUT,
+        f"The body has not arrived within {timeout_s:g} s.",
+        next_step="Send the whole body at once, then repeat the request with the same Idempotency-Key.",
+        error="Request timeout",
+        headers={"Connection": "close"},
+    )
+
+
+def _too_many_values(count: int, limit: int) -> Problem:
+    return Problem(
+        400,
+        Code.TOO_MANY_VALUES,
+        f"The body holds {count} JSON values; the limit is {limit}.",
+        next_step="Leave out what a registration does not need, or register fewer essays at a time.",
+        error="Validation Error",
+    )
+
+
+def _encoding_fault(raw: bytes, otherwise: str = "it is not UTF-8") -> str:
+    """Return what is wrong with a body that cannot be decoded, where its first bytes tell."""
+    found = json.detect_encoding(raw)
+    if found == "utf-8-sig":
+        return "it begins with a byte order mark, which JSON must not have"
+    if found != "utf-8":
+        return f"it is {found.upper()}, not UTF-8"
+    if raw[:2] == b"\x1f\x8b":
+        return "it is compressed with gzip"
+    return otherwise
 
 
 def _refuse(why: str) -> NoReturn:
@@ -106,29 +194,9 @@ def _constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_integer, parse_float=_float, parse_constant=_constant)
 
 
-def _check_values(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(_DEEPEST):
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-                _check_text(*item)
-            elif isinstance(item, list):
-                below.extend(item)
-            elif isinstance(item, str):
-                _check_text(item)
-        level = below
-        if not level:
-            return
-    _refuse(f"it is nested more than {_DEEPEST} levels deep")
-
-
-def _check_text(*texts: str) -> None:
-    for text in texts:
-        if text.isascii():
-            continue
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            _refuse("a text holds half of a surrogate pair")
+def _check_surrogates(parsed: dict[str, Any]) -> None:
+    # Only an escape can bring half a pair: the bytes themselves were UTF-8.
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        _refuse("a text holds half of a surrogate pair")

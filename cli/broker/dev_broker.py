@@ -131,6 +131,11 @@ class DevBroker:
 
     def _lay_out(self) -> None:
         jars = provide_jars(self._cache)
+        if self._given_dir is not None and "," in str(self._given_dir.absolute()):
+            raise BrokerError(
+                f"Kafka cannot keep its data in {self._given_dir.absolute()}: a comma separates directories.",
+                next_step="Give a data directory without a comma in its path.",
+            )
         root = self._given_dir or Path(tempfile.mkdtemp(prefix="batch-orchestrator-kafka-"))
         there = len(list(root.glob("node-*")))
         if there not in {0, self._count}:

@@ -131,5 +131,5 @@ class BrokerNode:
         return [line for line in end if _COMPLAINT.search(line)][-10:] or end[-10:]
 
     def _java(self, *arguments: str) -> list[str]:
-        logging = f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"
+        logging = f"-Dlog4j2.configurationFile={(_HERE / 'log4j2.properties').as_uri()}"
         return [str(JAVA), logging, "-cp", f"{self._jars}/*", *arguments]

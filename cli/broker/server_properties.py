@@ -39,7 +39,10 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": data,
-        "auto.create.topics.enable": "false",
+        # Peers publish to topics of their own, of which nothing here knows: they hang for minutes where those are not
+        # made. The product's own clients never ask for it (runtime.settings, `kafka`).
+        "auto.create.topics.enable": "true",
+        "num.partitions": "3",
         # Transactions never start when these ask for more replicas than there are brokers.
         "offsets.topic.replication.factor": replicas,
         "transaction.state.log.replication.factor": replicas,
@@ -63,4 +66,12 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
         "log.cleaner.dedupe.buffer.size": str(16 * _MEBIBYTE),
         **overrides,
     }
-    return "".join(f"{name}={value}\n" for name, value in properties.items())
+    return "".join(f"{name}={_escaped(value)}\n" for name, value in properties.items())
+
+
+def _escaped(value: str) -> str:
+    """Return a value so that Java's Properties read it back: escaped by code unit where it is not plain ASCII."""
+    utf_16 = value.encode("utf-16-be")
+    units = [int.from_bytes(utf_16[index : index + 2], "big") for index in range(0, len(utf_16), 2)]
+    plain = "".join(chr(unit) if 0x20 < unit < 0x7F and unit != 0x5C else f"\\u{unit:04x}" for unit in units)
+    return plain.replace("\\u0020", " ") if value == value.strip() else plain

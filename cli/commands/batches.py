@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from runtime.addresses import is_loopback
 from schemas.errors import Code, OrchestratorError
 from schemas.internal.enums import BatchStatus
 
@@ -34,13 +35,13 @@ def register(
     """Register a batch and print the answer."""
     text = sys.stdin.read() if str(body) == "-" else _read(body)
     headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
-    _print(_call("POST", f"{url}/v1/batches/register", content=text, headers=headers))
+    _print(_call("POST", url, "/v1/batches/register", content=text, headers=headers))
 
 
 @batches.command()
 def get(batch_id: str, *, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch."""
-    _print(_call("GET", f"{url}/v1/batches/{batch_id}/status"))
+    _print(_call("GET", url, _status_path(batch_id)))
 
 
 @batches.command()
@@ -48,8 +49,10 @@ def watch(batch_id: str, *, url: Url = DEFAULT_URL) -> None:
     """Print a line at each change of a batch until it ends."""
     version = -1
     while True:
-        query = {"min_version": version + 1, "wait": _WAIT_SECONDS} if version >= 0 else {}
-        status = _call("GET", f"{url}/v1/batches/{batch_id}/status", params=query)
+        path = _status_path(batch_id)
+        if version >= 0:
+            path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={_WAIT_SECONDS}"
+        status = _call("GET", url, path)
         if status["version"] != version:
             version = status["version"]
             typer.echo(_line(status))
@@ -75,11 +78,25 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _call(method: str, url: str, **arguments: Any) -> dict[str, Any]:
+def _status_path(batch_id: str) -> str:
+    from api.paths import status_path
+
+    return status_path(batch_id)
+
+
+def _call(method: str, url: str, path: str, **arguments: Any) -> dict[str, Any]:
     import httpx
 
     try:
-        response = httpx.request(method, url, timeout=_WAIT_SECONDS + 20, **arguments)
+        direct = is_loopback(httpx.URL(url).host)
+        response = httpx.request(
+            method, url.rstrip("/") + path, timeout=_WAIT_SECONDS + 20, trust_env=not direct, **arguments
+        )
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise RequestFailed(
+            f"{url!r} is no address of an api: {error}.",
+            next_step="Name it with --url, such as http://127.0.0.1:5000 or http://[::1]:5000.",
+        ) from error
     except httpx.TransportError as error:
         raise RequestFailed(
             f"The api at {url} cannot be reached: {error}.",

@@ -42,7 +42,10 @@ class DemoClient:
     async def register_all(self, planned: Sequence[PlannedBatch]) -> None:
         """Register all, a few at a time."""
         gate = asyncio.Semaphore(_CONCURRENCY)
-        async with httpx.AsyncClient(base_url=self._url, timeout=30) as http, asyncio.TaskGroup() as tasks:
+        async with (
+            httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as http,
+            asyncio.TaskGroup() as tasks,
+        ):
             for plan in planned:
                 tasks.create_task(self._register(http, gate, plan))
 
@@ -55,7 +58,7 @@ class DemoClient:
         """
         deadline = time.monotonic() + seconds
         gate = asyncio.Semaphore(_CONCURRENCY)
-        async with httpx.AsyncClient(base_url=self._url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as http:
             while sum(batch.ended for batch in self.batches) < number:
                 if time.monotonic() > deadline:
                     return False

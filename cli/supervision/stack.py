@@ -16,10 +16,13 @@ from cli.supervision.ports import free_port
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from runtime.directory_lock import DirectoryInUse, DirectoryLock
 from runtime.settings import ENV_PREFIX, Settings
+from state.projection import sqlite_url
 from topology.topics import provisioning
 
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 0.1
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine's own apis, never through a proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +157,7 @@ class Stack:
     def _shared(self) -> dict[str, str]:
         shared = {
             "KAFKA_BOOTSTRAP_SERVERS": self.options.bootstrap_servers,
-            "PROJECTION_URL": self.options.projection_url or f"sqlite:///{self.directory / 'projection.db'}",
+            "PROJECTION_URL": self.options.projection_url or sqlite_url(self.directory / "projection.db"),
         }
         if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
             shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
@@ -164,7 +167,7 @@ class Stack:
 def health(url: str) -> str:
     """Return `STATUS BODY` of an api's health, empty where it does not answer."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:  # noqa: S310 - an address of our own
+        with _DIRECT.open(f"{url}/healthz", timeout=5) as response:
             return f"{response.status} {response.read().decode()}"
     except urllib.error.HTTPError as error:
         with error:

@@ -15,10 +15,14 @@ from schemas.internal.dead_letters import WRAPPED, first_coordinates
 from schemas.internal.events import Body, InboxRecord, Origin
 from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox
+from schemas.json_bounds import count_values
 from schemas.public.registration import RegistrationPolicy
 from schemas.public.validation_errors import faults, sentence
+from schemas.text import unusable_character
 from schemas.topics import ROUTER_INPUTS, Topic
 
+_ENVELOPE_VALUES = 100
+"""Room for the envelope around a body that the api has let in."""
 _OUTCOMES = (Topic.OUTCOME, Topic.OUTCOME_SEED)
 _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -40,7 +44,7 @@ def normalise(
 def _replayed(value: bytes | None, headers: Mapping[str, bytes], policy: RegistrationPolicy) -> InboxRecord:
     first = first_coordinates(headers)
     if WRAPPED in headers:
-        return decode_inbox(value or b"")
+        return _check_batch_id(decode_inbox(value or b""))
     try:
         topic = policy.topics.topic(first.topic)
     except ValueError:
@@ -52,6 +56,19 @@ def _replayed(value: bytes | None, headers: Mapping[str, bytes], policy: Registr
             next_step="Send dead letters again with the product's own tools, which keep the headers.",
         )
     return _normalise(topic, first, _check_bytes(value, policy), headers, policy)
+
+
+def _check_batch_id(record: InboxRecord) -> InboxRecord:
+    """Return a replayed inbox record whose batch can be stored and found: it passes no model of its own."""
+    found = unusable_character(record.batch_id)
+    if found is not None or not 0 < len(record.batch_id) <= models.MAX_BATCH_ID:
+        what = f"holds the control character {found}" if found else f"has {len(record.batch_id)} characters"
+        raise UnreadableRecord(
+            f"batch_id {what}; an id has 1 to {models.MAX_BATCH_ID}, none of them a control character.",
+            code=Code.FIELDS,
+            next_step="Correct the producer: this record was not written by the product.",
+        )
+    return record
 
 
 def _check_bytes(value: bytes | None, policy: RegistrationPolicy) -> bytes:
@@ -70,17 +87,30 @@ def _check_bytes(value: bytes | None, policy: RegistrationPolicy) -> bytes:
     return value
 
 
+def _check_values(value: bytes, policy: RegistrationPolicy) -> None:
+    """Refuse a request whose fingerprint would take seconds: it is reckoned value by value."""
+    limit = policy.limits.json_values + _ENVELOPE_VALUES
+    if len(value) > limit and (count := count_values(value)) > limit:
+        raise UnreadableRecord(
+            f"the request holds {count} JSON values; the limit is {limit}.",
+            code=Code.TOO_MANY_VALUES,
+            next_step="Leave out what a request does not need, or split the batch.",
+            request_id=request_id_of(value),
+        )
+
+
 def _normalise(
     topic: Topic, first: RecordPosition, value: bytes, headers: Mapping[str, bytes], policy: RegistrationPolicy
 ) -> InboxRecord:
     if b"NaN" in value or b"Infinity" in value:
         _refuse_non_numbers(value)
+    if topic is Topic.REQUESTS:
+        _check_values(value, policy)
     envelope: models.Envelope[Any]
     try:
         envelope = _ADAPTERS[topic].validate_json(value)
     except ValidationError as error:
         _refuse(topic, value, error)
-    _check_event_type(topic, envelope.event_type, policy)
     body = _body(topic, envelope, policy)
     event_id = envelope.event_id
     correlation = envelope.correlation_id
@@ -127,18 +157,6 @@ def _body(topic: Topic, envelope: models.Envelope[Any], policy: RegistrationPoli
     return canonical.requested(envelope, policy)
 
 
-def _check_event_type(topic: Topic, event_type: str, policy: RegistrationPolicy) -> None:
-    expected = _OUTCOMES if topic in _OUTCOMES else (topic,)
-    for known in expected:
-        if event_type in (known.value, policy.topics.name(known)):
-            return
-    raise UnreadableRecord(
-        f"event_type {event_type[:100]!r} does not belong on {policy.topics.name(topic)}.",
-        code=Code.EVENT_TYPE,
-        next_step="Correct the producer: event_type is the name of the topic.",
-    )
-
-
 def _refuse(topic: Topic, value: bytes, error: ValidationError) -> NoReturn:
     found = faults(error)
     code, step = Code.FIELDS, "Correct the producer; docs/wire-contract.md has the fields of each event."
@@ -156,7 +174,9 @@ def request_id_of(value: bytes) -> str | None:
         found = json.loads(value)["data"]["request_id"]  # which takes more than a record may hold, NaN for one
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return found if isinstance(found, str) and 0 < len(found) <= models.MAX_BATCH_ID else None
+    if not isinstance(found, str) or not 0 < len(found) <= models.MAX_BATCH_ID:
+        return None
+    return found if unusable_character(found) is None else None
 
 
 def _refuse_non_numbers(value: bytes) -> None:

@@ -8,13 +8,23 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import rfc8785
 from msgspec import Struct
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from schemas.errors import EraGap, InvalidRequest
 from schemas.internal.events import BatchContext, Principal
 from schemas.internal.pipeline import PipelineDefinition
+from schemas.json_bounds import MAX_DEPTH, nested_too_deep
 from schemas.limits import Limits
 from schemas.public.validation_errors import faults, sentence
+from schemas.text import NO_CONTROL_CHARACTERS
 from schemas.topics import TopicTable
 
 PeerEra = Literal["any", "seed", "head"]
@@ -26,6 +36,7 @@ FALLBACK_COURSE = {"sv": "SV1", "en": "ENG5"}
 FALLBACK_USER = "anonymous"
 """Published where nobody said whose batch it is."""
 
+_MOST_REFERENCES = 100
 _SEED_FIELDS = ("class_designation", "teacher_name", "essay_instructions")
 _NEXT_STEP = "Correct the request's body and send it again; docs/wire-contract.md, registration, lists its fields."
 
@@ -50,6 +61,13 @@ class Registration(NamedTuple):
     requested_phases: tuple[str, ...]
 
 
+def _few(value: Any) -> Any:
+    """Refuse a map of very many entries at once: each could be a fault to tell."""
+    if isinstance(value, dict) and len(value) > _MOST_REFERENCES:
+        raise ValueError(f"has {len(value)} entries; the limit is {_MOST_REFERENCES}")
+    return value
+
+
 class StorageReference(BaseModel):
     """Where stored text lies, by content type (head era)."""
 
@@ -68,28 +86,33 @@ class StorageReference(BaseModel):
             "extracted_plaintext",
             "student_prompt_text",
         ],
-        dict[str, str],
+        Annotated[dict[str, str], BeforeValidator(_few)],
     ] = Field(default_factory=dict)
+
+    _check_references = field_validator("references", mode="before")(_few)
 
 
 def _blank_as_none(value: Any) -> Any:
     return None if value == "" else value
 
 
+Identifier = Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)]
+
+
 class _Common(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     expected_essay_count: int = Field(gt=0)
-    essay_ids: list[str] | None = Field(default=None, min_length=1)
+    essay_ids: Annotated[list[Identifier], Field(fail_fast=True)] | None = Field(default=None, min_length=1)
     """Counted, then discarded: the product hands out the ids."""
-    course_code: str
-    enable_cj_assessment: bool = False
+    course_code: Identifier
+    enable_cj_assessment: Annotated[bool, BeforeValidator(lambda value: False if value is None else value)] = False
     cj_default_llm_model: str | None = None
     cj_default_temperature: float | None = Field(default=None, ge=0, le=2)
-    org_id: str | None = None
-    class_id: Annotated[str | None, BeforeValidator(_blank_as_none)] = None
+    org_id: Identifier | None = None
+    class_id: Annotated[Identifier | None, BeforeValidator(_blank_as_none)] = None
     student_prompt_ref: StorageReference | None = None
-    assignment_id: str | None = Field(default=None, max_length=100)
+    assignment_id: Annotated[Identifier | None, Field(max_length=100)] = None
 
 
 class SeedRegistration(_Common):
@@ -104,7 +127,7 @@ class SeedRegistration(_Common):
 class HeadRegistration(_Common):
     """A registration of the head era; the seed's fields are taken where they are given."""
 
-    user_id: str = Field(min_length=1)
+    user_id: Identifier = Field(min_length=1)
     class_designation: str | None = None
     teacher_name: str | None = None
     essay_instructions: str | None = None
@@ -122,8 +145,13 @@ def fingerprint(body: dict[str, Any]) -> str:
     """Return `1:` and the SHA-256 (hex) of the body in RFC 8785 form.
 
     Raises `InvalidRequest` for what that form cannot hold: integers beyond 2**53, NaN and infinities, half
-    surrogates.
+    surrogates; and for a body of more than `MAX_DEPTH` levels.
     """
+    if nested_too_deep(body):
+        raise InvalidRequest(
+            f"the body has no canonical form: it is nested more than {MAX_DEPTH} levels deep",
+            next_step="Send a flatter body.",
+        )
     try:
         return "1:" + sha256(rfc8785.dumps(body)).hexdigest()
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
@@ -230,7 +258,8 @@ def _asked(body: dict[str, Any], parsed: SeedRegistration | HeadRegistration, fl
     if flag == "enable_cj_assessment":
         return parsed.enable_cj_assessment
     try:
-        return _flag(body.get(flag, False))
+        given = body.get(flag)
+        return False if given is None else _flag(given)
     except ValidationError as error:
         raise _invalid("bool_parsing", flag, "the flag of a phase is true or false") from error
 

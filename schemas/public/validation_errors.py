@@ -6,12 +6,17 @@ from typing import Any
 from pydantic import ValidationError
 
 SHOWN_FAULTS = 5
+_MESSAGES = {"string_pattern_mismatch": "String should hold no control characters"}
+"""In place of messages that only quote a rule. The one pattern that models ask for is that of `schemas.text`."""
 
 
 def faults(error: ValidationError) -> list[Mapping[str, Any]]:
     """Return each fault as `type`, `loc`, `msg`: JSON throughout, and without the data itself."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [{"type": fault["type"], "loc": list(fault["loc"]), "msg": fault["msg"]} for fault in found]
+    return [
+        {"type": fault["type"], "loc": list(fault["loc"]), "msg": _MESSAGES.get(fault["type"], fault["msg"])}
+        for fault in found
+    ]
 
 
 def sentence(found: list[Mapping[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
-from state.projection.engine import open_engine, require_not_ahead
+from state.projection.engine import open_engine, require_not_ahead, sqlite_url
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -46,4 +46,5 @@ __all__ = [
     "Writer",
     "open_engine",
     "require_not_ahead",
+    "sqlite_url",
 ]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -38,6 +38,11 @@ def open_engine(url: str) -> Engine:
         f"The projection has no support for {backend}.",
         next_step="Set PROJECTION_URL to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
     )
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a SQLite database, with every character of its path as it is."""
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def database_file(engine: Engine) -> Path | None:

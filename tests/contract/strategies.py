@@ -23,7 +23,8 @@ from schemas.topics import PHASE_COMMANDS
 
 uuids = st.uuids().map(str)
 text = st.text(st.characters(codec="utf-8"), max_size=20)
-names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+identifiers = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20)
+names = identifiers.filter(bool)
 times_ms = st.integers(0, 4_000_000_000_000)
 metrics = st.none() | st.fixed_dictionaries(
     {
@@ -43,7 +44,11 @@ prompts = st.none() | st.fixed_dictionaries(
     }
 )
 principals = st.builds(
-    Principal, subject=names, organisation=text, scopes=st.lists(names, max_size=2).map(tuple), verified=st.booleans()
+    Principal,
+    subject=names,
+    organisation=identifiers,
+    scopes=st.lists(names, max_size=2).map(tuple),
+    verified=st.booleans(),
 )
 later_courses = st.sampled_from(["ENG5", "ENG6", "ENG7", "SV1", "SV2", "SV3"])
 
@@ -113,7 +118,7 @@ def effects(
 
 
 seed_failures = st.builds(FileFailure, code=names, message=text, file_name=text)
-head_failures = st.builds(FileFailure, code=names, message=text, file_name=text, essay_id=text)
+head_failures = st.builds(FileFailure, code=names, message=text, file_name=text, essay_id=identifiers)
 ready = st.builds(EssaysReady, essays=essays, failures=st.lists(seed_failures, max_size=3).map(tuple))
 provisioned = st.builds(ContentProvisioned, essays=essays)
 validation_failed = st.builds(

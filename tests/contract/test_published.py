@@ -57,7 +57,7 @@ JUDGED = [
 def some_effect(era: PeerEra, model: str = "") -> st.SearchStrategy[Effect]:
     """Effects of batches as `era` takes them: of all kinds, or those of one model."""
     policy = RegistrationPolicy(pipeline=load_pipelines(), peer_era=era)
-    courses = some.later_courses if era == "head" else some.later_courses | some.text
+    courses = some.later_courses if era == "head" else some.later_courses | some.identifiers
     bodies = some.registration_bodies(courses)
     if era == "head":
         bodies = bodies.filter(lambda body: "user_id" in body)

@@ -70,7 +70,7 @@ def test_phase_concluded(event: PhaseConcluded, batch_id: str, era: str, topic: 
     assert body_of(topic, some.outcome_data(event, batch_id, era), correlation_id=None) == expected
 
 
-@given(some.registration_bodies(some.text), some.principals, some.uuids, some.uuids, some.names)
+@given(some.registration_bodies(some.identifiers), some.principals, some.uuids, some.uuids, some.names)
 def test_registration(
     body: dict[str, Any], principal: Principal, batch_id: str, correlation: str, request_id: str
 ) -> None:
@@ -117,7 +117,7 @@ def test_an_inbox_record_is_read_as_it_was_written(body: Body, batch_id: str) ->
     assert decode_inbox(outgoing.value or b"") == record
 
 
-@given(some.registration_bodies(some.text), st.lists(some.outcomes, max_size=3), st.integers(0, 30))
+@given(some.registration_bodies(some.identifiers), st.lists(some.outcomes, max_size=3), st.integers(0, 30))
 def test_batches_status_and_history_are_read_as_they_were_written(
     body: dict[str, Any], outcomes: list[PhaseConcluded], ready: int
 ) -> None:

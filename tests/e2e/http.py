@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.patience import PATIENCE_S
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""What runs on this machine is never asked through a proxy."""
 BODY = {
     "expected_essay_count": 5,
     "course_code": "ENG5",
@@ -24,7 +26,7 @@ def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        with _DIRECT.open(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

@@ -101,7 +101,7 @@ class RunningProcess:
     def report(self, path: str = "/readyz") -> dict[str, Any]:
         """Return what its metrics port says; an empty report while it is not there."""
         try:
-            with urllib.request.urlopen(
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
                 f"http://127.0.0.1:{self.settings.metrics_port}{path}", timeout=PATIENCE_S
             ) as answer:
                 return dict(json.load(answer))

@@ -110,7 +110,7 @@ def request(padding: str = "", **envelope: Any) -> bytes:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        (request(event_type="another"), "ORC-EVENT-TYPE"),
+        (request(data={"request_id": "r-1", "kind": "pause", "batch_id": "a\x00"}), "ORC-FIELDS"),
         (request().replace(b"}}", b', "n": NaN}}'), "ORC-NOT-JSON"),
         (request("x" * 60_000), "ORC-TOO-LARGE"),
         (request(data={"request_id": "r-1"}), "ORC-FIELDS"),

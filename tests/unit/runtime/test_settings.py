@@ -131,3 +131,19 @@ def test_variables_that_change_nothing_are_told() -> None:
 
 def test_a_name_without_prefix_is_no_mistake_beside_the_real_one() -> None:
     assert not ignored_variables(["LOG_LEVEL", variable("log_level")])
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_env_file_in_another_encoding_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(f"{ENV_PREFIX}SERVICE_NAME=skön\n".encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"\.env is not UTF-8") as refused:
+        load_settings()
+    assert refused.value.code == "ORC-CONFIG"
+
+
+def test_no_client_has_topics_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variable(monkeypatch, "KAFKA_EXTRA", '{"allow.auto.create.topics": true}')
+    assert load_settings().kafka()["allow.auto.create.topics"] is False

@@ -253,7 +253,7 @@ async def test_defect_38_error_details_are_plain_json_without_what_was_sent() ->
         b'{"expected_essay_count": 3, "expected_essay_count": 4}',
         b'{"a": "\\ud800"}',
         b'{"\\udfff": 1}',
-        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a":' + b"[" * 40_000 + b"]" * 40_000 + b"}",
         b'{"a":' + b"[" * 70 + b"]" * 70 + b"}",
         b"\xef\xbb\xbf{}",
     ],

@@ -1,4 +1,4 @@
-"""One stack at a time uses a directory."""
+"""The directory of a stack: used by one at a time, and anywhere in the file system."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ import pytest
 from cli.supervision.stack import Stack, StackOptions
 from cli.supervision.supervisor import ProcessFailed
 from runtime.directory_lock import LOCK_FILE, DirectoryLock
+from state.projection import open_engine, sqlite_url
+from state.projection.engine import database_file
 
 
 def refused(directory: Path) -> str:
@@ -27,3 +29,17 @@ def test_a_directory_in_use_is_told_before_anything_is_written(tmp_path: Path) -
 def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert "cannot be written: Not a directory" in refused(tmp_path / "file" / "stack")
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "a b", "50%", "%41", "a#b", "what?x=y", "'\"", "å👩", "a@b:c", "a+b", "a;b&c"]
+)
+def test_a_projection_lies_in_the_very_directory(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    engine = open_engine(sqlite_url(directory / "projection.db"))
+    with engine.connect():
+        pass
+    engine.dispose()
+    assert database_file(engine) == directory / "projection.db"
+    assert [found.name.partition("-")[0] for found in directory.iterdir()] == ["projection.db"]

@@ -30,7 +30,7 @@ from schemas.internal.records import decode_inbox, inbox_outgoing
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.public.requests import request_record
-from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
+from schemas.topics import ROUTER_INPUTS, Topic
 from state.pipelines.loader import load_pipelines
 
 POLICY = RegistrationPolicy(pipeline=load_pipelines())
@@ -110,7 +110,6 @@ REFUSALS: list[tuple[str, Topic, bytes | dict[str, Any] | None, str]] = [
     ("bad time", READY_TOPIC, envelope(READY_TOPIC, event_timestamp="yesterday"), "ORC-FIELDS"),
     ("essays are no list", READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": {}}), "ORC-FIELDS"),
     ("no text", READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": [{"essay_id": "e"}]}), "ORC-FIELDS"),
-    ("other event", READY_TOPIC, envelope(READY_TOPIC, event_type=Topic.OUTCOME.value), "ORC-EVENT-TYPE"),
     ("bad correlation", READY_TOPIC, envelope(READY_TOPIC, correlation_id="not-a-uuid"), "ORC-CORRELATION-ID"),
     (
         "bad own correlation",
@@ -392,8 +391,123 @@ def test_defect_37_a_bad_correlation_id_is_refused_before_anything_changes() -> 
         assert refusal(Topic.OUTCOME, {**envelope(Topic.OUTCOME), **fields}).code == "ORC-CORRELATION-ID"
 
 
-def test_under_a_prefix_both_names_are_taken_as_event_type() -> None:
-    policy = replace(POLICY, topics=TopicTable(prefix="school"))
-    for event_type in (READY_TOPIC.value, "school.els.batch.essays.ready.v1"):
-        body = read(READY_TOPIC, envelope(READY_TOPIC, event_type=event_type), policy=policy).body
-        assert isinstance(body, EssaysReady)
+# -------------------------------------------------------- what peers name otherwise, leave out or send as null
+
+
+@pytest.mark.parametrize("topic", list(DATA))
+@pytest.mark.parametrize("event_type", ["batch.essays.ready", Topic.REGISTERED.value, "", "å\n"])
+def test_the_topic_says_what_a_record_is_and_the_event_type_is_kept_as_information(
+    topic: Topic, event_type: str
+) -> None:
+    found = read(topic, envelope(topic, event_type=event_type))
+    assert found.body == read(topic, envelope(topic)).body
+    assert found.origin.event_type == event_type
+
+
+@pytest.mark.parametrize("given", [None, ...])
+@pytest.mark.parametrize("field", ["event_type", "event_id", "event_timestamp", "correlation_id", "schema_version"])
+def test_an_envelope_may_leave_out_what_is_information(field: str, given: object) -> None:
+    document = {name: value for name, value in envelope(READY_TOPIC).items() if name != field}
+    if given is None:
+        document[field] = None
+    assert isinstance(read(READY_TOPIC, document).body, EssaysReady)
+
+
+@pytest.mark.parametrize(
+    ("topic", "path"),
+    [
+        (Topic.OUTCOME, ("failed_essay_ids",)),
+        (Topic.OUTCOME, ("correlation_id",)),
+        (Topic.OUTCOME, ("attempt",)),
+        (READY_TOPIC, ("validation_failures",)),
+        (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "essay_id")),
+        (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "file_name")),
+        (Topic.VALIDATION_ERRORS, ("error_summary", "critical_failure")),
+        (Topic.REQUESTS, ("body",)),
+        (Topic.REQUESTS, ("principal",)),
+        (Topic.REQUESTS, ("principal", "organisation")),
+    ],
+)
+def test_null_and_absent_mean_the_same(topic: Topic, path: tuple[str | int, ...]) -> None:
+    def changed(value: object) -> InboxRecord:
+        data = json.loads(json.dumps(DATA[topic]))
+        if path[:1] == ("principal",) and len(path) > 1:
+            data["principal"] = {}
+        inner = data
+        for part in path[:-1]:
+            inner = inner[part]
+        inner.pop(path[-1], None)
+        if value is None:
+            inner[path[-1]] = None
+        return read(topic, envelope(topic, data))
+
+    assert changed(None) == changed(...)
+
+
+def test_an_outcome_that_names_no_failures_has_none() -> None:
+    body = read(Topic.OUTCOME, envelope(Topic.OUTCOME, {**OUTCOME, "failed_essay_ids": None})).body
+    assert isinstance(body, PhaseConcluded)
+    assert body.failed_essay_ids == ()
+
+
+# ----------------------------------------------------------------------------------------------------------- ids
+
+IDS: list[tuple[Topic, tuple[str | int, ...]]] = [
+    *((topic, ("batch_id",)) for topic in DATA),
+    (READY_TOPIC, ("ready_essays", 0, "essay_id")),
+    (READY_TOPIC, ("ready_essays", 0, "text_storage_id")),
+    (Topic.CONTENT_PROVISIONED, ("essays_for_processing", 0, "text_storage_id")),
+    (Topic.OUTCOME, ("processed_essays", 0, "essay_id")),
+    (Topic.OUTCOME, ("failed_essay_ids", 0)),
+    (Topic.OUTCOME, ("phase_name",)),
+    (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "essay_id")),
+    (Topic.REQUESTS, ("request_id",)),
+    (Topic.REQUESTS, ("principal", "subject")),
+    (Topic.REQUESTS, ("principal", "organisation")),
+    (Topic.REQUESTS, ("principal", "scopes", 0)),
+]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\n", "\x1f", "\x7f", "\x85", "\x9f"])
+@pytest.mark.parametrize(("topic", "path"), IDS)
+def test_an_id_with_a_control_character_is_refused_by_its_field(
+    topic: Topic, path: tuple[str | int, ...], character: str
+) -> None:
+    data = json.loads(json.dumps({**DATA[topic], "failed_essay_ids": ["e3"]}))
+    data["principal"] = {"subject": "s", "organisation": "o", "scopes": ["s"]}
+    inner = data
+    for part in path[:-1]:
+        inner = inner[part]
+    inner[path[-1]] = f"a{character}b"
+    error = refusal(topic, envelope(topic, data))
+    assert error.code == "ORC-FIELDS"
+    assert ".".join(str(part) for part in path) in error.message
+    assert "control characters" in error.message
+
+
+@pytest.mark.parametrize(
+    "batch_id", ["a/b", "..", ".", "%", "%2F", "?", "#", " ", "'\"", "\u00a0", "👩‍👩‍👧", "å\ue000"]
+)
+def test_any_other_character_can_stand_in_an_id(batch_id: str) -> None:
+    assert read(READY_TOPIC, envelope(READY_TOPIC, {**READY, "batch_id": batch_id})).batch_id == batch_id
+
+
+@pytest.mark.parametrize("batch_id", ["a\x00", "", "b" * 256])
+def test_a_replayed_inbox_record_has_an_id_too(batch_id: str) -> None:
+    record = replace(read(READY_TOPIC, envelope(READY_TOPIC)), batch_id=batch_id)
+    headers = {"first_topic": b"x", "first_partition": b"0", "first_offset": b"0", "wrapped": b"1"}
+    assert refusal(Topic.REPLAY, inbox_outgoing(record).value, headers).code == "ORC-FIELDS"
+
+
+def test_a_request_of_very_many_values_is_refused_before_it_is_reckoned() -> None:
+    body = {"padding": [1] * (Limits().json_values + 200)}
+    error = refusal(Topic.REQUESTS, envelope(Topic.REQUESTS, {**DATA[Topic.REQUESTS], "body": body}))
+    assert (error.code, error.request_id) == ("ORC-TOO-MANY-VALUES", "r-1")
+
+
+def test_a_request_nested_very_deep_is_refused() -> None:
+    body: dict[str, Any] = {}
+    for _ in range(70):
+        body = {"a": body}
+    error = refusal(Topic.REQUESTS, envelope(Topic.REQUESTS, {**DATA[Topic.REQUESTS], "body": body}))
+    assert (error.code, error.request_id) == ("ORC-REQUEST-BODY", "r-1")

@@ -1,0 +1,97 @@
+"""What is settled about a request before it is routed: its path, its headers, and whether there is room for it.
+
+HEAD is answered on every route as GET is, without the body.
+"""
+
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import Problem, problem_response
+from api.headers import check_headers
+from api.paths import routing_path
+from schemas.errors import Code
+
+_ALWAYS = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
+"""Answered whatever the load: they tell about it."""
+
+
+class AdmissionMiddleware:
+    """ASGI middleware between the metrics and the routes; bounds how many requests are under way at once."""
+
+    def __init__(self, app: ASGIApp, max_requests: int) -> None:
+        self._app = app
+        self._room = Room(max_requests, "requests", "MAX_CONCURRENT_REQUESTS")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with a problem."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["path"] = routing_path(scope.get("raw_path") or scope["path"].encode())
+        if scope["method"] != "HEAD":
+            await self._admit(scope, receive, send)
+            return
+        scope["method"] = "GET"
+        try:
+            await self._admit(scope, receive, _without_body(send))
+        finally:
+            scope["method"] = "HEAD"
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in _ALWAYS:
+            await self._app(scope, receive, send)
+            return
+        try:
+            check_headers(scope["headers"])
+            self._room.enter()
+        except Problem as problem:
+            await problem_response(Request(scope), problem)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._room.leave()
+
+
+def _without_body(send: Send) -> Send:
+    async def headers_only(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return headers_only
+
+
+class Room:
+    """Counts what is under way, up to a limit; for one event loop.
+
+    `what` is counted, in the plural; `setting` names the limit to the operator.
+    """
+
+    def __init__(self, limit: int, what: str, setting: str) -> None:
+        self._limit = limit
+        self._what = what
+        self._setting = setting
+        self._taken = 0
+
+    def enter(self) -> None:
+        """Take a place. Raises `Problem` 503 where there is none; otherwise `leave` must follow."""
+        if self._taken >= self._limit:
+            raise Problem(
+                503,
+                Code.BUSY,
+                f"{self._limit} {self._what} are under way, which is the limit.",
+                next_step="Send it again in a moment, with the same Idempotency-Key. The operator can raise "
+                f"BATCH_ORCHESTRATOR_SERVICE_{self._setting} or add a replica.",
+                error="Service is busy",
+                headers={"Retry-After": "1"},
+            )
+        self._taken += 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._taken -= 1
+
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()

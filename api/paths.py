@@ -1,0 +1,40 @@
+"""The addresses of batches, written so that every id comes through a client, a proxy and the server unchanged."""
+
+import re
+from urllib.parse import quote, unquote_to_bytes, urlencode
+
+BATCHES = "/v1/batches"
+_ESCAPED = re.compile(rb"%[0-9A-Fa-f]{2}")
+_UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
+
+
+def status_path(batch_id: str) -> str:
+    """Return the path of a batch's status, percent-encoded.
+
+    Clients resolve the segments `.` and `..` away, encoded or not, so these two ids stand in the query.
+    """
+    if batch_id in {".", ".."}:
+        return f"{BATCHES}/status?{urlencode({'batch_id': batch_id})}"
+    return f"{BATCHES}/{quote(batch_id, safe='')}/status"
+
+
+def decode_segment(segment: str) -> str:
+    """Return what a percent-encoded segment of a path means. Raises `UnicodeDecodeError` where that is not UTF-8."""
+    return unquote_to_bytes(segment.encode("ascii")).decode()
+
+
+def routing_path(raw_path: bytes) -> str:
+    """Return the path to route by: still percent-encoded, so that an encoded slash separates nothing.
+
+    Characters that need no encoding are decoded (RFC 3986, section 6.2.2.2), bytes outside ASCII are encoded, and one
+    slash at the end is dropped.
+    """
+    path = _ESCAPED.sub(_decode_unreserved, raw_path)
+    if len(path) > 1:
+        path = path.removesuffix(b"/")
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in path)
+
+
+def _decode_unreserved(escaped: re.Match[bytes]) -> bytes:
+    byte = bytes([int(escaped[0][1:], 16)])
+    return byte if _UNRESERVED.fullmatch(byte) else escaped[0]
