@@ -5,6 +5,7 @@
     ├── TopicError               a topic is missing or differs from what the product needs
     ├── StateError               local or replicated state cannot be trusted
     ├── ProjectionError          the projection database cannot be used
+    │   └── ProjectionEmpty      no projector has begun to fill it
     ├── BrokerError              the Kafka cluster cannot be reached or started
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
@@ -59,6 +60,10 @@ class ProjectionError(OrchestratorError):
     """The projection database cannot be reached, stays locked, or is not this cluster's. Kafka has all it held."""
 
     code = "ORC-PROJECTION"
+
+
+class ProjectionEmpty(ProjectionError):
+    """No projector has made the projection database, or begun to fill it: it answers, and reflects nothing."""
 
 
 class BrokerError(OrchestratorError):

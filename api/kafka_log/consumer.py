@@ -42,10 +42,11 @@ class LogRecord(Struct, frozen=True):
 class KafkaLog(Protocol):
     """Reads the followed topics from one thread."""
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         """Begin to read, and return the ends as they are now.
 
-        Status partitions start at the offset given, or at their beginning; the others at their end.
+        Status partitions start at the offset given, or at their beginning; where `offsets` is None, and in the other
+        topics, partitions start at their end.
         """
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -102,7 +103,7 @@ class KafkaLogConsumer:
         """Raise `BrokerError` or `TopicError` where there is no cluster, or a topic is missing."""
         self._partition_counts()
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
         self._counts = self._partition_counts()
         partitions = topic_partitions(self._counts)
@@ -111,7 +112,7 @@ class KafkaLogConsumer:
         for partition in partitions:
             low, high = self._watermarks(partition)
             ends[partition] = high
-            start = start_of(partition, offsets.get(partition, low), low, high)
+            start = start_of(partition, high if offsets is None else offsets.get(partition, low), low, high)
             self._positions[partition] = start
             assignment.append(TopicPartition(self._topics.name(partition.topic), partition.number, start))
         self._consumer.assign(assignment)

@@ -6,6 +6,7 @@
 from state.projection.ahead import require_not_ahead
 from state.projection.cursors import InvalidCursor
 from state.projection.engine import open_engine
+from state.projection.interrupts import ReadInterrupts
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -40,6 +41,7 @@ __all__ = [
     "LetterPage",
     "PhaseSummary",
     "ProjectedRecord",
+    "ReadInterrupts",
     "Reader",
     "RequestTrace",
     "StatusCounts",

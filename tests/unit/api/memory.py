@@ -130,12 +130,13 @@ class MemoryLog:
         self._positions: dict[LogPartition, int] = {}
         self.closed = False
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         if self._cluster.unreachable is not None:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
         for partition, end in ends.items():
-            self._positions[partition] = start_of(partition, offsets.get(partition, 0), 0, end)
+            start = end if offsets is None else offsets.get(partition, 0)
+            self._positions[partition] = start_of(partition, start, 0, end)
         return ends
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -209,6 +210,9 @@ class MemoryProjection:
         if self.error is not None:
             raise self.error
         return dict(self.reflected)
+
+    def interrupt(self, thread: int) -> None:
+        """Nothing here waits for anything."""
 
     def project(self) -> None:
         """Take in the whole status topic."""
