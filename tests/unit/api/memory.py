@@ -13,6 +13,7 @@ from api.dependencies import Services
 from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, start_of
 from api.kafka_log.request_producer import RecordTooLarge
 from api.monitoring.consumer_groups import GroupState
+from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.kafka.partitioner import partition_of
@@ -275,10 +276,11 @@ async def world(
     cluster: MemoryCluster | None = None,
     projection: MemoryProjection | None = None,
     *,
+    database: ProjectionQueries | None = None,
     wait_ready: bool = True,
     **settings: object,
 ) -> AsyncIterator[World]:
-    """Run an api over `cluster`; further arguments are settings."""
+    """Run an api over `cluster`, and `database` where it is a real one; further arguments are settings."""
     cluster = cluster or MemoryCluster()
     projection = projection or MemoryProjection(cluster)
     groups = MemoryGroups()
@@ -290,7 +292,7 @@ async def world(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             ends=MemoryEnds(cluster),
-            projection=projection,
+            projection=database or projection,
             groups=groups,
         )
 
