@@ -18,6 +18,7 @@ FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
+_BEFORE_THE_END = 500
 _METADATA_TIMEOUT_S = 10.0
 
 
@@ -45,8 +46,8 @@ class KafkaLog(Protocol):
     def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         """Begin to read, and return the ends as they are now.
 
-        Status partitions start at the offset given, or at their beginning; where `offsets` is None, and in the other
-        topics, partitions start at their end.
+        Status partitions start at the offset given, or at their beginning; where `offsets` is None, a little before
+        their end. Other partitions start at their end. `positions` tells where.
         """
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -65,6 +66,15 @@ class KafkaLog(Protocol):
 def topic_partitions(counts: Mapping[Topic, int]) -> list[LogPartition]:
     """Return every partition, from the number of them of each topic."""
     return [LogPartition(topic, number) for topic, count in counts.items() for number in range(count)]
+
+
+def shortly_before(end: int) -> int:
+    """Return where to begin to read a status partition where nobody knows how far the projection is.
+
+    Not at the end itself: the last offsets can be those of control records, which the projection never passes, so it
+    would seem to be behind for as long as nothing is written.
+    """
+    return end - _BEFORE_THE_END
 
 
 def start_of(partition: LogPartition, projected: int, low: int, high: int) -> int:
@@ -112,7 +122,8 @@ class KafkaLogConsumer:
         for partition in partitions:
             low, high = self._watermarks(partition)
             ends[partition] = high
-            start = start_of(partition, high if offsets is None else offsets.get(partition, low), low, high)
+            projected = shortly_before(high) if offsets is None else offsets.get(partition, low)
+            start = start_of(partition, projected, low, high)
             self._positions[partition] = start
             assignment.append(TopicPartition(self._topics.name(partition.topic), partition.number, start))
         self._consumer.assign(assignment)

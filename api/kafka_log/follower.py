@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from threading import BoundedSemaphore, Event, Thread
 
 from api.kafka_log.consumer import KafkaLog, LogPartition, LogRecord
@@ -53,9 +52,9 @@ class KafkaLogFollower:
         self.projection_error: str | None = None
         """Why the projection's offsets cannot be read, as last tried."""
         self.start_from: Mapping[LogPartition, int] | None = None
-        """Where the projection is, for the start. None: it has not answered, so reading starts at the ends."""
+        """Where the projection is, for the start. None: it has not answered, so reading starts near the ends."""
         self.started_without_projection = False
-        """Whether reading started at the ends, so that only the projection knows what came before."""
+        """Whether reading started near the ends, so that only the projection knows what came before."""
         self.waiting_for: str | None = None
         """Why it cannot start yet."""
         self.error: Exception | None = None
@@ -172,11 +171,12 @@ class KafkaLogFollower:
                 waiting.append((partition, offset, future))
         self._reached = waiting
 
-    def _begin(self, ends: dict[LogPartition, int], *, without_projection: bool) -> None:
+    def _begin(self, ends: dict[LogPartition, int], starts: dict[LogPartition, int] | None) -> None:
+        """Take in the ends, and where reading starts if that is not where the projection is."""
         self._ends = ends
-        self.started_without_projection = without_projection
-        if without_projection:
-            self.view.start_at({p.number: end for p, end in ends.items() if p.topic is Topic.STATUS})
+        if starts is not None:
+            self.started_without_projection = True
+            self.view.start_at({p.number: start for p, start in starts.items() if p.topic is Topic.STATUS})
 
     # ---------------------------------------------------------------------------------------------- in the thread
 
@@ -209,9 +209,11 @@ class KafkaLogFollower:
                 self._stopping.wait(_RETRY_START_S)
                 continue
             self.waiting_for = None
+            starts = None
             if offsets is None:
-                _log.warning("started_at_the_ends", reason="the projection has not said where it is")
-            self._loop.call_soon_threadsafe(partial(self._begin, ends, without_projection=offsets is None))
+                starts = log.positions()
+                _log.warning("started_near_the_ends", reason="the projection has not said where it is")
+            self._loop.call_soon_threadsafe(self._begin, ends, starts)
             return log
         return None
 

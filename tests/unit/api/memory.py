@@ -10,7 +10,7 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.dependencies import Services
-from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, start_of
+from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
 from api.kafka_log.request_producer import RecordTooLarge
 from api.monitoring.consumer_groups import GroupState
 from api.queries.projection import ProjectionQueries
@@ -136,7 +136,7 @@ class MemoryLog:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
         for partition, end in ends.items():
-            start = end if offsets is None else offsets.get(partition, 0)
+            start = shortly_before(end) if offsets is None else offsets.get(partition, 0)
             self._positions[partition] = start_of(partition, start, 0, end)
         return ends
 
@@ -242,8 +242,8 @@ class MemoryGroups:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return when `condition` holds; it fails after ten seconds. For what has no event: the far side of HTTP."""
-    async with asyncio.timeout(10):
+    """Return when `condition` holds; it fails after a minute. For what has no event: the far side of HTTP."""
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 from httpx import AsyncClient
+from msgspec.structs import replace
 
+from api.kafka_log.consumer import LogPartition
 from api.queries.database import DatabaseProjection
+from runtime.kafka.partitioner import partition_of
+from schemas.internal.records import decode_status
+from schemas.internal.status import StatusRecord
+from schemas.topics import Topic
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import MemoryCluster, World, answers, until, world
 from tests.unit.api.queries.databases import IDENTITY, StallingProxy, postgres_held, project, sqlite_held
@@ -19,7 +25,9 @@ REGISTER = "/v1/batches/register"
 REGISTRATIONS = 20
 NEVER_S = 600.0
 """A bound on reads so far off that a registration which waits for one does not end within its test."""
-PATIENCE_S = 60.0
+SHORT_S = 1.0
+PATIENCE_S = 120.0
+LONG, OTHER = 600, "a batch that changes often"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +74,11 @@ async def api_over(database: Database, cluster: MemoryCluster, timeout_s: float)
             yield api
 
 
+def snapshot_of(cluster: MemoryCluster, batch_id: str) -> StatusRecord:
+    log = cluster.logs[LogPartition(Topic.STATUS, partition_of(batch_id.encode(), cluster.partitions))]
+    return decode_status(next(record.value or b"" for record in log if record.key.decode() == batch_id))
+
+
 async def register(client: AsyncClient, **headers: str) -> str:
     response = await client.post(REGISTER, json=seed_body(), headers=headers)
     assert response.status_code == 202, response.text
@@ -110,7 +123,7 @@ async def test_a_registration_never_waits_for_the_database(database: Database) -
 async def test_a_status_is_answered_from_the_log_or_is_503_and_all_is_well_again_afterwards(database: Database) -> None:
     cluster = MemoryCluster()
     project(database.url, cluster)
-    async with asyncio.timeout(PATIENCE_S), api_over(database, cluster, 0.5) as api:
+    async with asyncio.timeout(PATIENCE_S), api_over(database, cluster, SHORT_S) as api:
         old = await register(api.client)
         project(database.url, cluster)
         await nothing_held(api)
@@ -132,16 +145,19 @@ async def test_a_status_is_answered_from_the_log_or_is_503_and_all_is_well_again
 async def test_a_start_without_the_database_takes_registrations_and_tells_what_it_cannot_know(
     database: Database,
 ) -> None:
-    cluster = MemoryCluster()
+    cluster = MemoryCluster(partitions=1)
     project(database.url, cluster)
     async with api_over(database, cluster, PATIENCE_S) as before:
         old = await register(before.client)
+        record = snapshot_of(cluster, old)
+        for version in range(LONG):  # so that the start is not near enough to the end to come past it
+            cluster.publish(replace(record, batch_id=OTHER, version=version))
     project(database.url, cluster)
     with closing(DatabaseProjection(database.url, lambda: IDENTITY, timeout_s=PATIENCE_S)) as keeps_its_files:
         keeps_its_files.offsets()
         async with asyncio.timeout(PATIENCE_S):
             with database.hold():
-                starting = api_over(database, cluster, 0.5)
+                starting = api_over(database, cluster, SHORT_S)
                 api = await starting.__aenter__()
                 new = await register(api.client)
                 found = [await status_of(api.client, batch_id) for batch_id in (new, old, "nope")]
