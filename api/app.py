@@ -13,6 +13,7 @@ from api.kafka_log.snapshot_cache import SnapshotCache
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
+from api.openapi import document as openapi
 from api.queries.batches import Batches
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
@@ -61,6 +62,7 @@ def create_app(
         lifespan=lifespan,
     )
     errors.install(app)
+    openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
     app.include_router(service_routes)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)

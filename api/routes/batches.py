@@ -1,6 +1,6 @@
 """Routes of batches: registration and status."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +14,6 @@ from api.routes.request_body import json_object
 from api.routes.status_response import status_body
 from runtime.logs import get_logger
 from schemas.internal.status import StatusRecord
-from schemas.public.registration import HeadRegistration, SeedRegistration
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _OPERATION = "register_batch"
@@ -22,24 +21,8 @@ _DEFAULT_WAIT_S = 5.0
 _log = get_logger("api.queries.batches")
 batch_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
 
-_REGISTRATION: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        model.model_json_schema(ref_template="#/components/schemas/{model}")
-                        for model in (SeedRegistration, HeadRegistration)
-                    ]
-                }
-            }
-        },
-    }
-}
 
-
-@batch_routes.post("/register", status_code=202, openapi_extra=_REGISTRATION)
+@batch_routes.post("/register", status_code=202)
 async def register(request: Request) -> Response:
     """Register a batch; 202 means that the registered event is in Kafka, committed."""
     operations = services_of(request).metrics.operations
