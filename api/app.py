@@ -14,7 +14,10 @@ from api.kafka_log.snapshot_cache import SnapshotCache
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
+from api.openapi import document as openapi
 from api.queries.batches import Batches
+from api.queries.projection import BoundedProjection
+from api.queries.projection_poll import ProjectionPoll
 from api.registration.service import RegistrationService, policy_of
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
@@ -40,17 +43,19 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with make_parts(settings) as parts:
-            services = _services(settings, parts, metrics, on_failure)
+            projection = BoundedProjection(parts.projection, timeout_s=settings.projection_timeout_s)
+            services, poll = _services(settings, parts, projection, metrics, on_failure)
             app.state.services = services
-            services.tail.start()
-            observing = asyncio.create_task(_observe(services.health))
+            tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
             try:
                 yield
             finally:
-                observing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await observing
+                for task in tasks:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
                 await services.tail.stop()
+                projection.stop()
 
     app = FastAPI(
         redirect_slashes=False,
@@ -59,6 +64,7 @@ def create_app(
         lifespan=lifespan,
     )
     errors.install(app)
+    openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
@@ -72,18 +78,22 @@ def serve(settings: Settings) -> int:
 
 
 def _services(
-    settings: ApiSettings, parts: Resources, metrics: ApiMetrics, on_failure: Callable[[Exception], None]
-) -> Services:
+    settings: ApiSettings,
+    parts: Resources,
+    projection: BoundedProjection,
+    metrics: ApiMetrics,
+    on_failure: Callable[[Exception], None],
+) -> tuple[Services, ProjectionPoll]:
     tail = KafkaLogFollower(
         parts.log,
         SnapshotCache(settings.tail_bytes),
-        projected=parts.projection.offsets,
         observe=metrics.record,
         failed=on_failure,
     )
-    batches = Batches(tail, parts.projection, parts.ends, timeout_s=_QUERY_TIMEOUT_S)
+    poll = ProjectionPoll(tail, projection, parts.ends)
+    batches = Batches(tail, projection, poll, parts.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
-    return Services(
+    services = Services(
         settings=settings,
         tail=tail,
         batches=batches,
@@ -92,6 +102,7 @@ def _services(
         health=ServiceHealth(tail, parts.groups, max_lag_s=settings.max_lag_s),
         metrics=metrics,
     )
+    return services, poll
 
 
 async def _observe(health: ServiceHealth) -> None:

@@ -41,7 +41,11 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
         timeout_s=settings.write_timeout_s,
         largest_bytes=settings.max_input_bytes,
     )
-    projection = DatabaseProjection(settings.projection_url, lambda: _identity(cluster, topics.name(Topic.INBOX)))
+    projection = DatabaseProjection(
+        settings.projection_url,
+        lambda: _identity(cluster, topics.name(Topic.INBOX)),
+        timeout_s=settings.projection_timeout_s,
+    )
     groups = GroupWatch(kafka, _groups(settings), interval_s=settings.health_interval_s)
     groups.start()
     try:

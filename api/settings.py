@@ -37,6 +37,8 @@ class ApiSettings(Settings):
     anonymous_scopes: tuple[str, ...] = ALL_SCOPES
     """What a caller may do who names nobody. Empty: every caller must name a user."""
 
+    projection_timeout_s: float = Field(default=2.0, gt=0)
+    """How long the projection database may take for one read, before the answer does without it or is 503."""
     tail_bytes: int = Field(default=256 * MIB, ge=MIB)
     """Memory for snapshots that the projection has not passed yet."""
     health_interval_s: float = Field(default=3.0, gt=0)

@@ -5,6 +5,7 @@
     ├── TopicError               a topic is missing or differs from what the product needs
     ├── StateError               local or replicated state cannot be trusted
     ├── ProjectionError          the projection database cannot be used
+    │   └── ProjectionEmpty      no projector has begun to fill it
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
     ├── BrokerError              the Kafka cluster cannot be reached or started
     ├── RecordTooLarge           a record does not fit the limit of the topic that it was written to
@@ -152,6 +153,10 @@ class InvalidCursor(OrchestratorError):
     """A page was asked for with a cursor that its list did not give."""
 
     code = Code.CURSOR
+
+
+class ProjectionEmpty(ProjectionError):
+    """No projector has made the projection database, or begun to fill it: it answers, and reflects nothing."""
 
 
 class BrokerError(OrchestratorError):

@@ -19,6 +19,7 @@ FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
+_BEFORE_THE_END = 500
 
 
 class LogPartition(NamedTuple):
@@ -42,10 +43,11 @@ class LogRecord(Struct, frozen=True):
 class KafkaLog(Protocol):
     """Reads the followed topics from one thread."""
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         """Begin to read, and return the ends as they are now.
 
-        Status partitions start at the offset given, or at their beginning; the others at their end.
+        Status partitions start at the offset given, or at their beginning; where `offsets` is None, a little before
+        their end. Other partitions start at their end. `positions` tells where.
         """
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -64,6 +66,15 @@ class KafkaLog(Protocol):
 def topic_partitions(counts: Mapping[Topic, int]) -> list[LogPartition]:
     """Return every partition, from the number of them of each topic."""
     return [LogPartition(topic, number) for topic, count in counts.items() for number in range(count)]
+
+
+def shortly_before(end: int) -> int:
+    """Return where to begin to read a status partition where nobody knows how far the projection is.
+
+    Not at the end itself: the last offsets can be those of control records, which the projection never passes, so it
+    would seem to be behind for as long as nothing is written.
+    """
+    return end - _BEFORE_THE_END
 
 
 def start_of(partition: LogPartition, projected: int, low: int, high: int) -> int:
@@ -105,7 +116,7 @@ class KafkaLogConsumer:
         """Raise `BrokerError` or `TopicError` where there is no cluster, or a topic is missing."""
         self._partition_counts()
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
         self._counts = self._partition_counts()
         places = {partition: self._place(partition) for partition in topic_partitions(self._counts)}
@@ -115,7 +126,8 @@ class KafkaLogConsumer:
         assignment: list[TopicPartition] = []
         for partition, place in places.items():
             low = lows[place]
-            start = start_of(partition, offsets.get(partition, low), low, ends[partition])
+            projected = shortly_before(ends[partition]) if offsets is None else offsets.get(partition, low)
+            start = start_of(partition, projected, low, ends[partition])
             self._positions[partition] = start
             assignment.append(TopicPartition(*place, start))
         self._consumer.assign(assignment)

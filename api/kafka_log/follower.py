@@ -2,6 +2,7 @@
 
 A thread reads; everything else happens on the event loop of the worker, so that nothing here needs a lock. Callers
 wait for the answer to a request, for a version of a batch, or for a partition to have been read up to an offset.
+The thread asks the cluster and nothing else: a database that hangs must not delay an answer.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from schemas.internal.records import REQUEST_ID, VERSION
 from schemas.topics import Topic
 
 _POLL_S = 0.1
-_PROJECTION_EVERY_S = 0.5
 _CHECK_EVERY_S = 30.0
 _STOP_S = 1.0
 _RETRY_START_S = 2.0
@@ -31,9 +31,8 @@ _log = get_logger("api.kafka_log.follower")
 class KafkaLogFollower:
     """Follows status, history and dead letters.
 
-    `projected` returns the offsets that the projection reflects (next to be read, by partition); it is called from
-    the reading thread and may raise `OrchestratorError` while there is no projection. `observe` is shown each
-    record on the event loop, `failed` is called there once if the tail cannot go on.
+    `observe` is shown each record on the event loop, `failed` is called there once if the tail cannot go on. Somebody
+    else (`ProjectionPoll`) tells where the projection is, and starts this once that is known or cannot be known.
     """
 
     def __init__(
@@ -41,7 +40,6 @@ class KafkaLogFollower:
         log: Callable[[], KafkaLog],
         view: SnapshotCache,
         *,
-        projected: Callable[[], Mapping[LogPartition, int]],
         observe: Callable[[LogRecord], None] = lambda _: None,
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
@@ -53,11 +51,14 @@ class KafkaLogFollower:
         self.projection: dict[LogPartition, int] = {}
         self.projection_error: str | None = None
         """Why the projection's offsets cannot be read, as last tried."""
+        self.start_from: Mapping[LogPartition, int] | None = None
+        """Where the projection is, for the start. None: it has not answered, so reading starts near the ends."""
+        self.started_without_projection = False
+        """Whether reading started near the ends, so that only the projection knows what came before."""
         self.waiting_for: str | None = None
         """Why it cannot start yet."""
         self.error: Exception | None = None
         self._make_log = log
-        self._projected = projected
         self._observe = observe
         self._failed = failed
         self._ends: dict[LogPartition, int] | None = None
@@ -96,7 +97,8 @@ class KafkaLogFollower:
         self._stopping.set()
         with suppress(ValueError):
             self._room.release()
-        await asyncio.to_thread(self._thread.join, _STOP_S)
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join, _STOP_S)
 
     def answer(self, request_id: str) -> "asyncio.Future[LogRecord]":
         """Return a future of the history record or dead letter that answers a request; ask before writing it."""
@@ -117,6 +119,7 @@ class KafkaLogFollower:
     def set_projection_offsets(self, projection: Mapping[LogPartition, int]) -> None:
         """Take in the offsets that the projection reflects now."""
         self.projection = dict(projection)
+        self.start_from = self.projection
         self.view.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
 
     def give_up(self, error: Exception) -> None:
@@ -130,15 +133,8 @@ class KafkaLogFollower:
 
     # ------------------------------------------------------------------------------------------- on the event loop
 
-    def _take(
-        self,
-        records: list[LogRecord],
-        positions: dict[LogPartition, int],
-        projection: Mapping[LogPartition, int] | None,
-    ) -> None:
+    def _take(self, records: list[LogRecord], positions: dict[LogPartition, int]) -> None:
         try:
-            if projection is not None:
-                self.set_projection_offsets(projection)
             for record in records:
                 try:
                     self._fold(record)
@@ -175,9 +171,12 @@ class KafkaLogFollower:
                 waiting.append((partition, offset, future))
         self._reached = waiting
 
-    def _begin(self, ends: dict[LogPartition, int], projection: Mapping[LogPartition, int]) -> None:
+    def _begin(self, ends: dict[LogPartition, int], starts: dict[LogPartition, int] | None) -> None:
+        """Take in the ends, and where reading starts if that is not where the projection is."""
         self._ends = ends
-        self.set_projection_offsets(projection)
+        if starts is not None:
+            self.started_without_projection = True
+            self.view.start_at({p.number: start for p, start in starts.items() if p.topic is Topic.STATUS})
 
     # ---------------------------------------------------------------------------------------------- in the thread
 
@@ -201,8 +200,8 @@ class KafkaLogFollower:
         while not self._stopping.is_set():
             log = self._make_log()
             try:
-                projection = self._projection() or {}
-                ends = log.start(projection)
+                offsets = self.start_from
+                ends = log.start(offsets)
             except OrchestratorError as error:
                 log.close()
                 self.waiting_for = str(error)
@@ -210,31 +209,31 @@ class KafkaLogFollower:
                 self._stopping.wait(_RETRY_START_S)
                 continue
             self.waiting_for = None
-            self._loop.call_soon_threadsafe(self._begin, ends, projection)
+            starts = None
+            if offsets is None:
+                starts = log.positions()
+                _log.warning("started_near_the_ends", reason="the projection has not said where it is")
+            self._loop.call_soon_threadsafe(self._begin, ends, starts)
             return log
         return None
 
     def _follow(self, log: KafkaLog) -> None:
         assert self._loop is not None
         before: dict[LogPartition, int] = {}
-        next_projection = next_check = 0.0
         next_check = time.monotonic() + _CHECK_EVERY_S
         while not self._stopping.is_set():
             records = log.read(_POLL_S)
             positions = log.positions()
             now = time.monotonic()
-            projection = None
-            if now >= next_projection:
-                projection, next_projection = self._projection(), now + _PROJECTION_EVERY_S
             if now >= next_check:
                 self._check(log)
                 next_check = now + _CHECK_EVERY_S
-            if not records and projection is None and positions == before:
+            if not records and positions == before:
                 continue
             before = positions
             self._room.acquire()
             if not self._stopping.is_set():
-                self._loop.call_soon_threadsafe(self._take, records, positions, projection)
+                self._loop.call_soon_threadsafe(self._take, records, positions)
 
     @staticmethod
     def _check(log: KafkaLog) -> None:
@@ -242,14 +241,3 @@ class KafkaLogFollower:
             log.check()
         except BrokerError as error:  # no answer is no change: the client comes back to the cluster by itself
             _log.warning("topics_not_checked", error=str(error))
-
-    def _projection(self) -> Mapping[LogPartition, int] | None:
-        try:
-            projection = self._projected()
-        except OrchestratorError as error:
-            if self.projection_error is None:
-                _log.warning("projection_unavailable", error=str(error))
-            self.projection_error = str(error)
-            return None
-        self.projection_error = None
-        return projection

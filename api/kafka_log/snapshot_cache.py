@@ -1,9 +1,12 @@
 """What the log says about batches that the projection does not say yet: the newest snapshot of each, in memory."""
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from msgspec import Struct
+
+_OVERHEAD = 450
+"""Bytes of the objects around a value and a batch_id, measured."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -24,9 +27,11 @@ class SnapshotCache:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._snapshots: dict[str, Snapshot] = {}
-        self._order: dict[int, deque[tuple[int, str]]] = {}
+        self._order: dict[int, OrderedDict[str, None]] = {}
+        """For each partition its batches, each once, by the offset of the snapshot that is held."""
         self._projected: dict[int, int] = {}
         self._held_from: dict[int, int] = {}
+        self._projection_known = True
 
     def __len__(self) -> int:
         return len(self._snapshots)
@@ -36,6 +41,11 @@ class SnapshotCache:
         """Bytes of the snapshots held."""
         return self._bytes
 
+    def start_at(self, offsets: Mapping[int, int]) -> None:
+        """Note that reading starts at these offsets, by partition, without knowing where the projection is."""
+        self._projection_known = False
+        self._held_from = dict(offsets)
+
     def fold(self, batch_id: str, snapshot: Snapshot) -> None:
         """Take in the next record of a status partition."""
         if snapshot.offset < self._held_from.get(snapshot.partition, 0):
@@ -44,10 +54,10 @@ class SnapshotCache:
         if before is not None:
             if before.version > snapshot.version:
                 return
-            self._bytes -= _size(before)
+            self._forget(batch_id, before)
         self._snapshots[batch_id] = snapshot
-        self._bytes += _size(snapshot)
-        self._order.setdefault(snapshot.partition, deque()).append((snapshot.offset, batch_id))
+        self._order.setdefault(snapshot.partition, OrderedDict())[batch_id] = None
+        self._bytes += _size(batch_id, snapshot)
         while self._bytes > self._most_bytes:
             self._drop_oldest()
 
@@ -57,38 +67,34 @@ class SnapshotCache:
 
     def projected(self, offsets: Mapping[int, int]) -> None:
         """Let go of what the projection has passed; `offsets` are the next it will read, by partition."""
+        self._projection_known = True
         self._projected = dict(offsets)
         for partition, offset in offsets.items():
             self._held_from[partition] = max(offset, self._held_from.get(partition, 0))
             order = self._order.get(partition)
-            while order and order[0][0] < offset:
-                self._forget(partition, *order.popleft())
+            while order and (oldest := self._snapshots[next(iter(order))]).offset < offset:
+                self._forget(next(iter(order)), oldest)
 
     def complete(self, partition: int) -> bool:
         """Whether view and projection together know every batch of a partition.
 
-        Not so after a drop for memory, or while a lost projection is being rebuilt: until it is where it was.
+        Not so after a drop for memory, while a lost projection is being rebuilt, or where reading started without
+        knowing where the projection is: until it has passed what is held here.
         """
-        return self._held_from.get(partition, 0) <= self._projected.get(partition, 0)
+        return self._projection_known and self._held_from.get(partition, 0) <= self._projected.get(partition, 0)
 
     def _drop_oldest(self) -> None:
         partition = max(self._order, key=lambda number: len(self._order[number]))
-        offset, batch_id = self._order[partition].popleft()
-        if self._forget(partition, offset, batch_id):
-            self._held_from[partition] = max(offset + 1, self._held_from.get(partition, 0))
+        batch_id = next(iter(self._order[partition]))
+        snapshot = self._snapshots[batch_id]
+        self._forget(batch_id, snapshot)
+        self._held_from[partition] = max(snapshot.offset + 1, self._held_from.get(partition, 0))
 
-    def _forget(self, partition: int, offset: int, batch_id: str) -> bool:
-        snapshot = self._snapshots.get(batch_id)
-        if snapshot is None or (snapshot.partition, snapshot.offset) != (partition, offset):
-            return False
+    def _forget(self, batch_id: str, snapshot: Snapshot) -> None:
         del self._snapshots[batch_id]
-        self._bytes -= _size(snapshot)
-        return True
+        del self._order[snapshot.partition][batch_id]
+        self._bytes -= _size(batch_id, snapshot)
 
 
-_OVERHEAD = 400
-"""Bytes of the objects around a value."""
-
-
-def _size(snapshot: Snapshot) -> int:
-    return len(snapshot.value or b"") + _OVERHEAD
+def _size(batch_id: str, snapshot: Snapshot) -> int:
+    return len(snapshot.value or b"") + len(batch_id) * 4 + _OVERHEAD

@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from api.errors import Problem
 from api.kafka_log.consumer import LogPartition
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.waiters import within
-from api.queries.projection import ProjectionQueries
+from api.queries.projection import BoundedProjection
+from api.queries.projection_poll import ProjectionPoll
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import Code, NewerRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.models import MAX_BATCH_ID
@@ -23,10 +25,17 @@ class Batches:
     """Reads batches for the routes."""
 
     def __init__(
-        self, tail: KafkaLogFollower, projection: ProjectionQueries, ends: EndOffsets, *, timeout_s: float
+        self,
+        tail: KafkaLogFollower,
+        projection: BoundedProjection,
+        poll: ProjectionPoll,
+        ends: EndOffsets,
+        *,
+        timeout_s: float,
     ) -> None:
         self._tail = tail
         self._projection = projection
+        self._poll = poll
         self._ends = ends
         self._timeout_s = timeout_s
 
@@ -39,11 +48,11 @@ class Batches:
             return None  # no batch is let in under such an id, and a database may refuse to look for it
         if not self._tail.ready:
             raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
-        partition = LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        partition = self._partition(batch_id)
         found, newest = await self._known(batch_id)
         if newest or (found is not None and self._tail.view.complete(partition.number)):
             return found
-        await self._read_to_end(partition)
+        await self._read_to_end(partition, self._timeout_s)
         found, newest = await self._known(batch_id)
         if not newest:
             await self._require_complete(partition)
@@ -65,12 +74,34 @@ class Batches:
             finally:
                 change.cancel()
 
+    async def read_version(self, batch_id: str, version: int, timeout_s: float) -> None:
+        """Wait until this process has read a committed version of a batch, or the log to where it ends now.
+
+        The database is not asked, so that it cannot delay an answer: a version that the log does not hold any more
+        is in the projection. Raises `Problem` 503 where the log cannot be read so far in time.
+        """
+        reading = asyncio.create_task(self._read_to_end(self._partition(batch_id), timeout_s))
+        try:
+            while not reading.done():
+                change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+                try:
+                    held = self._tail.view.get(batch_id)
+                    if held is not None and held.version >= version:
+                        return
+                    either: list[asyncio.Future[Any]] = [change, reading]
+                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+            await reading
+        finally:
+            reading.cancel()
+
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
         """Return what is known, and whether the log itself says so; the projection alone may be behind or lost."""
         # The view first: what leaves it in between is in the projection by then.
         held = self._tail.view.get(batch_id)
         try:
-            row = await asyncio.to_thread(self._projection.get, batch_id)
+            row = await self._projection.get(batch_id)
         except OrchestratorError as error:
             if held is None or held.value is None:
                 raise _cannot_tell(error.message) from error
@@ -92,18 +123,21 @@ class Batches:
     async def _require_complete(self, partition: LogPartition) -> None:
         """Raise `Problem` where the projection may not hold the batch, or its newest version, yet or any more."""
         try:
-            self._tail.set_projection_offsets(await asyncio.to_thread(self._projection.offsets))
+            await self._poll.refresh()
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
         if not self._tail.view.complete(partition.number):
             raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
 
-    async def _read_to_end(self, partition: LogPartition) -> None:
+    def _partition(self, batch_id: str) -> LogPartition:
+        return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+
+    async def _read_to_end(self, partition: LogPartition, timeout_s: float) -> None:
         try:
-            end = await self._ends.end(partition, self._timeout_s)
+            end = await self._ends.end(partition, timeout_s)
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
-        if not await self._tail.reached(partition, end, self._timeout_s):
+        if not await self._tail.reached(partition, end, timeout_s):
             raise _cannot_tell("the log's newest records cannot be read yet")
 
 

@@ -78,11 +78,10 @@ class RegistrationService(NamedTuple):
 
     async def _wait_until_visible(self, answer: Answer, until: float) -> None:
         """Have this process see what was decided: a status asked for right after the answer shows it."""
-        held = self.tail.view.get(answer.batch_id)
-        if held is None or held.version < answer.version:
-            with suppress(Problem):  # it is committed, so the answer stands; the status says for itself why it cannot
-                left = min(_FOLD_S, until - time.monotonic())
-                await self.batches.find_when(answer.batch_id, lambda found: found.version >= answer.version, left)
+        with suppress(Problem):  # it is committed, so the answer stands; the status says for itself why it cannot
+            left = min(_FOLD_S, until - time.monotonic())
+            seen = asyncio.ensure_future(self.batches.read_version(answer.batch_id, answer.version, left))
+            await within(seen, left)
 
     async def _write(self, batch_id: str, value: bytes) -> None:
         limit = self.policy.limits.input_bytes

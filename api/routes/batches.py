@@ -1,6 +1,6 @@
 """Routes of batches: registration and status."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -16,7 +16,6 @@ from api.routes.status_response import status_body
 from runtime.logs import get_logger
 from schemas.errors import Code
 from schemas.internal.status import StatusRecord
-from schemas.public.registration import HeadRegistration, SeedRegistration
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _OPERATION = "register_batch"
@@ -27,24 +26,8 @@ batch_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
 Wait = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
 MinVersion = Annotated[int | None, Query(ge=0, lt=2**63)]
 
-_REGISTRATION: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        model.model_json_schema(ref_template="#/components/schemas/{model}")
-                        for model in (SeedRegistration, HeadRegistration)
-                    ]
-                }
-            }
-        },
-    }
-}
 
-
-@batch_routes.post("/register", status_code=202, openapi_extra=_REGISTRATION)
+@batch_routes.post("/register", status_code=202)
 async def register(request: Request) -> Response:
     """Register a batch; 202 means that the registered event is in Kafka, committed."""
     operations = services_of(request).metrics.operations

@@ -4,6 +4,7 @@
 """
 
 from state.projection.engine import open_engine, require_not_ahead, sqlite_url
+from state.projection.interrupts import ReadInterrupts
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -37,6 +38,7 @@ __all__ = [
     "LetterPage",
     "PhaseSummary",
     "ProjectedRecord",
+    "ReadInterrupts",
     "Reader",
     "RequestTrace",
     "StatusCounts",

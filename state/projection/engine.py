@@ -14,21 +14,36 @@ from schemas.errors import Code, ConfigurationError, ProjectionError
 
 BUSY_TIMEOUT_S = 5.0
 """How long a SQLite connection waits for another one's lock before it reports the database as locked."""
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""libpq's parameters (seconds, the last one milliseconds): a server whose machine is gone is noticed in half a minute,
+not in hours. One that the URL gives wins."""
 _BEGIN = "sqlite_begin"
 _FILE = "file"
 
 
-def open_engine(url: str) -> Engine:
-    """Return an engine for `url`; nothing is connected yet. Raises `ConfigurationError` for a URL it cannot serve."""
+def open_engine(url: str, *, reads_within_s: float | None = None) -> Engine:
+    """Return an engine for `url`; nothing is connected yet. Raises `ConfigurationError` for a URL it cannot serve.
+
+    `reads_within_s` is for an engine that only reads, and is watched by `ReadInterrupts`: a shorter wait for locks,
+    and no ping by the pool, which nothing could end.
+    """
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
         if backend == "sqlite":
-            return _sqlite(url)
+            return _sqlite(url, min(BUSY_TIMEOUT_S, reads_within_s or BUSY_TIMEOUT_S))
         if backend == "postgresql":
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+            network = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
+            return create_engine(parsed, pool_pre_ping=reads_within_s is None, connect_args=network)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
             f"The projection cannot use its database URL: {error}",
@@ -91,8 +106,8 @@ def require_not_ahead(place: str, projected: int, end: int) -> None:
         )
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+def _sqlite(url: str, busy_timeout_s: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
 
     file = database_file(engine)
 

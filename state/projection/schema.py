@@ -1,5 +1,6 @@
 """The schema of the projection database, under migrations that travel with the package."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -43,6 +44,7 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def head_revision() -> str:
     """Return the revision that this code needs."""
     head = _scripts().get_current_head()
@@ -51,13 +53,17 @@ def head_revision() -> str:
 
 
 def _refuse_newer(revision: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and revision not in _known_revisions():
         raise ProjectionError(
             f"The projection database has schema {revision}, which this version does not know.",
             next_step="Upgrade this process to the version that made it, or point PROJECTION_URL at a new database.",
             code=Code.PROJECTION_NEWER,
         )
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 def _config(connection: Connection | None = None) -> Config:

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from schemas.errors import Code, ProjectionError, UnreadableRecord
-from schemas.topics import RETENTION_MS, Topic
+from schemas.topics import Topic
 from state.projection import tables
 from state.projection.apply_dead_letters import Letter, apply_letters, read_letter
 from state.projection.apply_history import DecodedHistory, apply_accounts, read_account
 from state.projection.apply_status import DecodedStatus, apply_snapshots, read_snapshot
 from state.projection.engine import database_file, file_number, for_writing
 from state.projection.models import Applied, Identity, ProjectedRecord, Unreadable
+from state.projection.prune import prune_some
 from state.projection.schema import migrate
 from state.projection.sql import Row, insert_new, raise_to, text
 
@@ -94,14 +95,10 @@ class Writer:
         middle = len(records) // 2
         return _sum(self.apply(records[:middle]), self.apply(records[middle:]))
 
-    def prune(self, now_ms: int) -> None:
-        """Remove what the topics themselves no longer hold: history, dead letters and old marks of purges."""
-        before = now_ms - RETENTION_MS
+    def prune(self, now_ms: int) -> bool:
+        """Remove some of what the topics no longer hold, in one short transaction; return whether there may be more."""
         with self._engine.begin() as connection:
-            for table in (tables.history, tables.dead_letters, tables.chain_heads, tables.unreadable):
-                connection.execute(delete(table).where(table.c.time_ms < before))
-            # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
-            connection.execute(delete(tables.purges).where(tables.purges.c.time_ms < before - RETENTION_MS))
+            return prune_some(connection, now_ms)
 
     def _apply(self, records: Sequence[ProjectedRecord], read: _Read) -> Applied:
         with self._engine.begin() as connection:

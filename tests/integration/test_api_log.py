@@ -204,13 +204,13 @@ def test_a_gap_without_records_is_no_lag(world: World) -> None:
 def test_a_projection_of_another_cluster_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/projection.db"
     mine, other = Identity("cluster", "inbox"), Identity("cluster", "another inbox")
-    projection = DatabaseProjection(url, lambda: mine)
+    projection = DatabaseProjection(url, lambda: mine, timeout_s=WAIT_S)
     with pytest.raises(ProjectionError, match="No projector"):
         projection.offsets()
     engine = open_engine(url)
     Writer(engine).prepare(other)
     with pytest.raises(ProjectionError, match="another cluster or inbox"):
         projection.offsets()
-    assert DatabaseProjection(url, lambda: other).offsets() == {}
+    assert DatabaseProjection(url, lambda: other, timeout_s=WAIT_S).offsets() == {}
     engine.dispose()
     projection.close()

@@ -30,6 +30,7 @@ class FakeProjection:
         self.transactions: list[Sequence[ProjectedRecord]] = []
         self.reflected: dict[tuple[Topic, int], int] = {}
         self.pruned: list[int] = []
+        self.chunks_to_prune = 1
 
     def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         if self.failures:
@@ -42,8 +43,9 @@ class FakeProjection:
             raise self.failures.pop(0)
         return self.reflected
 
-    def prune(self, now_ms: int) -> None:
+    def prune(self, now_ms: int) -> bool:
         self.pruned.append(now_ms)
+        return len(self.pruned) < self.chunks_to_prune
 
 
 class FakeCluster:
@@ -175,6 +177,19 @@ def test_old_rows_are_pruned_once_an_hour() -> None:
         add(sink, STATUS, offset)
         sink.flush()
     assert len(projection.pruned) == 1
+
+
+def test_many_old_rows_are_pruned_some_at_each_flush() -> None:
+    projection = FakeProjection()
+    projection.chunks_to_prune = 5
+    sink = sink_on(projection)
+    pruned = []
+    for flush in range(5):
+        for offset in range(1_000 if flush == 1 else 1):
+            add(sink, STATUS, 1_000 * flush + offset)
+        sink.flush()
+        pruned.append(len(projection.pruned))
+    assert pruned == [1, 3, 4, 5, 5], "more is removed than comes in, and no flush waits for all of it"
 
 
 def test_each_partition_starts_where_the_projection_ends() -> None:

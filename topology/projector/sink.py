@@ -42,8 +42,8 @@ class ProjectionWriter(Protocol):
     def offsets(self) -> dict[tuple[Topic, int], int]:
         """Return the next offset of each partition."""
 
-    def prune(self, now_ms: int) -> None:
-        """Remove what the topics no longer hold."""
+    def prune(self, now_ms: int) -> bool:
+        """Remove some of what the topics no longer hold; return whether there may be more."""
 
 
 class ProjectionSink(BaseSink):
@@ -72,6 +72,7 @@ class ProjectionSink(BaseSink):
         # On a revoke the library flushes from a thread of its own, which can outlast its patience.
         self._lock = Lock()
         self._pruned = float("-inf")
+        self._more_to_prune = False
 
     def add(
         self,
@@ -96,9 +97,16 @@ class ProjectionSink(BaseSink):
             started = time.monotonic()
             applied = self._patiently(lambda: self._projection.apply(records))
             self._observe(applied, time.monotonic() - started)
-            if started - self._pruned > PRUNE_INTERVAL_S:
+            if self._more_to_prune or started - self._pruned > PRUNE_INTERVAL_S:
                 self._pruned = started
-                self._patiently(lambda: self._projection.prune(time.time_ns() // 1_000_000))
+                self._prune(chunks=1 + len(records) // 1_000)
+
+    def _prune(self, chunks: int) -> None:
+        """Remove more rows than were just applied, and leave the rest to the next flush: records wait meanwhile."""
+        for _ in range(chunks):
+            self._more_to_prune = self._patiently(lambda: self._projection.prune(time.time_ns() // 1_000_000))
+            if not self._more_to_prune:
+                return
 
     def restart(self) -> dict[tuple[Topic, int], int]:
         """Forget what was not flushed, since it is read again; return where the projection ends."""

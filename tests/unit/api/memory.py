@@ -10,8 +10,9 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.dependencies import Services
-from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, start_of
+from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
 from api.monitoring.consumer_groups import GroupState
+from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.kafka.partitioner import partition_of
@@ -130,12 +131,13 @@ class MemoryLog:
         self._positions: dict[LogPartition, int] = {}
         self.closed = False
 
-    def start(self, offsets: Mapping[LogPartition, int]) -> dict[LogPartition, int]:
+    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
         if self._cluster.unreachable is not None:
             raise BrokerError(self._cluster.unreachable, next_step="Wait.")
         ends = {partition: self._cluster.end(partition) for partition in self._cluster.logs}
         for partition, end in ends.items():
-            self._positions[partition] = start_of(partition, offsets.get(partition, 0), 0, end)
+            start = shortly_before(end) if offsets is None else offsets.get(partition, 0)
+            self._positions[partition] = start_of(partition, start, 0, end)
         return ends
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -209,6 +211,9 @@ class MemoryProjection:
         if self.error is not None:
             raise self.error
         return dict(self.reflected)
+
+    def interrupt(self, thread: int) -> None:
+        """Nothing here waits for anything."""
 
     def project(self) -> None:
         """Take in the whole status topic."""
@@ -288,10 +293,11 @@ async def world(
     cluster: MemoryCluster | None = None,
     projection: MemoryProjection | None = None,
     *,
+    database: ProjectionQueries | None = None,
     wait_ready: bool = True,
     **settings: object,
 ) -> AsyncIterator[World]:
-    """Run an api over `cluster`; further arguments are settings."""
+    """Run an api over `cluster`, and `database` where it is a real one; further arguments are settings."""
     cluster = cluster or MemoryCluster()
     projection = projection or MemoryProjection(cluster)
     groups = MemoryGroups()
@@ -303,7 +309,7 @@ async def world(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             ends=MemoryEnds(cluster),
-            projection=projection,
+            projection=database or projection,
             groups=groups,
         )
 

@@ -1,5 +1,9 @@
 """The snapshots that are newer than the projection."""
 
+import tracemalloc
+
+import pytest
+
 from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
 
 LARGE = b"x" * 10_000
@@ -82,4 +86,46 @@ def test_a_projection_that_was_lost_is_incomplete_until_it_is_where_it_was() -> 
     view.projected({0: 7})
     assert not view.complete(0)
     view.projected({0: 8})
+    assert view.complete(0)
+
+
+@pytest.mark.parametrize("keys", [1, 3, 20_000])
+def test_the_memory_held_is_within_the_bound_for_one_key_and_for_many(keys: int) -> None:
+    bound = 1_048_576
+    view = SnapshotCache(bound)
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            view.fold(f"batch-{number % keys:030}", snapshot(10**9 + number, 2**50 + number, bytes(20), number % 2))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert view.size <= bound
+    assert held < 1.25 * bound, f"{held} bytes are held, {view.size} are accounted for"
+    assert view.get(f"batch-{99_999 % keys:030}") is not None
+
+
+def test_a_batch_that_changed_leaves_by_its_newest_place() -> None:
+    view = SnapshotCache(1_000_000)
+    for offset in range(1_000):
+        view.fold("busy", snapshot(offset, offset))
+    view.fold("later", snapshot(1_000, 1))
+    view.projected({0: 999})
+    assert view.get("busy") == snapshot(999, 999)
+    view.projected({0: 1_000})
+    assert view.get("busy") is None
+    assert view.get("later") is not None
+
+
+def test_where_reading_began_without_the_projection_nothing_is_complete_until_it_has_come_so_far() -> None:
+    view = SnapshotCache(50_000)
+    view.start_at({0: 10, 1: 0})
+    assert not view.complete(0)
+    assert not view.complete(1), "the projection may still say that it is ahead"
+    view.fold("b", snapshot(10, 1))
+    view.projected({0: 9})
+    assert not view.complete(0)
+    assert view.complete(1)
+    assert view.get("b") is not None
+    view.projected({0: 10})
     assert view.complete(0)

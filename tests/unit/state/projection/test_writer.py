@@ -257,6 +257,22 @@ def test_what_the_topics_no_longer_hold_is_pruned(log: Log, writer: Writer, read
     assert stored.size("purges") == 0
 
 
+def test_many_old_rows_go_in_transactions_of_their_own(
+    writer: Writer, stored: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("state.projection.prune.PRUNED_ROWS", 10)
+    log = Log()
+    writer.apply([log.write(history(1, offset, offset, offset - 1)) for offset in range(1, 26)])
+    writer.apply(log.write_all(*(letter(offset) for offset in range(7)), history(2, 5_000, 5_000, 4_999)))
+    left, more = [], []
+    for _ in range(5):
+        more.append(writer.prune(T0 + RETENTION_MS + 1_000))
+        left.append(tuple(stored.size(table) for table in ("history", "dead_letters", "chain_heads")))
+    # The newest history record, and its batch's head, are not old.
+    assert left == [(16, 7, 2), (6, 7, 2), (1, 2, 2), (1, 0, 1), (1, 0, 1)]
+    assert more == [True, True, True, False, False]
+
+
 def test_a_topic_that_is_not_projected_is_a_defect(writer: Writer) -> None:
     with pytest.raises(ValueError, match="not projected"):
         writer.apply([ProjectedRecord(Topic.INBOX, 0, 0, 0, b"", b"")])

@@ -1,0 +1,161 @@
+"""Putting the OpenAPI document together: FastAPI's paths and parameters, and the answers of each route."""
+
+from copy import deepcopy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.openapi import problems
+from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
+from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
+
+_SEED = {
+    "expected_essay_count": 25,
+    "course_code": "SV1",
+    "class_designation": "9A",
+    "teacher_name": "Ms Berg",
+    "essay_instructions": "Argue for or against school uniforms.",
+    "enable_cj_assessment": True,
+}
+_HEAD = {"expected_essay_count": 25, "course_code": "ENG5", "user_id": "teacher-001"}
+_REGISTERED = {"batch_id": BATCH_ID, "correlation_id": CORRELATION_ID, "status": "registered"}
+_WELL = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
+_UNWELL = {
+    "status": "unavailable",
+    "message": "Batch Orchestrator Service is not healthy",
+    "reasons": ["router: no process is running."],
+    "processes": {"router": {"members": 0, "assigned_partitions": 0, "settled": True, "behind_seconds": 0.0}},
+}
+_CALLER = ("X-Correlation-ID", "X-User-ID", "X-Org-ID")
+
+
+def install(app: FastAPI, *, max_essays: int) -> None:
+    """Have `app` describe itself by `document`, made when it is first asked for."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app, max_essays=max_essays)
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
+    """Return the document of every route; a route without an entry here is a defect (`KeyError`)."""
+    made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    described = _operations()
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            headers, told = described[path, method]
+            parameters = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
+            operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
+            operation.update(told)
+    made["components"] = {
+        "schemas": schemas(max_essays),
+        "headers": deepcopy(HEADERS),
+        "parameters": deepcopy(PARAMETERS),
+    }
+    return made
+
+
+def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]]:
+    """Return the request headers and the description of each operation."""
+    status = {"/v1/batches/{batch_id}/status", "/v1/batches/status"}
+    return {
+        ("/v1/batches/register", "post"): (("Idempotency-Key", *_CALLER), _register()),
+        **{(path, "get"): (("If-None-Match", *_CALLER), _status(path)) for path in status},
+        ("/healthz", "get"): ((), _service("/healthz", "Well", "Unwell", _WELL, _UNWELL)),
+        **{
+            (path, "get"): (
+                (),
+                _service(
+                    path,
+                    "ProcessWell",
+                    "ProcessUnwell",
+                    {"status": "ok"},
+                    {"status": "unavailable", "reasons": ["api: the log is still being read up to its end."]},
+                ),
+            )
+            for path in ("/livez", "/readyz")
+        },
+        ("/metrics", "get"): ((), _metrics()),
+    }
+
+
+def _register() -> dict[str, Any]:
+    location = {
+        "status": {
+            "operationId": "status_v1_batches__batch_id__status_get",
+            "parameters": {"path.batch_id": "$response.body#/batch_id"},
+            "description": "The status of the batch, right after the 202 too.",
+        }
+    }
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [ref("SeedRegistration"), ref("HeadRegistration")]},
+                    "examples": {"seed": {"value": _SEED}, "head": {"value": _HEAD}},
+                }
+            },
+        },
+        "responses": {
+            "202": {
+                **_json("The registered event is in Kafka, committed.", "Registered", _REGISTERED, "Location"),
+                "links": location,
+            },
+            **problem_responses(problems.REGISTER, "/v1/batches/register"),
+        },
+    }
+
+
+def _status(path: str) -> dict[str, Any]:
+    validators = {name: {"$ref": f"#/components/headers/{name}"} for name in _headers("ETag", "Cache-Control")}
+    return {
+        "responses": {
+            "200": _json("The status of the batch.", "BatchStatus", None, "ETag", "Cache-Control"),
+            "304": {"description": "The batch has a version that If-None-Match names.", "headers": validators},
+            **problem_responses(problems.STATUS, path),
+        }
+    }
+
+
+def _service(path: str, well: str, unwell: str, good: dict[str, Any], bad: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "responses": {
+            "200": _json("All is well.", well, good, "Cache-Control"),
+            "503": _json("Something is not, for these reasons.", unwell, bad, "Cache-Control"),
+            **problem_responses(problems.EVERYWHERE, path),
+        }
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    kinds = ("text/plain", "application/openmetrics-text")
+    return {
+        "responses": {
+            "200": {
+                "description": "Prometheus text, or OpenMetrics where Accept asks for it.",
+                "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _headers("Cache-Control")},
+                "content": {kind: {"schema": TEXT, "example": "batch_orchestrator_healthy 1.0\n"} for kind in kinds},
+            },
+            **problem_responses(problems.EVERYWHERE, "/metrics"),
+        }
+    }
+
+
+def _json(description: str, schema: str, example: dict[str, Any] | None, *headers: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": ref(schema)}
+    if example is not None:
+        content["example"] = example
+    return {
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _headers(*headers)},
+        "content": {"application/json": content},
+    }
+
+
+def _headers(*names: str) -> tuple[str, ...]:
+    return ("X-Correlation-ID", *names)

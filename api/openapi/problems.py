@@ -1,0 +1,199 @@
+"""The errors of each route, as the OpenAPI document tells them."""
+
+from typing import Any, NamedTuple
+
+from api.errors import MEDIA_TYPE
+from schemas.errors import Code
+
+BATCH_ID = "2f5e7b1c-5a0e-4c53-9a2b-0f8f4f1f7d11"
+CORRELATION_ID = "7c9f0b9e-1f43-4f0e-8f8e-3f1f0c2d9b55"
+
+
+class KnownProblem(NamedTuple):
+    """One code: its status, the example's texts, and the members that it has beside those of every problem."""
+
+    status: int
+    error: str
+    detail: str
+    next_step: str
+    extra: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+
+
+_FAULT = {"type": "missing", "loc": ["course_code"], "msg": "Field required"}
+_AGAIN = "Send it again in a moment; /healthz says what is wrong if it stays so."
+_BAD_BODY = "Request body must be valid JSON"
+_JSON = "Send one JSON object in UTF-8 with Content-Type: application/json."
+_WITH_KEY = "Send it again with the same Idempotency-Key, which is safe."
+
+PROBLEMS: dict[str, KnownProblem] = {
+    Code.BAD_JSON: KnownProblem(
+        400, _BAD_BODY, "The body cannot be read as a JSON object: it is not an object.", _JSON
+    ),
+    Code.CONTENT_TYPE: KnownProblem(400, _BAD_BODY, "The content type is 'text/plain', not application/json.", _JSON),
+    Code.REQUEST_BODY: KnownProblem(
+        400,
+        "Validation Error",
+        "course_code: Field required",
+        "Correct the request's body and send it again; docs/wire-contract.md, registration, lists its fields.",
+        {"details": [_FAULT]},
+    ),
+    Code.TOO_MANY_VALUES: KnownProblem(
+        400, _BAD_BODY, "The body holds more values than can be taken.", "Register fewer essays at a time."
+    ),
+    Code.HEADER: KnownProblem(
+        400,
+        "Validation Error",
+        "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+        "Send a UUID of your own as the key.",
+        {"details": [{"type": "header", "loc": ["header", "Idempotency-Key"], "msg": "not usable as a key"}]},
+    ),
+    Code.HEADER_REPEATED: KnownProblem(
+        400, "Validation Error", "The header x-user-id is given 2 times.", "Send it once."
+    ),
+    Code.VALIDATION: KnownProblem(
+        400,
+        "Validation Error",
+        "query.wait: Input should be greater than or equal to 0",
+        "Correct the parameters named in details, then send the request again.",
+        {"details": [{"type": "greater_than_equal", "loc": ["query", "wait"], "msg": "Input should be at least 0"}]},
+    ),
+    Code.SCOPE: KnownProblem(
+        403,
+        "Forbidden",
+        "The caller may not do this: the scope batches:read is missing.",
+        "Name a user in X-User-ID, or have the operator allow anonymous callers.",
+    ),
+    Code.BATCH_NOT_FOUND: KnownProblem(
+        404,
+        "Batch not found",
+        "There is no such batch, or it belongs to somebody else.",
+        "Check the id, and that X-User-ID and X-Org-ID name the batch's owner.",
+        {"batch_id": BATCH_ID},
+    ),
+    Code.NO_ROUTE: KnownProblem(
+        404, "Not found", "There is nothing at this path.", "Look at /docs for the paths that exist."
+    ),
+    Code.METHOD: KnownProblem(
+        405, "Method not allowed", "PUT is not possible here.", "Use a method that the Allow header names."
+    ),
+    Code.BODY_TIMEOUT: KnownProblem(408, "Request body too slow", "The body has not come within 30 s.", _WITH_KEY),
+    Code.REFUSED: KnownProblem(
+        409,
+        "Request refused",
+        "A batch of this id exists and belongs to somebody else.",
+        "Use another Idempotency-Key, or ask as the user who registered the batch.",
+        {"reason": "foreign_batch_id", "batch_id": BATCH_ID},
+    ),
+    Code.BODY_TOO_LARGE: KnownProblem(
+        413,
+        "Request body too large",
+        "The request is larger than the limit of 4194304 bytes.",
+        "Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        {"limit_bytes": 4_194_304},
+    ),
+    Code.CONTENT_ENCODING: KnownProblem(
+        415,
+        "Unsupported content encoding",
+        "The body is encoded as 'gzip'; bodies are taken as they are.",
+        "Send the body without compression and without Content-Encoding.",
+    ),
+    Code.KEY_REUSED: KnownProblem(
+        422,
+        "Request refused",
+        "This key was used before with another body.",
+        "Use a new Idempotency-Key for another batch, or send the first body again to get its answer.",
+        {"reason": "key_reused", "batch_id": BATCH_ID},
+    ),
+    Code.ERA_GAP: KnownProblem(
+        422,
+        "Validation Error",
+        "the peers are of the head era (PEER_ERA=head): user_id is missing",
+        "Send what the head era knows, or run with PEER_ERA=any, which maps it to a fallback.",
+    ),
+    Code.UNDECODABLE: KnownProblem(
+        422,
+        "Request cannot be used",
+        "The request was written, but it cannot be used (ORC-UNREADABLE): it is not JSON",
+        "Correct the body and send it again; the dead letter keeps what was sent.",
+        {"dead_letter_id": "requests-0-17", "dead_letter_code": Code.UNREADABLE},
+    ),
+    Code.QUARANTINED: KnownProblem(
+        500,
+        "Request failed",
+        "The request was written, but deciding on it failed; it is kept as a dead letter.",
+        "Report the dead letter's id to the operator, who can look at it and send it again.",
+        {"dead_letter_id": "inbox-0-17"},
+    ),
+    Code.INTERNAL: KnownProblem(
+        500,
+        "Internal error",
+        "The service made a mistake with this request.",
+        "Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
+    ),
+    Code.NOT_READY: KnownProblem(
+        503, "Service is not ready", "Registrations cannot be answered yet: the log is still being read.", _AGAIN
+    ),
+    Code.BROKER: KnownProblem(
+        503,
+        "Kafka is not available",
+        "Kafka has not acknowledged the request: Local: Message timed out.",
+        _WITH_KEY,
+        {"batch_id": BATCH_ID},
+    ),
+    Code.NO_ANSWER: KnownProblem(
+        503,
+        "No answer in time",
+        "The request is durable in Kafka, but no decision came in time; repeating it is safe with its key.",
+        "Send it again with the same Idempotency-Key, or look at the Location until the batch is there.",
+        {"batch_id": BATCH_ID},
+    ),
+    Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
+}
+
+EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL)
+REGISTER = (
+    *EVERYWHERE,
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.SCOPE, Code.BODY_TIMEOUT),
+    *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
+    *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+)
+STATUS = (
+    *EVERYWHERE,
+    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+)
+_HEADERS_OF = {405: ("Allow",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
+
+
+def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
+    """Return the responses of these codes, by status, with an example of each code."""
+    found: dict[str, Any] = {}
+    for code in sorted(codes, key=lambda code: PROBLEMS[code].status):
+        problem = PROBLEMS[code]
+        response = found.setdefault(str(problem.status), _response(problem))
+        response["content"][MEDIA_TYPE]["examples"][code] = {"summary": problem.detail, "value": _body(code, path)}
+    return found
+
+
+def _response(problem: KnownProblem) -> dict[str, Any]:
+    names = ("X-Correlation-ID", *_HEADERS_OF.get(problem.status, ()))
+    return {
+        "description": problem.error,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+    }
+
+
+def _body(code: str, path: str) -> dict[str, Any]:
+    problem = PROBLEMS[code]
+    return {
+        "correlation_id": CORRELATION_ID,
+        "type": f"urn:batch-orchestrator:error:{code}",
+        "title": problem.error,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": code,
+        "next_step": problem.next_step,
+        "instance": path.replace("{batch_id}", BATCH_ID),
+        "error": problem.error,
+        **problem.extra,
+    }

@@ -1,0 +1,209 @@
+"""The schemas, headers and parameters of the OpenAPI document."""
+
+from typing import Any
+
+from api.openapi.problems import BATCH_ID, CORRELATION_ID
+from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.public.registration import HeadRegistration, SeedRegistration, StorageReference
+
+Schema = dict[str, Any]
+_TRUE = ("1", "on", "t", "true", "y", "yes")
+_FALSE = ("0", "off", "f", "false", "n", "no")
+TEXT: Schema = {"type": "string"}
+_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def record(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """Return the schema of an object that has all these members, but for the optional ones."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, **more}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a schema of this document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def schemas(max_essays: int) -> dict[str, Schema]:
+    """Return the schemas of bodies, by name."""
+    return {
+        "SeedRegistration": _registration(SeedRegistration, max_essays),
+        "HeadRegistration": _registration(HeadRegistration, max_essays),
+        "StorageReference": StorageReference.model_json_schema(),
+        "Registered": record({"batch_id": TEXT, "correlation_id": TEXT, "status": {"const": "registered"}}),
+        "Problem": _PROBLEM,
+        "Fault": _FAULT,
+        "BatchStatus": _BATCH,
+        "Phase": _PHASE,
+        "Well": record({"status": {"const": "ok"}, "message": TEXT}),
+        "Unwell": record(
+            {
+                "status": {"const": "unavailable"},
+                "message": TEXT,
+                "reasons": {"type": "array", "items": TEXT},
+                "processes": {"type": "object"},
+            }
+        ),
+        "ProcessWell": record({"status": {"const": "ok"}}),
+        "ProcessUnwell": record({"status": {"const": "unavailable"}, "reasons": {"type": "array", "items": TEXT}}),
+    }
+
+
+def _registration(model: type[SeedRegistration | HeadRegistration], max_essays: int) -> Schema:
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    properties = schema["properties"]
+    properties["expected_essay_count"] = {
+        "description": "Number of essays of the batch; a text of digits is taken too.",
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": max_essays},
+            {"type": "string", "pattern": "^[1-9][0-9]{0,2}$"},
+            {"const": True},
+        ],
+    }
+    properties["essay_ids"]["description"] = "Counted, then dropped: as many as expected_essay_count."
+    properties["enable_cj_assessment"] = {
+        "default": False,
+        "anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", "pattern": _any_case(*_TRUE, *_FALSE)}],
+    }
+    temperature = {"type": "number", "minimum": 0, "maximum": 2}
+    properties["cj_default_temperature"] = {
+        "anyOf": [
+            temperature,
+            {"type": "string", "pattern": "^(0|1|2|[01][.][0-9]{1,6})$"},
+            {"type": ["boolean", "null"]},
+        ]
+    }
+    return schema
+
+
+def _any_case(*words: str) -> str:
+    spelt = ("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in words)
+    return f"^({'|'.join(spelt)})$"
+
+
+_FAULT = record(
+    {"type": TEXT, "loc": {"type": "array", "items": {"type": ["string", "integer"]}}, "msg": TEXT},
+    description="One fault of a request. It never repeats what was sent.",
+)
+_PROBLEM = record(
+    {
+        "type": {"type": "string", "description": "urn:batch-orchestrator:error: and the code."},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "code": {"type": "string", "pattern": "^ORC-[A-Z-]+$", "description": "Stable; a page each in docs/errors."},
+        "next_step": TEXT,
+        "correlation_id": {"type": "string", "format": "uuid"},
+        "error": {"type": "string", "description": "The short text of the service before."},
+        "details": {"type": "array", "items": ref("Fault")},
+        "batch_id": TEXT,
+        "reason": TEXT,
+        "limit_bytes": _COUNT,
+        "dead_letter_id": TEXT,
+        "dead_letter_code": TEXT,
+    },
+    optional=(
+        *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
+    ),
+    description="RFC 9457, with the members `error` and `details` of the service before beside it.",
+)
+_PHASE = record(
+    {
+        "status": {"enum": [status.value for status in PhaseStatus]},
+        "attempt": _COUNT,
+        "essay_counts": record(
+            dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), _COUNT)
+        ),
+        "unaccounted": _COUNT,
+        "foreign": _COUNT,
+        "started_at": _TIME_OR_NULL,
+        "completed_at": _TIME_OR_NULL,
+        "error_info": {"anyOf": [record({"reason": TEXT}), {"type": "null"}]},
+        "progress_percentage": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
+    }
+)
+_BATCH = record(
+    {
+        "batch_id": TEXT,
+        "status": {"enum": [status.value for status in BatchStatus]},
+        "version": {"type": "integer", "minimum": 0, "description": "Only grows; it is also the ETag."},
+        "correlation_id": TEXT,
+        "reason": _TEXT_OR_NULL,
+        "stalled": {"type": "boolean"},
+        "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), _COUNT)),
+        "failed_essays": {"type": "array", "items": record({"essay_id": TEXT, "phase": TEXT, "reason": TEXT})},
+        "file_failures": {"type": "array", "items": {"type": "object"}},
+        "file_failures_total": _COUNT,
+        "registered_at": _TIME,
+        "updated_at": _TIME,
+        "ended_at": _TIME_OR_NULL,
+        "pipeline": record({"name": TEXT, "version": {"type": "integer"}}),
+        "deadlines": {
+            "type": "array",
+            "items": record({"kind": TEXT, "phase": _TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
+        },
+        "owner": record({"subject": TEXT, "organisation": TEXT}),
+        "batch_context": {"type": "object", "description": "What the client said (docs/http.md, status)."},
+        "pipeline_state": record(
+            {
+                "batch_id": TEXT,
+                "requested_pipelines": {"type": "array", "items": TEXT},
+                "last_updated": _TIME,
+            },
+            additionalProperties=ref("Phase"),
+            description="Beside these members one for each phase, by its name.",
+        ),
+    }
+)
+
+HEADERS: dict[str, Schema] = {
+    "X-Correlation-ID": {
+        "description": "The caller's correlation id, or a fresh one.",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+        "example": CORRELATION_ID,
+    },
+    "Location": {
+        "description": "Path of the batch's status.",
+        "schema": TEXT,
+        "example": f"/v1/batches/{BATCH_ID}/status",
+    },
+    "ETag": {"description": "The version in quotes.", "schema": TEXT, "example": '"4398046511104"'},
+    "Cache-Control": {"schema": TEXT, "example": "no-cache"},
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+        "example": "1",
+    },
+    "Allow": {"description": "The methods of this path.", "schema": TEXT, "example": "POST"},
+    "Accept-Encoding": {"description": "The encodings that are taken.", "schema": TEXT, "example": "identity"},
+}
+
+
+def header_parameter(name: str, description: str, schema: Schema, example: str) -> Schema:
+    """Return a request header that may be left out."""
+    return {"name": name, "in": "header", "description": description, "schema": schema, "example": example}
+
+
+_NAME: Schema = {"type": "string", "maxLength": 255, "pattern": "^[ -~]*$"}
+PARAMETERS: dict[str, Schema] = {
+    "Idempotency-Key": header_parameter(
+        "Idempotency-Key",
+        "The same key and body give the same batch and the first answer, as often as they are sent.",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+        "5f0c2c0e-6f0f-4c53-9a2b-0f8f4f1f7d11",
+    ),
+    "X-Correlation-ID": header_parameter(
+        "X-Correlation-ID", "Used where it is a UUID, else a fresh one is.", TEXT, CORRELATION_ID
+    ),
+    "X-User-ID": header_parameter("X-User-ID", "The user who asks; claimed, not verified.", _NAME, "teacher-001"),
+    "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
+    "If-None-Match": header_parameter(
+        "If-None-Match", "Versions that the caller has: 304 where the batch has one of them.", TEXT, '"4398046511104"'
+    ),
+}

@@ -1,0 +1,104 @@
+"""Threads for reads that can hang: whoever asks waits for a bounded time, and nothing else waits at all."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Lock, Thread, get_ident
+from typing import Any, TypeVar
+
+from schemas.errors import ProjectionError
+
+Answer = TypeVar("Answer")
+THREADS = 4
+"""Reads of one worker that the database has at a time."""
+
+
+class _Read:
+    """One read: waiting for a thread, in one, or over."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.future: Future[Any] = Future()
+        self.lock = Lock()
+        self.thread: int | None = None
+        self.given_up = False
+        self._work = work
+
+    def run(self) -> None:
+        """Read, unless nobody waits any more."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        with self.lock:
+            self.thread = get_ident()
+        try:
+            outcome = self._work()
+        except BaseException as error:  # noqa: BLE001 - whoever asked is told, not the thread
+            self._leave()
+            self.future.set_exception(error)
+        else:
+            self._leave()
+            self.future.set_result(outcome)
+
+    def _leave(self) -> None:
+        with self.lock:
+            self.thread = None
+
+
+class ReadThreads:
+    """Runs reads in daemon threads, each for up to `timeout_s` from when it was asked for.
+
+    `interrupt` is told the identifier of a thread whose read took longer, and should make that read fail. A thread
+    that stays in its read all the same is not waited for, neither here nor when the process ends.
+    """
+
+    def __init__(self, *, timeout_s: float, interrupt: Callable[[int], None]) -> None:
+        self._timeout_s = timeout_s
+        self._interrupt = interrupt
+        self._reads: SimpleQueue[_Read | None] = SimpleQueue()
+        self._stuck = 0
+        self._lock = Lock()
+        for number in range(THREADS):
+            Thread(target=self._serve, name=f"projection-{number}", daemon=True).start()
+
+    async def run(self, work: Callable[[], Answer]) -> Answer:
+        """Return what `work` returns, called in a thread. Raises `ProjectionError` where that takes too long."""
+        if self._stuck >= THREADS:
+            raise self._no_answer()
+        read = _Read(work)
+        self._reads.put(read)
+        try:
+            async with asyncio.timeout(self._timeout_s) as bound:
+                answer: Answer = await asyncio.wrap_future(read.future)
+                return answer
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self._give_up(read)
+            if bound.expired():
+                raise self._no_answer() from error
+            raise
+
+    def stop(self) -> None:
+        """Let the threads end once they are through with what they read."""
+        for _ in range(THREADS):
+            self._reads.put(None)
+
+    def _serve(self) -> None:
+        while (read := self._reads.get()) is not None:
+            read.run()
+            if read.given_up:
+                with self._lock:
+                    self._stuck -= 1
+
+    def _give_up(self, read: _Read) -> None:
+        with read.lock:  # the thread cannot begin another read meanwhile, which would be interrupted in its place
+            if read.thread is None:
+                return
+            with self._lock:
+                self._stuck += 1
+            read.given_up = True
+            self._interrupt(read.thread)
+
+    def _no_answer(self) -> ProjectionError:
+        return ProjectionError(
+            f"The projection database has not answered within {self._timeout_s:g} s.",
+            next_step="See that it runs and that nothing holds a lock on its tables; registrations go on meanwhile.",
+        )
