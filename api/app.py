@@ -12,6 +12,7 @@ from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
+from api.monitoring.processes import bound_s
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
 from api.registration.service import RegistrationService, policy_of
@@ -44,7 +45,8 @@ def create_app(
             services.tail.start()
             observing = asyncio.create_task(_observe(services.health))
             try:
-                yield
+                with parts.reporting(services.health.own_report):
+                    yield
             finally:
                 observing.cancel()
                 with suppress(asyncio.CancelledError):
@@ -85,7 +87,9 @@ def _services(
         tail=tail,
         batches=batches,
         registering=RegistrationService(tail, batches, parts.requests, policy, settings.response_timeout_s),
-        health=ServiceHealth(tail, parts.groups, max_lag_s=settings.max_lag_s),
+        health=ServiceHealth(
+            tail, parts.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
+        ),
         metrics=metrics,
     )
 

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """Port of a stream process's metrics and health; 0 for none. The api has them on its own port."""
     max_lag_s: float = Field(default=60, gt=0)
     """Seconds behind its input from which a process reports that it is not ready."""
+    report_interval_s: float = Field(default=3, gt=0, le=60)
+    """Seconds between two reports of a process about itself; it is missing after three of them and 3 s more."""
 
     @classmethod
     def settings_customise_sources(

@@ -94,7 +94,7 @@ class ApiMetrics:
 
     def record(self, record: LogRecord) -> None:
         """Count a record of the log."""
-        if record.partition.topic is Topic.STATUS or record.value is None:
+        if record.partition.topic not in (Topic.HISTORY, Topic.DEAD_LETTERS) or record.value is None:
             return
         if self._counts_log is not None and not self._counts_log.won():
             return
