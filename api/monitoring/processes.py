@@ -38,6 +38,8 @@ class ProcessView(Struct, frozen=True, kw_only=True):
     """Seconds since its last record was received."""
     unready_s: float = 0.0
     """How long it has been unassigned, or its state not restored; 0 where it is not so."""
+    heard_here: bool = True
+    """Whether this api has heard it itself; otherwise its record was there before this api began to read."""
     shares_instance: bool = False
     """Whether another live process was started with the same kind and instance."""
 
@@ -145,6 +147,7 @@ class Processes:
             state=state,
             silent_s=self._silent_s(heard, now),
             unready_s=0.0 if heard.unready_since is None else now - heard.unready_since,
+            heard_here=not heard.old,
             shares_instance=shares_instance,
         )
 

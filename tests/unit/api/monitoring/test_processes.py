@@ -141,6 +141,16 @@ def test_what_was_there_before_is_as_old_as_the_leader_says() -> None:
     assert heard.states() == ["live", "live"], "clocks do not matter from then on"
 
 
+def test_who_was_taken_away_before_this_api_began_is_told_only_where_nobody_else_works() -> None:
+    heard = Heard()
+    heard.tell("orchestrator", instance="1", start_id="gone", old=True, appended_ms=1_000_000)
+    heard.tell("projector", appended_ms=1_100_000)
+    assert heard.codes() == [("ORC-PROCESS-MISSING", "orchestrator/1")]
+    heard.tell("orchestrator", appended_ms=1_101_000)
+    assert heard.codes() == []
+    assert heard.states() == ["live", "missing", "live"]
+
+
 def test_silence_is_that_of_all_and_not_broken_by_what_was_there_before() -> None:
     heard = Heard()
     heard.wait(5)
