@@ -13,6 +13,7 @@ from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
+from api.monitoring.processes import bound_s
 from api.monitoring.service_health import ServiceHealth
 from api.openapi import document as openapi
 from api.queries.batches import Batches
@@ -48,7 +49,8 @@ def create_app(
             app.state.services = services
             tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
             try:
-                yield
+                with parts.reporting(services.health.own_report):
+                    yield
             finally:
                 for task in tasks:
                     task.cancel()
@@ -99,7 +101,9 @@ def _services(
         batches=batches,
         registering=RegistrationService(tail, batches, parts.requests, policy, settings.response_timeout_s),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
-        health=ServiceHealth(tail, parts.groups, max_lag_s=settings.max_lag_s),
+        health=ServiceHealth(
+            tail, parts.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
+        ),
         metrics=metrics,
     )
     return services, poll

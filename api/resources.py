@@ -1,19 +1,20 @@
 """The worker's doors to the outside: Kafka and the projection database. Tests put fakes in their place."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 
 from msgspec import Struct
 
 from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
-from api.monitoring.consumer_groups import Group, Groups, GroupWatch
 from api.queries.database import DatabaseProjection
 from api.queries.projection import ProjectionQueries
 from api.settings import ApiSettings
+from runtime.health import ProcessHealth, ProcessHealthReport
 from runtime.kafka.admin import KafkaAdmin
-from schemas.topics import ROUTER_INPUTS, Topic
+from runtime.process_report import ProcessReporter
+from schemas.topics import Topic
 from state.projection import Identity
 
 
@@ -24,7 +25,10 @@ class Resources(Struct, frozen=True):
     requests: RequestLog
     ends: EndOffsets
     projection: ProjectionQueries
-    groups: Groups
+    health: ProcessHealth
+    """What the reading of the log tells about this process."""
+    reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
+    """Reports this process on the topic of the processes, as the given function sees it, until it is left."""
 
 
 MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
@@ -46,29 +50,19 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
         lambda: _identity(cluster, topics.name(Topic.INBOX)),
         timeout_s=settings.projection_timeout_s,
     )
-    groups = GroupWatch(kafka, _groups(settings), interval_s=settings.health_interval_s)
-    groups.start()
+    health = ProcessHealth("api", max_lag_s=settings.max_lag_s, grouped=False)
     try:
         yield Resources(
-            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, cluster),
+            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, cluster, health.on_statistics),
             requests=requests,
             ends=KafkaEnds(cluster, topics),
             projection=projection,
-            groups=groups,
+            health=health,
+            reporting=lambda report: ProcessReporter("api", settings, report),
         )
     finally:
-        groups.stop()
         await requests.close()
         projection.close()
-
-
-def _groups(settings: ApiSettings) -> list[Group]:
-    topics = settings.topics()
-    return [
-        Group("router", settings.router_group, tuple(topics.name(topic) for topic in ROUTER_INPUTS)),
-        Group("orchestrator", settings.orchestrator_group, (topics.name(Topic.INBOX),)),
-        Group("projector", settings.projector_group, ()),
-    ]
 
 
 def _identity(cluster: KafkaAdmin, inbox: str) -> Identity:

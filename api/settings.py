@@ -41,8 +41,6 @@ class ApiSettings(Settings):
     """How long the projection database may take for one read, before the answer does without it or is 503."""
     tail_bytes: int = Field(default=256 * MIB, ge=MIB)
     """Memory for snapshots that the projection has not passed yet."""
-    health_interval_s: float = Field(default=3.0, gt=0)
-    """Seconds between two looks at the consumer groups; `max_lag_s` is from when a group counts as behind."""
 
     @property
     def open_to_network(self) -> bool:

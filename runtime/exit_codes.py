@@ -45,3 +45,13 @@ _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
 def exit_code(error: BaseException) -> int:
     """Return the exit code for an error that ends a process."""
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), FAULT)
+
+
+def known_error(error: BaseException | None) -> OrchestratorError | None:
+    """Return the first error of the product in the chain of causes: libraries wrap what they let through."""
+    seen = 0
+    while error is not None and seen < 10:
+        if isinstance(error, OrchestratorError):
+            return error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+    return None

@@ -12,8 +12,17 @@ from typing import Any
 
 from msgspec import Struct
 
+from runtime.kafka.open_transactions import OpenTransactions
+from schemas.errors import Code
+from schemas.internal.processes import InputPosition, OpenTransaction, ProcessProblem
+
 STATISTICS_INTERVAL_MS = 1_000
 _START_GRACE_S = 60.0
+_CHANGELOG = "changelog__"
+"""Prefix of the topics that hold a store's changes: not inputs, and read at a recovery alone."""
+NOT_READY = Code.PROCESS_NOT_READY
+BEHIND = Code.PROCESS_BEHIND
+OPEN_TRANSACTION = Code.OPEN_TRANSACTION
 
 
 class ProcessHealthReport(Struct, frozen=True, kw_only=True):
@@ -31,6 +40,12 @@ class ProcessHealthReport(Struct, frozen=True, kw_only=True):
     """Now minus the time of the last processed record while there is more to read; 0 when caught up."""
     reasons: tuple[str, ...]
     """Why it is not ready; empty when it is."""
+    problems: tuple[ProcessProblem, ...] = ()
+    """The reasons, each with its error code and what to do about it."""
+    open_transactions: tuple[OpenTransaction, ...] = ()
+    """Transactions that have held back an input for longer than they may."""
+    positions: tuple[InputPosition, ...] = ()
+    """How far each assigned partition has been read."""
 
     @property
     def ready(self) -> bool:
@@ -39,7 +54,10 @@ class ProcessHealthReport(Struct, frozen=True, kw_only=True):
 
 
 class ProcessHealth:
-    """Collects what is known; `report` can be called from any thread."""
+    """Collects what is known; `report` can be called from any thread.
+
+    `grouped` is false for a process that reads without a consumer group: it has no assignment to wait for.
+    """
 
     def __init__(
         self,
@@ -47,6 +65,7 @@ class ProcessHealth:
         *,
         max_lag_s: float = 60,
         stall_s: float = 20,
+        grouped: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._process = process
@@ -55,7 +74,10 @@ class ProcessHealth:
         self._clock = clock
         self._started = clock()
         self._beat: float | None = None
-        self._assigned = False
+        self._grouped = grouped
+        self._assigned = not grouped
+        self._transactions = OpenTransactions()
+        self._positions: tuple[InputPosition, ...] = ()
         self._behind: frozenset[tuple[str, int]] = frozenset()
         self._assigned_since: dict[tuple[str, int], float] = {}
         self._caught_up: dict[tuple[str, int], float] = {}
@@ -75,8 +97,11 @@ class ProcessHealth:
         now = self._clock()
         parsed = json.loads(statistics)
         self._beat = now
-        self._assigned = parsed.get("cgrp", {}).get("join_state") == "steady"
+        self._assigned = not self._grouped or parsed.get("cgrp", {}).get("join_state") == "steady"
         partitions = dict(_assigned_partitions(parsed))
+        inputs = {at: state for at, state in partitions.items() if not at[0].startswith(_CHANGELOG)}
+        self._transactions.saw(inputs, now)
+        self._positions = tuple(_position(at, state) for at, state in sorted(inputs.items()))
         self._assigned_since = {at: self._assigned_since.get(at, now) for at in partitions}
         self._behind = frozenset(at for at, state in partitions.items() if _has_more(state))
         self._caught_up = {
@@ -93,6 +118,8 @@ class ProcessHealth:
         alive = now - self._beat <= self._stall_s if self._beat is not None else now - self._started <= _START_GRACE_S
         restored = self._restored()
         lag = self._lag_seconds(now)
+        transactions = self._transactions.overdue(now)
+        problems = [*self._problems(alive=alive, restored=restored, lag=lag), *map(transaction_problem, transactions)]
         return ProcessHealthReport(
             process=self._process,
             alive=alive,
@@ -100,7 +127,10 @@ class ProcessHealth:
             restored=restored,
             partitions=len(self._assigned_since),
             lag_seconds=round(lag, 3),
-            reasons=tuple(self._reasons(alive=alive, restored=restored, lag=lag)),
+            reasons=tuple(problem.message for problem in problems),
+            problems=tuple(problems),
+            open_transactions=transactions,
+            positions=self._positions,
         )
 
     def _lag_seconds(self, now: float) -> float:
@@ -114,17 +144,40 @@ class ProcessHealth:
             return min(now, caught_up if caught_up is not None else self._assigned_since.get(at, now))
         return min(now, max(time_ms / 1000, caught_up or 0.0))
 
-    def _reasons(self, *, alive: bool, restored: bool, lag: float) -> list[str]:
-        reasons = []
+    def _problems(self, *, alive: bool, restored: bool, lag: float) -> list[ProcessProblem]:
+        found = []
         if not alive:
-            reasons.append(f"The processing loop has not polled for {self._stall_s:.0f} s.")
+            found.append(
+                ProcessProblem(
+                    NOT_READY,
+                    f"The processing loop has not polled for {self._stall_s:.0f} s.",
+                    "Read the process's log; start it again where it does not go on.",
+                )
+            )
         if not self._assigned:
-            reasons.append("The consumer group has not settled.")
+            found.append(ProcessProblem(NOT_READY, "The consumer group has not settled.", _WAIT))
         if not restored:
-            reasons.append("Local state is being read back.")
+            found.append(ProcessProblem(NOT_READY, "Local state is being read back.", _WAIT))
         if lag > self._max_lag_s:
-            reasons.append(f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed.")
-        return reasons
+            message = f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed."
+            found.append(
+                ProcessProblem(BEHIND, message, "Look at its log and its load; more instances share the work.")
+            )
+        return found
+
+
+_WAIT = "Wait a moment; read the process's log where it stays so."
+
+
+def transaction_problem(found: OpenTransaction) -> ProcessProblem:
+    """Return what to say about a transaction that holds back an input."""
+    return ProcessProblem(
+        OPEN_TRANSACTION,
+        f"A transaction on {found.topic}[{found.partition}] has been open at offset {found.offset} for "
+        f"{found.seconds:.0f} s: nothing from there on can be read.",
+        "End it at its producer, or find it with `kafka-transactions.sh find-hanging` and abort it with "
+        "`kafka-transactions.sh abort`.",
+    )
 
 
 def _assigned_partitions(statistics: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, Any]]]:
@@ -142,3 +195,7 @@ def _has_more(partition: dict[str, Any]) -> bool:
         end = partition.get("hi_offset", -1)
     waiting: bool = partition.get("fetchq_cnt", 0) > 0 or 0 <= partition.get("next_offset", -1) < end
     return waiting
+
+
+def _position(at: tuple[str, int], state: dict[str, Any]) -> InputPosition:
+    return InputPosition(at[0], at[1], int(state.get("next_offset", -1)), int(state.get("ls_offset", -1)))

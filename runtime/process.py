@@ -11,6 +11,7 @@ from runtime.health import ProcessHealth
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
+from runtime.process_report import ProcessReporter
 from runtime.settings import Settings
 from runtime.settings_loading import ignored_variables
 from runtime.shutdown import Shutdown
@@ -49,7 +50,7 @@ class Process:
 def run_process(name: str, settings: Settings, work: Callable[[Process], None], *, metrics_port: bool = True) -> int:
     """Run `work` in the main thread until it returns or fails, and return the exit code.
 
-    `metrics_port` is false for a process that serves its metrics and health by itself.
+    `metrics_port` is false for a process that serves its metrics and health, and reports itself, by itself.
 
     An error is one message on stderr: its code, what is wrong and the next step. What nobody has foreseen is
     `ORC-INTERNAL`, with its traceback in the log.
@@ -67,6 +68,8 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
                         process.metrics, process.health, host=settings.metrics_host, port=settings.metrics_port
                     )
                 )
+            if metrics_port:
+                stack.enter_context(ProcessReporter(name, settings, process.health.report))
             process.log.info("starting")
             work(process)
             process.log.info("stopped", exit_code=process.exit_code)
@@ -78,7 +81,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
 
 
 def _report(name: str, error: Exception) -> int:
-    known = _known(error)
+    known = exit_codes.known_error(error)
     if known is None:
         get_logger(name).error("failed", exc_info=error)
         known = OrchestratorError(
@@ -89,13 +92,3 @@ def _report(name: str, error: Exception) -> int:
     sys.stderr.write(f"{name}: {known}\n")
     sys.stderr.flush()
     return code
-
-
-def _known(error: BaseException | None) -> OrchestratorError | None:
-    """Return the first error of the product in the chain of causes: libraries wrap what they let through."""
-    seen = 0
-    while error is not None and seen < 10:
-        if isinstance(error, OrchestratorError):
-            return error
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return None

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     70 and a traceback of what it waited for."""
     max_lag_s: float = Field(default=60, gt=0)
     """Seconds behind its input from which a process reports that it is not ready."""
+    report_interval_s: float = Field(default=3, gt=0, le=60)
+    """Seconds between two reports of a process about itself; it is missing after three of them and 3 s more."""
 
     @classmethod
     def settings_customise_sources(

@@ -52,6 +52,11 @@ class Code(StrEnum):
     CONTENT_ENCODING = "ORC-CONTENT-ENCODING"  # a body is compressed
     BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time
     TOO_MANY_VALUES = "ORC-TOO-MANY-VALUES"  # a request's JSON holds more values than are taken
+    PROCESS_MISSING = "ORC-PROCESS-MISSING"  # a process that should run has not been heard of
+    INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
+    PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
+    PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
+    OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input topic has been open for more than 10 s
     # The orchestrator's state.
     STATE = "ORC-STATE"  # local or replicated state cannot be trusted
     STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about

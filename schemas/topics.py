@@ -11,6 +11,11 @@ DAY_MS = 86_400_000
 RETENTION_MS = 30 * DAY_MS
 """Inbox, history and dead letters are kept equally long: what can be seen can be explained."""
 SEGMENT_MS = DAY_MS
+PROCESSES_SEGMENT_MS = 600_000
+"""Of the process reports: only closed segments are compacted, and an api reads the whole topic when it starts."""
+PROCESSES_PARTITIONS = 1
+"""Of the process reports: few small records, whose one order and one clock (the leader's) readers rely on."""
+PROCESSES_MAX_BYTES = 1_048_576
 DEFAULT_PREFIX = "huleedu"
 
 
@@ -35,6 +40,7 @@ class Topic(StrEnum):
     STATUS = "huleedu.batch.status.v1"
     HISTORY = "huleedu.batch.history.v1"
     DEAD_LETTERS = "huleedu.batch.dead_letter.v1"
+    PROCESSES = "huleedu.batch.orchestrator.processes.v1"
 
 
 PHASE_COMMANDS: dict[str, Topic] = {
@@ -66,6 +72,7 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
     cleanup: Literal["delete", "compact"]
     max_message_bytes: int
     retention_ms: int = RETENTION_MS
+    segment_ms: int = SEGMENT_MS
     append_time: bool = False
     """Whether the broker stamps the records (LogAppendTime)."""
 
@@ -77,7 +84,7 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
         else:
             config["delete.retention.ms"] = str(self.retention_ms)
         if self.owner == "own":
-            config["segment.ms"] = str(SEGMENT_MS)
+            config["segment.ms"] = str(self.segment_ms)
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
         return config
@@ -88,8 +95,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
 
     prefix: str = DEFAULT_PREFIX
     partitions: int = 4
-    """Partitions of each own topic. Fixed for the life of the state: with another count, a batch's events would go to
-    a partition that does not hold its state."""
+    """Partitions of each own topic keyed by batch. Fixed for the life of the state: with another count, a batch's
+    events would go to a partition that does not hold its state."""
     peer_partitions: int = 3
     """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
@@ -120,6 +127,15 @@ class TopicTable(Struct, frozen=True, kw_only=True):
             self._own(Topic.STATUS, "compact", limits.state_bytes),
             self._own(Topic.HISTORY, "delete", limits.state_bytes),
             self._own(Topic.DEAD_LETTERS, "delete", limits.dead_letter_bytes),
+            TopicSpec(
+                name=self.name(Topic.PROCESSES),
+                owner="own",
+                partitions=PROCESSES_PARTITIONS,
+                cleanup="compact",
+                max_message_bytes=PROCESSES_MAX_BYTES,
+                segment_ms=PROCESSES_SEGMENT_MS,
+                append_time=True,
+            ),
             TopicSpec(
                 name=self.changelog,
                 owner="own",

@@ -1,21 +1,22 @@
-"""The log as the api reads it: status, history and dead letters, read committed, without a consumer group.
+"""The log as the api reads it: status, history, dead letters, processes; read committed, without a consumer group.
 
 `KafkaLog` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from msgspec import Struct
 
+from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.headers import headers_of
 from schemas.errors import BrokerError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
 from state.projection import require_not_ahead
 
-FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
+FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS, Topic.PROCESSES)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
@@ -47,7 +48,8 @@ class KafkaLog(Protocol):
         """Begin to read, and return the ends as they are now.
 
         Status partitions start at the offset given, or at their beginning; where `offsets` is None, a little before
-        their end. Other partitions start at their end. `positions` tells where.
+        their end. Partitions of the processes start at their beginning, all others at their end. `positions` tells
+        where.
         """
 
     def read(self, timeout_s: float) -> list[LogRecord]:
@@ -82,6 +84,8 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
     Raises `ProjectionError` where the projection reflects more than there is: new snapshots would look old.
     """
+    if partition.topic is Topic.PROCESSES:
+        return low
     if partition.topic is not Topic.STATUS:
         return high
     require_not_ahead(f"{partition.topic.value}[{partition.number}]", projected, high)
@@ -89,16 +93,29 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
 
 class KafkaLogConsumer:
-    """The log on a Kafka cluster. `cluster` is asked for partitions and offsets; by default through a shared client."""
+    """The log on a Kafka cluster.
+
+    `cluster` is asked for partitions and offsets; by default through a shared client. `on_statistics` is called with
+    librdkafka's statistics by the thread that reads.
+    """
 
     def __init__(
-        self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int, cluster: KafkaAdmin | None = None
+        self,
+        kafka: Mapping[str, Any],
+        topics: TopicTable,
+        largest_bytes: int,
+        cluster: KafkaAdmin | None = None,
+        on_statistics: Callable[[str], None] | None = None,
     ) -> None:
         self._topics = topics
         self._cluster = KafkaAdmin(kafka) if cluster is None else cluster
+        statistics: dict[str, Any] = {}
+        if on_statistics is not None:
+            statistics = {"stats_cb": on_statistics, "statistics.interval.ms": STATISTICS_INTERVAL_MS}
         self._consumer = Consumer(
             {
                 **kafka,
+                **statistics,
                 "group.id": "batch-orchestrator-api-tail",  # named because it must be; nothing is committed or joined
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,

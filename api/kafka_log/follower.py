@@ -14,6 +14,7 @@ from threading import BoundedSemaphore, Event, Thread
 from api.kafka_log.consumer import KafkaLog, LogPartition, LogRecord
 from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
 from api.kafka_log.waiters import Waiters, within
+from api.monitoring.processes import Processes
 from runtime.logs import get_logger
 from schemas.errors import BrokerError, OrchestratorError
 from schemas.internal.records import REQUEST_ID, VERSION
@@ -29,7 +30,7 @@ _log = get_logger("api.kafka_log.follower")
 
 
 class KafkaLogFollower:
-    """Follows status, history and dead letters.
+    """Follows status, history, dead letters and the reports of the processes.
 
     `observe` is shown each record on the event loop, `failed` is called there once if the tail cannot go on. Somebody
     else (`ProjectionPoll`) tells where the projection is, and starts this once that is known or cannot be known.
@@ -44,6 +45,8 @@ class KafkaLogFollower:
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self.view = view
+        self.processes = Processes()
+        """What has been heard of each process of the product."""
         self.positions: dict[LogPartition, int] = {}
         """Next offsets; control records have been passed."""
         self.readable: dict[LogPartition, int] = {}
@@ -77,10 +80,15 @@ class KafkaLogFollower:
 
     @property
     def ready(self) -> bool:
-        """Whether it has read everything that was there when it started, and still reads."""
+        """Whether it has read everything about batches that was there when it started, and still reads."""
         if self._ends is None or self.error is not None:
             return False
-        return all(self.positions.get(partition, 0) >= end for partition, end in self._ends.items())
+        return self._has_read(lambda topic: topic is not Topic.PROCESSES)
+
+    @property
+    def processes_read(self) -> bool:
+        """Whether it has read every report of a process that was there when it started."""
+        return self._ends is not None and self._has_read(lambda topic: topic is Topic.PROCESSES)
 
     @property
     def status_partitions(self) -> int:
@@ -131,6 +139,10 @@ class KafkaLogFollower:
         _log.error("tail_failed", error=str(error))
         self._failed(error)
 
+    def _has_read(self, of: Callable[[Topic], bool]) -> bool:
+        ends = {partition: end for partition, end in (self._ends or {}).items() if of(partition.topic)}
+        return all(self.positions.get(partition, 0) >= end for partition, end in ends.items())
+
     # ------------------------------------------------------------------------------------------- on the event loop
 
     def _take(self, records: list[LogRecord], positions: dict[LogPartition, int]) -> None:
@@ -149,6 +161,10 @@ class KafkaLogFollower:
 
     def _fold(self, record: LogRecord) -> None:
         self.readable[record.partition] = record.offset + 1
+        if record.partition.topic is Topic.PROCESSES:
+            old = record.offset < (self._ends or {}).get(record.partition, 0)
+            self.processes.fold(record.key, record.value, record.time_ms, old=old)
+            return
         self._observe(record)
         if record.partition.topic is Topic.STATUS:
             batch_id = record.key.decode(errors="replace")

@@ -1,32 +1,47 @@
-"""Whether the whole is well: every process group there, assigned and in time, and the tail alive."""
+"""Whether the whole is well: every process there and in time, nothing held back, and the tail alive."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from api.kafka_log.consumer import LogPartition
 from api.kafka_log.follower import KafkaLogFollower
-from api.monitoring.consumer_groups import Groups, GroupState
 from api.monitoring.lag import LagClock
+from api.monitoring.process_findings import (
+    Finding,
+    ProcessSummary,
+    findings,
+    open_transaction_findings,
+    summaries,
+)
+from runtime.health import ProcessHealth, ProcessHealthReport
+from schemas.errors import Code
+from schemas.internal.processes import ProcessProblem
 from schemas.topics import Topic
 
 WELL: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
 """The body that the original answers with."""
 _UNWELL_MESSAGE = "Batch Orchestrator Service is not healthy"
+_WAIT = "Wait a moment; read the log of the api where it stays so."
+_CLUSTER = "Check that the Kafka cluster answers this api; its log has what Kafka said."
 
 
 class ServiceHealthReport(Struct, frozen=True, kw_only=True):
     """The state of the whole at one moment."""
 
-    reasons: tuple[str, ...]
-    """Sentences; empty when it is well."""
-    processes: tuple[GroupState, ...]
+    findings: tuple[Finding, ...]
+    """What is wrong; empty when it is well."""
+    processes: tuple[ProcessSummary, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong, as sentences."""
+        return tuple(str(finding) for finding in self.findings)
 
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.reasons
+        return not self.findings
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body of `/healthz`."""
@@ -45,17 +60,23 @@ class ServiceHealthReport(Struct, frozen=True, kw_only=True):
             "status": "unavailable",
             "message": _UNWELL_MESSAGE,
             "reasons": list(self.reasons),
+            "problems": [finding.body() for finding in self.findings],
             "processes": processes,
         }
 
 
 class ServiceHealth:
-    """Puts together what the groups and the tail say. For the event loop alone."""
+    """Puts together what the processes say of themselves and what the tail sees. For the event loop alone.
 
-    def __init__(self, tail: KafkaLogFollower, groups: Groups, *, max_lag_s: float) -> None:
+    `own` is what this process knows about itself. Where nothing has been heard of any process for `silence_s`, this
+    one included, it is the api that does not hear, and no process is called missing.
+    """
+
+    def __init__(self, tail: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
         self._tail = tail
-        self._groups = groups
+        self._own = own
         self._max_lag_s = max_lag_s
+        self._silence_s = silence_s
         self._projection_lag: LagClock[LogPartition] = LagClock()
 
     def observe(self) -> None:
@@ -78,42 +99,58 @@ class ServiceHealth:
 
     def report(self) -> ServiceHealthReport:
         """Return the state of the whole."""
-        seen, error = self._groups.states()
-        states = tuple(self._with_projection(state) for state in seen)
-        reasons = [*self.tail_reasons(), *((error,) if error else ()), *self._reasons(states)]
+        views = self._tail.processes.views()
+        states = summaries(views, {"projector": self.projection_behind_s()})
+        found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._tail_reasons()]
+        seen = self._own.report().open_transactions
+        if self._hears():
+            found += findings(views, states, max_lag_s=self._max_lag_s, seen=seen)
+        else:
+            found += [*self._deafness(), *open_transaction_findings(seen)]
         if self._tail.projection_error is not None:
-            reasons.append(f"projector: {self._tail.projection_error}")
-        return ServiceHealthReport(reasons=tuple(reasons), processes=states)
+            found.append(Finding(Code.PROJECTION, "projector", self._tail.projection_error, ""))
+        return ServiceHealthReport(findings=tuple(found), processes=states)
+
+    def own_report(self) -> ProcessHealthReport:
+        """Return what this process tells about itself on the topic of the processes."""
+        report = self._own.report()
+        problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._tail_reasons()]
+        problems += report.problems
+        return ProcessHealthReport(
+            process=report.process,
+            alive=report.alive and self._tail.error is None,
+            assigned=self._tail.started,
+            restored=self._tail.ready,
+            partitions=report.partitions,
+            lag_seconds=report.lag_seconds,
+            reasons=tuple(problem.message for problem in problems),
+            problems=tuple(problems),
+            open_transactions=report.open_transactions,
+            positions=report.positions,
+        )
 
     def tail_reasons(self) -> list[str]:
         """Return why this process cannot answer registrations now."""
+        return [f"api: {reason}" for reason in self._tail_reasons()]
+
+    def _tail_reasons(self) -> list[str]:
         if self._tail.error is not None:
-            return [f"api: the log is not followed any more: {self._tail.error}"]
+            return [f"the log is not followed any more: {self._tail.error}"]
         if self._tail.waiting_for is not None:
-            return [f"api: {self._tail.waiting_for}"]
+            return [self._tail.waiting_for]
         if not self._tail.ready:
-            return ["api: the log is still being read up to its end."]
+            return ["the log is still being read up to its end."]
         return []
 
-    def _with_projection(self, state: GroupState) -> GroupState:
-        if state.process != "projector":
-            return state
-        behind = max(state.behind_s, self.projection_behind_s())
-        return GroupState(
-            process=state.process,
-            members=state.members,
-            assigned=state.assigned,
-            settled=state.settled,
-            behind_s=behind,
-        )
+    def _hears(self) -> bool:
+        """Whether what is known about the processes is of now."""
+        return self._tail.processes_read and self._tail.processes.silence_s() <= self._silence_s
 
-    def _reasons(self, states: Sequence[GroupState]) -> list[str]:
-        reasons = []
-        for state in states:
-            if not state.members:
-                reasons.append(f"{state.process}: no process is running.")
-            elif not state.assigned:
-                reasons.append(f"{state.process}: no partitions are assigned yet.")
-            if state.behind_s > self._max_lag_s:
-                reasons.append(f"{state.process}: {state.behind_s:.0f} s behind; {self._max_lag_s:.0f} s are allowed.")
-        return reasons
+    def _deafness(self) -> list[Finding]:
+        if not self._tail.started:
+            return []  # the tail says why
+        if not self._tail.processes_read:
+            return [Finding(Code.NOT_READY, "api", "the reports of the processes are still being read.", _WAIT)]
+        silence_s = self._tail.processes.silence_s()
+        message = f"no process, this one included, has been heard of for {silence_s:.0f} s."
+        return [Finding(Code.BROKER, "api", message, _CLUSTER)]

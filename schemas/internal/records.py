@@ -4,6 +4,7 @@ from schemas.internal.codec import RecordDecoder, encode
 from schemas.internal.events import InboxRecord
 from schemas.internal.history import HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord
+from schemas.internal.processes import ProcessRecord
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 
@@ -15,6 +16,7 @@ REQUEST_ID = "request_id"
 decode_inbox: RecordDecoder[InboxRecord] = RecordDecoder(InboxRecord)
 decode_status: RecordDecoder[StatusRecord] = RecordDecoder(StatusRecord)
 decode_history: RecordDecoder[HistoryRecord] = RecordDecoder(HistoryRecord)
+decode_process: RecordDecoder[ProcessRecord] = RecordDecoder(ProcessRecord)
 
 
 def inbox_outgoing(record: InboxRecord) -> OutgoingRecord:
@@ -41,3 +43,8 @@ def history_outgoing(record: HistoryRecord) -> OutgoingRecord:
     if record.request_id is not None:
         headers.append((REQUEST_ID, record.request_id.encode()))
     return OutgoingRecord(Topic.HISTORY, record.batch_id.encode(), encode(record), tuple(headers))
+
+
+def process_outgoing(record: ProcessRecord) -> OutgoingRecord:
+    """Return the process record to publish. It has no headers: all it says is in its value."""
+    return OutgoingRecord(Topic.PROCESSES, record.name.encode(), encode(record))

@@ -7,11 +7,18 @@ from pathlib import Path
 
 from schemas import ids
 from schemas.internal.outgoing import OutgoingRecord
-from schemas.internal.records import history_outgoing, inbox_outgoing, status_outgoing, status_tombstone
+from schemas.internal.records import (
+    history_outgoing,
+    inbox_outgoing,
+    process_outgoing,
+    status_outgoing,
+    status_tombstone,
+)
 from schemas.outbound.render import render
 from schemas.topics import TopicTable
 from state.codec import encode_batch
 from tests.golden.facts import BATCH, CORRELATION, EVENT
+from tests.golden.processes import processes
 from tests.golden.records import batches, histories, inbox_records, statuses
 from tests.golden.wire import dead_letters, effects, requests
 
@@ -41,6 +48,7 @@ def examples() -> dict[str, bytes]:
     outgoing |= {name: render(effect, TopicTable()) for name, effect in effects().items()}
     outgoing |= {name: status_outgoing(record) for name, record in statuses().items()}
     outgoing |= {name: history_outgoing(record) for name, record in histories().items()}
+    outgoing |= {name: process_outgoing(record) for name, record in processes().items()}
     outgoing["status-purged"] = status_tombstone(BATCH, 2_000)
     found = {name: _written(record) for name, record in outgoing.items()}
     found |= {name: encode_batch(batch) + b"\n" for name, batch in batches().items()}

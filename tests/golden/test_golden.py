@@ -3,10 +3,10 @@
 import pytest
 
 from schemas.internal.dead_letters import parse_dead_letter
-from schemas.internal.records import decode_history, decode_inbox, decode_status
+from schemas.internal.records import decode_history, decode_inbox, decode_process, decode_status
 from state.codec import decode_batch
 from tests.golden import examples as golden
-from tests.golden import records, wire
+from tests.golden import processes, records, wire
 
 EXAMPLES = golden.examples()
 
@@ -37,6 +37,11 @@ def test_a_status_of_old_is_read(name: str, record: object) -> None:
 @pytest.mark.parametrize(("name", "record"), records.histories().items())
 def test_a_history_of_old_is_read(name: str, record: object) -> None:
     assert decode_history(value_of(name)) == record
+
+
+@pytest.mark.parametrize(("name", "record"), processes.processes().items())
+def test_a_process_record_of_old_is_read(name: str, record: object) -> None:
+    assert decode_process(value_of(name)) == record
 
 
 @pytest.mark.parametrize(("name", "batch"), records.batches().items())

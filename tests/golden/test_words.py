@@ -12,6 +12,7 @@ import pytest
 from schemas.internal.effects import Effect
 from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import Body, OutcomeStatus
+from schemas.internal.processes import ProcessState
 from schemas.limits import Limits
 from schemas.topics import TopicTable
 from state.decision.decide import decide
@@ -19,7 +20,10 @@ from state.decision.result import Decision
 
 FILE = Path(__file__).parent / "words.json"
 WORDS: dict[str, Any] = json.loads(FILE.read_text())
-ENUMS: tuple[type[StrEnum], ...] = (BatchStatus, PhaseStatus, Disposition, DeadlineKind, ReasonCode, OutcomeStatus)
+ENUMS: tuple[type[StrEnum], ...] = (
+    *(BatchStatus, PhaseStatus, Disposition, DeadlineKind, ReasonCode, OutcomeStatus),
+    ProcessState,
+)
 
 
 def words() -> dict[str, Any]:

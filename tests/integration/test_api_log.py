@@ -12,7 +12,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog
-from api.monitoring.readable_records import ReadableRecordProbe
 from api.queries.database import DatabaseProjection
 from cli.broker import Kafka
 from runtime.kafka.admin import KafkaAdmin
@@ -21,6 +20,7 @@ from runtime.settings import Settings
 from schemas.errors import BrokerError, ProjectionError, RecordTooLarge, TopicError
 from schemas.topics import Topic
 from state.projection import Identity, Writer, open_engine
+from tests.integration.orchestrating import read_topics
 from tests.patience import PATIENCE_S
 from topology.topics import provisioning
 
@@ -166,10 +166,9 @@ def test_requests_are_durable_when_append_returns(world: World) -> None:
             await requests.close()
 
     asyncio.run(append())
-    reader = ReadableRecordProbe(world.settings.kafka())
-    for partition in (0, 1):
-        assert reader.readable((world.topics.name(Topic.REQUESTS), partition), 0, 1)
-    reader.close()
+    names = [world.topics.name(Topic.REQUESTS)]
+    found = read_topics(world.settings.kafka_bootstrap_servers, names, "read_committed")
+    assert sorted(message.key() or b"" for message in found) == sorted(KEYS)
 
 
 def test_a_cluster_that_does_not_acknowledge_is_told() -> None:
@@ -182,23 +181,6 @@ def test_a_cluster_that_does_not_acknowledge_is_told() -> None:
             await requests.close()
 
     asyncio.run(append())
-
-
-def test_a_gap_without_records_is_no_lag(world: World) -> None:
-    world.write(Topic.STATUS, KEYS)
-    place = (world.topics.name(Topic.STATUS), 0)
-    records = sum(partition_of(key, 2) == 0 for key in KEYS)
-    gaps = ReadableRecordProbe(world.settings.kafka())
-    try:
-        assert gaps.readable(place, records - 1, records + 1), "a record waits"
-        assert not gaps.readable(place, records, records + 1), "the control record of the transaction alone"
-        world.write(Topic.STATUS, KEYS, commit=False)
-        end = asyncio.run(world.ends())[LogPartition(Topic.STATUS, 0)]
-        assert not gaps.readable(place, records, end), "an aborted transaction"
-        world.write(Topic.STATUS, KEYS)
-        assert gaps.readable(place, records, asyncio.run(world.ends())[LogPartition(Topic.STATUS, 0)])
-    finally:
-        gaps.close()
 
 
 def test_a_projection_of_another_cluster_is_refused(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def differences(table: TopicTable, actual: Mapping[str, ActualTopic]) -> list[Di
         if topic is None:
             found.append(_missing(spec, is_output=spec.name in outputs))
         elif spec.owner == "own":
-            found += _own(spec, topic)
+            found += _own(spec, topic, keyed=spec.partitions == table.partitions)
         else:
             found += _peer(spec, topic, is_output=spec.name in outputs)
     return found
@@ -64,7 +64,8 @@ def _missing(spec: TopicSpec, *, is_output: bool) -> Difference:
     )
 
 
-def _own(spec: TopicSpec, topic: ActualTopic) -> list[Difference]:
+def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference]:
+    """Return how an own topic differs; `keyed` is false for one whose partitions are not those of the state."""
     found = []
     if topic.partitions != spec.partitions:
         found.append(
@@ -73,7 +74,9 @@ def _own(spec: TopicSpec, topic: ActualTopic) -> list[Difference]:
                 severity="error",
                 what=f"It has {topic.partitions} partitions, not {spec.partitions}.",
                 remedy=f"Set TOPIC_PARTITIONS to {topic.partitions} if all own topics have as many; otherwise stop "
-                "all processes and move to a new inbox generation: keys would part from their state.",
+                "all processes and move to a new inbox generation: keys would part from their state."
+                if keyed
+                else "Delete it and run `bos topics apply`: processes write to it again what it held.",
             )
         )
     for name, wanted in spec.config().items():

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
 
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -11,10 +12,10 @@ from httpx import ASGITransport, AsyncClient
 from api.app import create_app
 from api.dependencies import Services
 from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
-from api.monitoring.consumer_groups import GroupState
 from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings
+from runtime.health import ProcessHealth
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, OrchestratorError, RecordTooLarge, UnreadableRecord
 from schemas.inbound.normalise import normalise
@@ -22,7 +23,14 @@ from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.internal.records import decode_status, history_outgoing, status_outgoing, status_tombstone
+from schemas.internal.processes import ProcessRecord, ProcessState
+from schemas.internal.records import (
+    decode_status,
+    history_outgoing,
+    process_outgoing,
+    status_outgoing,
+    status_tombstone,
+)
 from schemas.internal.status import StatusRecord
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
@@ -100,7 +108,7 @@ class MemoryCluster:
             )
             self.append(letter)
             return
-        version = sum(len(log) for log in self.logs.values()) + 1
+        version = sum(len(log) for at, log in self.logs.items() if at.topic is not Topic.PROCESSES) + 1
         event = Event(
             batch_id=inbox.batch_id,
             origin=inbox.origin,
@@ -228,17 +236,32 @@ class MemoryProjection:
             self.reflected[partition] = log[-1].offset + 1 if log else 0
 
 
-def well(process: str) -> GroupState:
-    return GroupState(process=process, members=1, assigned=4, settled=True, behind_s=0.0)
+INTERVAL_S = 60.0
+"""Between two reports: a machine that is slow makes no process missing."""
 
 
-class MemoryGroups:
-    def __init__(self) -> None:
-        self.seen: Sequence[GroupState] = [well("router"), well("orchestrator"), well("projector")]
-        self.error: str | None = None
-
-    def states(self) -> tuple[Sequence[GroupState], str | None]:
-        return self.seen, self.error
+def process_record(kind: str, **facts: Any) -> ProcessRecord:
+    """Return what a process of `kind` that is well tells about itself, but for `facts`."""
+    given: dict[str, Any] = {
+        "writer": 1,
+        "least_reader": 1,
+        "kind": kind,
+        "instance": "0",
+        "start_id": f"{kind}-start",
+        "state": ProcessState.RUNNING,
+        "host": "host-1",
+        "pid": 17,
+        "version": "0.1.0",
+        "settings_digest": "ab" * 32,
+        "started_ms": 1_750_000_000_000,
+        "time_ms": 1_750_000_000_000,
+        "interval_s": INTERVAL_S,
+        "alive": True,
+        "assigned": True,
+        "restored": True,
+        "partitions": 4,
+    }
+    return ProcessRecord(**given | facts)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -266,7 +289,6 @@ class World:
         self.projection = projection
         self.app = app
         self.services: Services = app.state.services
-        self.groups = MemoryGroups()
         self.failures: list[Exception] = []
         """What the tail told when it could not go on."""
 
@@ -287,6 +309,11 @@ class World:
 
         await until(waited_for)
 
+    def tell(self, *records: ProcessRecord) -> None:
+        """Let processes report themselves."""
+        for record in records:
+            self.cluster.append(process_outgoing(record), marker=False)
+
 
 @asynccontextmanager
 async def world(
@@ -295,12 +322,17 @@ async def world(
     *,
     database: ProjectionQueries | None = None,
     wait_ready: bool = True,
+    processes: tuple[str, ...] = ("router", "orchestrator", "projector"),
     **settings: object,
 ) -> AsyncIterator[World]:
-    """Run an api over `cluster`, and `database` where it is a real one; further arguments are settings."""
+    """Run an api over `cluster`, and `database` where it is a real one, with `processes` that are well.
+
+    Further arguments are settings.
+    """
     cluster = cluster or MemoryCluster()
     projection = projection or MemoryProjection(cluster)
-    groups = MemoryGroups()
+    for kind in processes:
+        cluster.append(process_outgoing(process_record(kind)), marker=False)
     failures: list[Exception] = []
 
     @asynccontextmanager
@@ -310,17 +342,19 @@ async def world(
             requests=MemoryRequests(cluster),
             ends=MemoryEnds(cluster),
             projection=database or projection,
-            groups=groups,
+            health=ProcessHealth("api", grouped=False),
+            reporting=nullcontext,
         )
 
-    app = create_app(ApiSettings(peer_era=cluster.policy.peer_era, **settings), parts, on_failure=failures.append)  # type: ignore[arg-type]
+    given = {"peer_era": cluster.policy.peer_era, "report_interval_s": INTERVAL_S, **settings}
+    app = create_app(ApiSettings(**given), parts, on_failure=failures.append)  # type: ignore[arg-type]
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://api") as client,
     ):
         found = World(app, cluster, client, projection)
-        found.groups, found.failures = groups, failures
+        found.failures = failures
         if wait_ready:
             await answers(client, "/readyz", 200)
         yield found

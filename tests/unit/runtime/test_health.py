@@ -132,3 +132,60 @@ def test_state_that_is_being_read_back_is_told() -> None:
     health.watch_restored(lambda: False)
     health.on_statistics(statistics())
     assert "being read back" in health.report().reasons[0]
+
+
+def held_back(offset: int, end: int, *, waiting: int = 0, fetched: int | None = None) -> str:
+    state = partition(fetched=offset if fetched is None else fetched, end=offset, waiting=waiting) | {"hi_offset": end}
+    return statistics(state)
+
+
+def test_a_transaction_that_stays_open_is_told_with_its_place_and_goes_when_it_ends() -> None:
+    clock = Clock()
+    health = ProcessHealth("router", clock=clock)
+    health.on_statistics(held_back(17, 20))
+    assert health.report().ready, "a transaction may be open for a while"
+    clock.now += 11
+    health.on_statistics(held_back(17, 25))
+    report = health.report()
+    assert [(one.topic, one.partition, one.offset, one.seconds) for one in report.open_transactions] == [
+        ("t", 0, 17, 11.0)
+    ]
+    assert "t[0] has been open at offset 17 for 11 s" in report.reasons[0]
+    assert report.problems[0].code == "ORC-OPEN-TRANSACTION"
+    assert not report.ready
+    health.on_statistics(statistics(partition(fetched=25, end=25)))
+    assert health.report().ready
+
+
+def test_transactions_that_follow_each_other_are_none_that_stays_open() -> None:
+    clock = Clock()
+    health = ProcessHealth("router", clock=clock)
+    for second in range(60):
+        health.on_statistics(held_back(17 + second, 20 + second))
+        clock.now += 1
+    assert health.report().open_transactions == ()
+
+
+def test_offsets_of_a_partition_that_is_not_fetched_now_tell_nothing() -> None:
+    clock = Clock()
+    health = ProcessHealth("router", clock=clock)
+    for state in (held_back(17, 20, waiting=900), held_back(17, 20, fetched=12)):
+        for _ in range(30):
+            health.on_statistics(state)
+            clock.now += 1
+        assert health.report().open_transactions == ()
+
+
+def test_positions_are_those_of_the_inputs() -> None:
+    health = ProcessHealth("orchestrator", clock=Clock())
+    numbered = {"0": partition(fetched=3, end=8)}
+    topics = {"inbox": {"partitions": numbered}, "changelog__inbox": {"partitions": numbered}}
+    health.on_statistics(json.dumps({"cgrp": {"join_state": "steady"}, "topics": topics}))
+    assert [(at.topic, at.partition, at.position, at.end) for at in health.report().positions] == [("inbox", 0, 3, 8)]
+
+
+def test_a_process_without_a_group_waits_for_no_assignment() -> None:
+    health = ProcessHealth("api", grouped=False, clock=Clock())
+    assert health.report().assigned
+    health.on_statistics(statistics(partition(fetched=8, end=8), join_state="init"))
+    assert health.report().ready

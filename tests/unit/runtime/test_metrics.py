@@ -102,6 +102,9 @@ def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:
         "partitions": 0,
         "lag_seconds": 0.0,
         "reasons": [],
+        "problems": [],
+        "open_transactions": [],
+        "positions": [],
     }
 
 

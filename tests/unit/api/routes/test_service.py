@@ -1,18 +1,20 @@
 """Health, metrics, and what holds for every route."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 from httpx import Response
-from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.errors import BrokerError
+from schemas.internal.outgoing import OutgoingRecord
+from schemas.internal.processes import OpenTransaction, ProcessProblem, ProcessState
 from schemas.internal.records import decode_status
 from schemas.topics import Topic
 from tests.unit.api.bodies import seed_body
-from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, until, well, world
+from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, process_record, until, world
 
 pytestmark = pytest.mark.anyio
 REGISTER = "/v1/batches/register"
@@ -43,27 +45,118 @@ async def reasons(api: World) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("process", ["router", "orchestrator", "projector"])
-async def test_defect_41_health_sees_each_process_that_is_missing_unassigned_or_behind(process: str) -> None:
+async def told(api: World, code: str, words: str) -> dict[str, str]:
+    """Return what health says under `code` with these words, when it does."""
+
+    def found() -> list[dict[str, str]]:
+        problems = api.services.health.report().findings
+        return [one.body() for one in problems if one.code == code and words in one.message]
+
+    async def there() -> bool:
+        return bool(found())
+
+    await until(there)
+    assert (await api.client.get("/healthz")).status_code == 503
+    return found()[0]
+
+
+PROCESSES = ("router", "orchestrator", "projector")
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+async def test_defect_41_health_sees_each_kind_of_process_that_is_not_there(process: str) -> None:
+    async with world(processes=tuple(name for name in PROCESSES if name != process)) as api:
+        assert (await told(api, "ORC-PROCESS-MISSING", "no process is running"))["process"] == process
+        api.tell(process_record(process))
+        await answers(api.client, "/healthz", 200)
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+async def test_defect_41_health_sees_each_process_that_is_unassigned_behind_or_not_ready(process: str) -> None:
+    problem = ProcessProblem("ORC-PROCESS-NOT-READY", "Local state is being read back.")
+    kinds: dict[tuple[str, str], dict[str, Any]] = {
+        ("ORC-PROCESS-NOT-READY", "no partitions are assigned"): {"partitions": 0},
+        ("ORC-PROCESS-BEHIND", "45 s behind"): {"lag_s": 45.0},
+        ("ORC-PROCESS-NOT-READY", "being read back"): {"restored": False, "problems": (problem,)},
+    }
     async with world(max_lag_s=30) as api:
-        others = [well(name) for name in ("router", "orchestrator", "projector") if name != process]
-        missing = well(process)
-        kinds = {
-            "no process is running": replace(missing, members=0, assigned=0),
-            "no partitions are assigned": replace(missing, assigned=0),
-            "45 s behind": replace(missing, behind_s=45.0),
-        }
-        for words, state in kinds.items():
-            api.groups.seen = [*others, state]
+        for (code, words), facts in kinds.items():
+            api.tell(process_record(process, **facts))
+            found = await told(api, code, words)
+            assert found["process"].startswith(process)
             (reason,) = await reasons(api)
-            assert reason.startswith(process)
-            assert words in reason
+            assert reason == f"{found['process']}: {found['message']}"
+        api.tell(process_record(process))
+        await answers(api.client, "/healthz", 200)
 
 
-async def test_defect_41_health_sees_that_the_groups_cannot_be_asked() -> None:
+async def test_a_process_that_stops_in_order_is_not_missing_where_another_goes_on() -> None:
     async with world() as api:
-        api.groups.error = "The Kafka cluster does not tell about its groups."
-        assert await reasons(api) == ["The Kafka cluster does not tell about its groups."]
+        api.tell(process_record("orchestrator", instance="1", start_id="another"))
+        api.tell(process_record("orchestrator", instance="1", start_id="another", state=ProcessState.STOPPED))
+
+        async def stopped() -> bool:
+            return "stopped" in [view.state for view in api.services.tail.processes.views()]
+
+        await until(stopped)
+        assert (await api.client.get("/healthz")).status_code == 200
+        api.tell(process_record("router", state=ProcessState.STOPPED))
+        await told(api, "ORC-PROCESS-MISSING", "no process is running")
+
+
+async def test_a_process_that_has_ended_with_an_error_is_told_with_its_code() -> None:
+    async with world() as api:
+        fault = ProcessProblem("ORC-STATE", "The state is foreign.", "Use another directory.")
+        api.tell(process_record("orchestrator", state=ProcessState.FAILED, problems=(fault,)))
+        found = await told(api, "ORC-STATE", "The state is foreign")
+        assert (found["process"], found["next_step"]) == ("orchestrator/0", "Use another directory.")
+
+
+async def test_two_processes_with_one_instance_are_told() -> None:
+    async with world() as api:
+        one = process_record("orchestrator")
+        other = process_record("orchestrator", start_id="another", host="host-2")
+        api.tell(one, other, one, other)
+        assert (await told(api, "ORC-INSTANCE-TWICE", "two processes with one INSTANCE"))["process"] == "orchestrator/0"
+        assert {"host-1", "host-2"} <= set(" ".join(await reasons(api)).split())
+        api.tell(process_record("orchestrator", start_id="another", state=ProcessState.STOPPED))
+        await answers(api.client, "/healthz", 200)
+
+
+async def test_an_open_transaction_is_told_once_however_many_readers_it_holds_back() -> None:
+    held = OpenTransaction("huleedu.els.batch.phase.outcome.v1", 2, 17, 12.0)
+    async with world() as api:
+        api.tell(
+            process_record("router", open_transactions=(held,)), process_record("projector", open_transactions=(held,))
+        )
+        found = await told(api, "ORC-OPEN-TRANSACTION", "huleedu.els.batch.phase.outcome.v1[2]")
+        assert "offset 17 for 12 s" in found["message"]
+        assert "find-hanging" in found["next_step"]
+        assert len(await reasons(api)) == 1
+        api.tell(process_record("router"), process_record("projector"))
+        await answers(api.client, "/healthz", 200)
+
+
+async def test_where_nothing_is_heard_no_process_is_called_missing() -> None:
+    async with world() as api:
+        await answers(api.client, "/healthz", 200)
+        api.services.health._silence_s = -1.0
+        (reason,) = await reasons(api)
+        assert reason.startswith("api: no process, this one included, has been heard of")
+
+
+async def test_a_damaged_report_is_passed_over() -> None:
+    async with world() as api:
+        api.cluster.append(OutgoingRecord(Topic.PROCESSES, b"router/0", b"not json"), marker=False)
+        api.cluster.append(OutgoingRecord(Topic.PROCESSES, b"router/\xff", b"{}"), marker=False)
+        api.tell(process_record("router", lag_s=1.5))
+
+        async def heard() -> bool:
+            return any(view.record.lag_s == 1.5 for view in api.services.tail.processes.views())
+
+        await until(heard)
+        assert (await api.client.get("/healthz")).status_code == 200
+    assert api.failures == []
 
 
 async def test_defect_41_health_sees_a_dead_tail() -> None:

@@ -48,3 +48,12 @@ def test_own_and_output_topics_must_be_there_and_input_topics_need_not() -> None
 
 def test_every_difference_says_what_to_do() -> None:
     assert all(difference.remedy.endswith(".") for difference in found({}))
+
+
+def test_a_topic_whose_partitions_hold_no_state_can_be_made_again() -> None:
+    reports, inbox = TABLE.name(Topic.PROCESSES), TABLE.name(Topic.INBOX)
+    actual = cluster()
+    changed = {name: ActualTopic(9, actual[name].config) for name in (reports, inbox)}
+    remedies = {one.topic: one.remedy for one in found({**actual, **changed})}
+    assert remedies[reports].startswith("Delete it")
+    assert "TOPIC_PARTITIONS" in remedies[inbox]

@@ -1,0 +1,170 @@
+"""Each process tells about itself on a topic, from a thread of its own: health is made from what is heard.
+
+Nothing of this is in the way of the work: the producer is not that of the stream application, nothing here raises, and
+while Kafka is away reports are dropped. A process that cannot report falls silent, and is told as missing.
+"""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import msgspec
+
+from runtime import exit_codes
+from runtime.health import ProcessHealthReport
+from runtime.kafka.report_producer import KafkaReportProducer, ReportProducer
+from runtime.logs import get_logger
+from runtime.metrics import build_info
+from runtime.settings import Settings
+from schemas.errors import Code
+from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.processes import ProcessProblem, ProcessRecord, ProcessState
+from schemas.internal.records import process_outgoing
+from schemas.topics import Topic
+
+_LOOK_S = 0.5
+"""Seconds between two looks at the process itself: what has changed is told at once."""
+_LAST_WORD_S = 1.0
+"""Patience with the last record at a stop."""
+_MOST_POSITIONS = 2_000
+"""Assigned partitions whose positions are told; the record has to fit its topic."""
+_OWN_TO_A_PROCESS = {
+    *("service_name", "log_level", "log_format", "environment", "instance", "state_dir"),
+    *("metrics_host", "metrics_port", "kafka_bootstrap_servers"),
+}
+_MAY_HOLD_SECRETS = {"kafka_sasl_username", "kafka_sasl_password", "kafka_extra", "projection_url"}
+
+_log = get_logger("runtime.process_report")
+
+
+class ProcessReporter:
+    """Reports one process until it is left; a context manager.
+
+    `report` is asked from the reporter's thread. Where the block ends by an error the last record says so.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        settings: Settings,
+        report: Callable[[], ProcessHealthReport],
+        *,
+        producer: ReportProducer | None = None,
+    ) -> None:
+        self._report = report
+        self._interval_s = settings.report_interval_s
+        self._producer = producer or KafkaReportProducer(
+            settings.kafka(),
+            settings.topics().name(Topic.PROCESSES),
+            delivery_s=max(1.0, 2 * settings.report_interval_s),
+            on_result=self._written,
+        )
+        self._first = ProcessRecord(
+            writer=FORMAT_VERSION,
+            least_reader=LEAST_READER,
+            kind=kind,
+            instance=settings.instance,
+            start_id=str(uuid4()),
+            state=ProcessState.RUNNING,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=build_info()["version"],
+            settings_digest=settings_digest(settings),
+            started_ms=_now_ms(),
+            time_ms=0,
+            interval_s=settings.report_interval_s,
+        )
+        self._ends_with = ProcessState.STOPPED, tuple[ProcessProblem, ...]()
+        self._fault: str | None = None
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="process-report", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._ends_with = ProcessState.FAILED, (_problem(error),)
+        self._stopping.set()
+        self._thread.join(2 * _LAST_WORD_S)
+
+    def _run(self) -> None:
+        told: object = None
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                record = self._record()
+                state = _changes(record)
+                if state != told or time.monotonic() >= due:
+                    told, due = state, time.monotonic() + self._interval_s
+                    self._send(record)
+            except Exception:  # noqa: BLE001 - the process goes on without its reports
+                _log.exception("process_report_failed")
+            self._stopping.wait(min(_LOOK_S, self._interval_s))
+        state, problems = self._ends_with
+        last = msgspec.structs.replace(self._first, state=state, problems=problems, time_ms=_now_ms())
+        outgoing = process_outgoing(last)
+        assert outgoing.value is not None
+        self._producer.close(outgoing.key, outgoing.value, _LAST_WORD_S)
+
+    def _record(self) -> ProcessRecord:
+        report = self._report()
+        return msgspec.structs.replace(
+            self._first,
+            time_ms=_now_ms(),
+            alive=report.alive,
+            assigned=report.assigned,
+            restored=report.restored,
+            partitions=report.partitions,
+            lag_s=report.lag_seconds,
+            problems=report.problems,
+            open_transactions=report.open_transactions,
+            positions=report.positions[:_MOST_POSITIONS],
+        )
+
+    def _send(self, record: ProcessRecord) -> None:
+        outgoing = process_outgoing(record)
+        assert outgoing.value is not None
+        self._producer.send(outgoing.key, outgoing.value)
+
+    def _written(self, fault: str | None) -> None:
+        if fault is not None and self._fault is None and not self._stopping.is_set():
+            _log.warning("process_report_not_written", reason=fault)
+        elif fault is None and self._fault is not None:
+            _log.info("process_report_written_again")
+        self._fault = fault
+
+
+def settings_digest(settings: Settings) -> str:
+    """Return a digest of the settings that processes share, without secrets, addresses and a process's own names."""
+    shared = set(Settings.model_fields) - _OWN_TO_A_PROCESS - _MAY_HOLD_SECRETS
+    chosen = {name: str(getattr(settings, name)) for name in sorted(shared)}
+    return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
+
+
+def _changes(record: ProcessRecord) -> object:
+    """Return what is told at once when it changes."""
+    codes = tuple(problem.code for problem in record.problems)
+    transactions = tuple((one.topic, one.partition, one.offset) for one in record.open_transactions)
+    return record.alive, record.assigned, record.restored, record.partitions, codes, transactions
+
+
+def _problem(error: BaseException) -> ProcessProblem:
+    known = exit_codes.known_error(error)
+    if known is None:
+        # Its text may hold anything, an address with a password too; the log has it.
+        return ProcessProblem(Code.INTERNAL, f"{type(error).__name__}.", "Read the process's log.")
+    return ProcessProblem(known.code, known.message[:1_000], known.next_step[:1_000])
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
