@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 from msgspec import Struct
 
 from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer, unreachable
@@ -14,6 +13,7 @@ from api.monitoring.consumer_groups import Group, Groups, GroupWatch
 from api.queries.database import DatabaseProjection
 from api.queries.projection import ProjectionQueries
 from api.settings import ApiSettings
+from runtime.kafka.lasting_admin import LastingAdmin
 from schemas.topics import ROUTER_INPUTS, Topic
 from state.projection import Identity
 
@@ -37,25 +37,29 @@ MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
 async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     """Open the cluster and the database that the settings name; nothing is asked of them yet."""
     topics, kafka = settings.topics(), settings.kafka()
-    admin = AdminClient(kafka)
+    silence_s = settings.kafka_silence_timeout_s / 2  # new clients come early enough for whoever waits for an answer
+    admin = LastingAdmin(kafka, silence_s=silence_s)
     requests = KafkaRequestLog(
         kafka,
         topics.name(Topic.REQUESTS),
         timeout_s=settings.write_timeout_s,
         largest_bytes=settings.max_input_bytes,
+        silence_s=silence_s,
     )
     projection = DatabaseProjection(settings.projection_url, lambda: _identity(admin, topics.name(Topic.INBOX)))
     groups = GroupWatch(kafka, _groups(settings), interval_s=settings.health_interval_s)
     groups.start()
+    admin.start()
     try:
         yield Resources(
-            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes),
+            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, silence_s=silence_s),
             requests=requests,
             ends=KafkaEnds(admin, topics),
             projection=projection,
             groups=groups,
         )
     finally:
+        admin.stop()
         groups.stop()
         await requests.close()
         projection.close()
@@ -70,7 +74,7 @@ def _groups(settings: ApiSettings) -> list[Group]:
     ]
 
 
-def _identity(admin: AdminClient, inbox: str) -> Identity:
+def _identity(admin: LastingAdmin, inbox: str) -> Identity:
     """Return whose events a projection of this cluster holds."""
     try:
         cluster = admin.describe_cluster(request_timeout=_TIMEOUT_S).result()

@@ -6,6 +6,7 @@
     ├── StateError               local or replicated state cannot be trusted
     ├── ProjectionError          the projection database cannot be used
     ├── BrokerError              the Kafka cluster cannot be reached or started
+    │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
     │       └── EraGap           the peers' era cannot take what the body says (HTTP 422)
@@ -65,6 +66,12 @@ class BrokerError(OrchestratorError):
     """The Kafka cluster cannot be reached, or the development broker cannot be started."""
 
     code = "ORC-BROKER"
+
+
+class LivenessError(BrokerError):
+    """The process does not do its work any more, and no call of its own brings it back."""
+
+    code = "ORC-NO-LIFE"
 
 
 class UnreadableRecord(OrchestratorError):

@@ -1,16 +1,19 @@
 """The log as the api reads it: status, history and dead letters, read committed, without a consumer group.
 
-`KafkaLog` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
+`KafkaLog` is what the tail needs, `KafkaLogConsumer` is Kafka's; the tests bring a log in memory.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from msgspec import Struct
 
+from runtime.kafka.client_watch import ASK_EVERY_S, ASK_TIMEOUT_S, Connections, heard
+from runtime.kafka.clients import client_properties
 from runtime.kafka.headers import headers_of
-from schemas.errors import BrokerError, StateError, TopicError
+from schemas.errors import BrokerError, LivenessError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
 from state.projection import require_not_ahead
 
@@ -18,7 +21,8 @@ FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
-_METADATA_TIMEOUT_S = 10.0
+_METADATA_TIMEOUT_S = 5.0
+_STATISTICS_MS = 1_000
 
 
 class LogPartition(NamedTuple):
@@ -48,8 +52,14 @@ class KafkaLog(Protocol):
         Status partitions start at the offset given, or at their beginning; the others at their end.
         """
 
+    def resume(self, positions: Mapping[LogPartition, int]) -> None:
+        """Begin to read every partition where another log has got to. Raises `BrokerError`."""
+
     def read(self, timeout_s: float) -> list[LogRecord]:
-        """Return what has come, waiting for the first record up to `timeout_s`."""
+        """Return what has come, waiting for the first record up to `timeout_s`.
+
+        Raises `LivenessError` where the cluster has not answered for so long that only another log helps.
+        """
 
     def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition; control records and aborted ones have been passed."""
@@ -78,19 +88,26 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
 
 class KafkaLogConsumer:
-    """The log on a Kafka cluster."""
+    """The log on a Kafka cluster. `silence_s` is how long it may go without an answer; for ever where it is None."""
 
-    def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int) -> None:
+    def __init__(
+        self, kafka: Mapping[str, Any], topics: TopicTable, largest_bytes: int, *, silence_s: float | None = None
+    ) -> None:
         self._topics = topics
+        self._silence_s = silence_s
+        self._connections = Connections()
+        self._asked_at = self._heard_at = time.monotonic()
         self._consumer = Consumer(
-            {
-                **kafka,
+            client_properties(kafka)
+            | {
                 "group.id": "batch-orchestrator-api-tail",  # named because it must be; nothing is committed or joined
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
+                "statistics.interval.ms": _STATISTICS_MS,
+                "stats_cb": self._connections.on_statistics,
                 "fetch.wait.max.ms": _FETCH_WAIT_MS,
                 "fetch.max.bytes": max(largest_bytes, 8_388_608),
                 "queued.max.messages.kbytes": 65_536,
@@ -107,18 +124,29 @@ class KafkaLogConsumer:
         self._counts = self._partition_counts()
         partitions = topic_partitions(self._counts)
         ends: dict[LogPartition, int] = {}
-        assignment: list[TopicPartition] = []
         for partition in partitions:
             low, high = self._watermarks(partition)
             ends[partition] = high
             start = start_of(partition, offsets.get(partition, low), low, high)
             self._positions[partition] = start
-            assignment.append(TopicPartition(self._topics.name(partition.topic), partition.number, start))
-        self._consumer.assign(assignment)
+        self._assign()
         return ends
+
+    def resume(self, positions: Mapping[LogPartition, int]) -> None:
+        """Assign every partition at its position. Raises what `reach` does."""
+        self._counts = self._partition_counts()
+        self._positions = dict(positions)
+        self._assign()
+
+    def _assign(self) -> None:
+        self._consumer.assign(
+            [TopicPartition(self._topics.name(at.topic), at.number, offset) for at, offset in self._positions.items()]
+        )
+        self._heard_at = time.monotonic()
 
     def read(self, timeout_s: float) -> list[LogRecord]:
         """Return what has come. Raises `BrokerError` for an error that the client cannot heal by itself."""
+        self._require_answers()
         first = self._consumer.poll(timeout_s)
         if first is None:
             return []
@@ -134,7 +162,7 @@ class KafkaLogConsumer:
 
     def check(self) -> None:
         """Raise `StateError` where the number of partitions has changed: keys would be elsewhere."""
-        counts = self._partition_counts()
+        counts = self._partition_counts(ASK_TIMEOUT_S)
         if counts != self._counts:
             raise StateError(
                 f"The numbers of partitions have changed from {_shown(self._counts)} to {_shown(counts)}.",
@@ -144,6 +172,19 @@ class KafkaLogConsumer:
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+    def _require_answers(self) -> None:
+        now = time.monotonic()
+        if self._silence_s is None or now - self._asked_at < ASK_EVERY_S:
+            return
+        if heard(self._consumer, self._connections, timeout_s=ASK_TIMEOUT_S / 2):
+            self._heard_at = time.monotonic()
+        elif now - self._heard_at > self._silence_s:
+            raise LivenessError(
+                f"The log's client has had no good answer from Kafka for {now - self._heard_at:.0f} s.",
+                next_step="None: a new client takes its place. If it repeats, look at the brokers and the network.",
+            )
+        self._asked_at = time.monotonic()
 
     def _record(self, message: Message) -> LogRecord | None:
         error = message.error()
@@ -171,12 +212,12 @@ class KafkaLogConsumer:
     def _partition(self, topic: str, number: int) -> LogPartition:
         return LogPartition(self._topics.topic(topic), number)
 
-    def _partition_counts(self) -> dict[Topic, int]:
+    def _partition_counts(self, timeout_s: float = _METADATA_TIMEOUT_S) -> dict[Topic, int]:
         counts: dict[Topic, int] = {}
         for topic in FOLLOWED:
             name = self._topics.name(topic)
             try:
-                metadata = self._consumer.list_topics(name, timeout=_METADATA_TIMEOUT_S).topics[name]
+                metadata = self._consumer.list_topics(name, timeout=timeout_s).topics[name]
             except KafkaException as error:
                 raise unreachable(error) from error
             if metadata.error is not None or not metadata.partitions:

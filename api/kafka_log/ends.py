@@ -7,6 +7,7 @@ from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from api.kafka_log.consumer import LogPartition, unreachable
+from runtime.kafka.lasting_admin import LastingAdmin
 from schemas.topics import TopicTable
 
 
@@ -24,7 +25,7 @@ class KafkaEnds:
     an answer that has been given may rest on a record that this partition does not show yet.
     """
 
-    def __init__(self, admin: AdminClient, topics: TopicTable) -> None:
+    def __init__(self, admin: AdminClient | LastingAdmin, topics: TopicTable) -> None:
         self._admin = admin
         self._topics = topics
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from runtime.kafka.clients import client_properties
+
 _LIMIT_S = 3.0
 _POLL_S = 0.5
 
@@ -62,7 +64,7 @@ class ReadableRecordProbe:
         if self._consumer is None:
             self._consumer = Consumer(
                 {
-                    **self._kafka,
+                    **client_properties(self._kafka),
                     "group.id": "batch-orchestrator-api-gaps",  # named because it must be; never joined
                     "enable.auto.commit": False,
                     "isolation.level": "read_committed",

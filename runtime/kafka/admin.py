@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from runtime.kafka.clients import client_properties
 from schemas.errors import BrokerError, TopicError
 
 REQUEST_TIMEOUT_S = 15.0
@@ -39,7 +40,7 @@ class KafkaAdmin:
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
         self._address = str(kafka["bootstrap.servers"])
-        self._admin = AdminClient({**kafka, "client.id": "batch-orchestrator-admin"})
+        self._admin = AdminClient(client_properties(kafka, {"client.id": "batch-orchestrator-admin"}))
 
     def cluster_id(self) -> str:
         """Return the id that the cluster was formatted with."""
@@ -53,6 +54,7 @@ class KafkaAdmin:
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has."""
         try:
+            self._admin.poll(0)  # its log lines and errors wait for that
             known = self._admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
         except KafkaException as error:
             raise self._broker_unreachable(error) from error

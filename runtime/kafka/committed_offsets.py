@@ -11,6 +11,8 @@ from typing import Any, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from runtime.kafka.clients import client_properties
+
 Partition = tuple[str, int]
 
 _COORDINATOR_COMES = {
@@ -32,7 +34,7 @@ class CommittedOffsets:
 
     def __init__(self, kafka: Mapping[str, Any], group: str, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._consumer = Consumer({**kafka, "group.id": group, "enable.auto.commit": False})
+        self._consumer = Consumer(client_properties(kafka, {"group.id": group, "enable.auto.commit": False}))
 
     def read(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the next offset of each partition that has one committed."""

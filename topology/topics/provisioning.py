@@ -1,18 +1,17 @@
 """Creating and checking the topics. Own topics are held strictly to the table, peers' topics are taken as they are."""
 
-import logging
 import time
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from runtime.kafka.clients import client_properties
 from runtime.settings import Settings
 from schemas.errors import BrokerError, OrchestratorError, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topics.drift import ActualTopic, Difference, differences
 
-_KAFKA_LOG = logging.getLogger("librdkafka")
 _clients: dict[str, AdminClient] = {}
 _REQUEST_TIMEOUT_S = 15.0
 _VISIBLE_S = 15.0
@@ -74,10 +73,10 @@ def connect(settings: Settings) -> AdminClient:
     Raises:
         BrokerError: nothing answered within the start's timeout; names the address.
     """
-    config = {**settings.kafka(), "client.id": "batch-orchestrator-topics"}
-    cluster = repr(sorted(config.items()))
+    config = client_properties(settings.kafka(), {"client.id": "batch-orchestrator-topics"})
+    cluster = repr(sorted(settings.kafka().items()))
     if cluster not in _clients:
-        _clients[cluster] = AdminClient(config, logger=_KAFKA_LOG)
+        _clients[cluster] = AdminClient(config)
     admin = _clients[cluster]
     try:
         admin.list_topics(timeout=settings.startup_timeout_s)
