@@ -18,7 +18,7 @@ _REPEATING = ("librdkafka", "quixstreams.kafka.consumer", "quixstreams.kafka.pro
 _REPEAT_AFTER_S = 30.0
 _NUMBERS = re.compile(r"\d+")
 _COMPARED, _MOST_TOLD = 200, 1_000
-_NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
+_NOISY = {"alembic": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
 
 
 def configure_logging(settings: Settings, process: str, *, stream: TextIO | None = None) -> None:

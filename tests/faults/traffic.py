@@ -11,6 +11,8 @@ import httpx
 
 from tests.e2e.http import BODY
 
+LATE_S = 2.0
+"""Seconds from which an answer does not count as service."""
 CALM_S = 5.0
 """Seconds without one bad answer that count as served."""
 _ANSWER_S = 30.0
@@ -19,9 +21,10 @@ _LOOK_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One call: when it was sent (monotonic seconds), its status (0: no answer), and of which batch it told."""
+    """One call: when it was sent and answered (monotonic seconds), its status (0: no answer), and its batch."""
 
     sent: float
+    answered: float
     key: str
     status: int
     batch_id: str = ""
@@ -73,11 +76,13 @@ class Traffic:
             time.sleep(_LOOK_S)
 
     def _last_bad(self, moment: float) -> float:
-        """When the last call was sent, from `moment` on, that was not answered well or not within a second."""
+        """When the last call was answered that was answered badly or late; now, where one waits for too long."""
         now = time.monotonic()
-        bad = [one.sent for one in list(self.registrations) if one.status != 202]
-        bad += [one.sent for one in list(self.health) if one.status != 200]
-        bad += [sent for sent in list(self._under_way.values()) if now - sent > 1.0]
+        bad = [
+            one.answered for one in list(self.registrations) if one.status != 202 or one.answered - one.sent > LATE_S
+        ]
+        bad += [one.answered for one in list(self.health) if one.status != 200]
+        bad += [now for sent in list(self._under_way.values()) if now - sent > LATE_S]
         return max(bad, default=moment)
 
     def _seen(self, start: float, end: float) -> bool:
@@ -104,7 +109,7 @@ class Traffic:
         status, body = await _call(
             client, "POST", f"{url}/v1/batches/register", json=BODY, headers={"Idempotency-Key": key}
         )
-        self.registrations.append(Sample(sent, key, status, str(body.get("batch_id", ""))))
+        self.registrations.append(Sample(sent, time.monotonic(), key, status, str(body.get("batch_id", ""))))
         del self._under_way[key]
 
     async def _watch_health(self, client: httpx.AsyncClient) -> None:
@@ -112,7 +117,7 @@ class Traffic:
             for url in self._urls:
                 sent = time.monotonic()
                 status, _ = await _call(client, "GET", f"{url}/healthz", timeout=3.0)
-                self.health.append(Sample(sent, url, status))
+                self.health.append(Sample(sent, time.monotonic(), url, status))
             await asyncio.sleep(_LOOK_S)
 
 
