@@ -3,9 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+ROUNDS ?= 1
+KILLS ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test lint faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +33,9 @@ lint: install ## style, types and import rules
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+faults: install ## brokers freeze and go, processes are killed, under traffic; some 25 minutes; ROUNDS=10 KILLS=100
+	@ROUNDS=$(ROUNDS) KILLS=$(KILLS) $(BIN)/pytest tests/faults -s $(ARGS)
 
 bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)

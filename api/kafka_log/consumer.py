@@ -147,11 +147,15 @@ class KafkaLogConsumer:
     def read(self, timeout_s: float) -> list[LogRecord]:
         """Return what has come. Raises `BrokerError` for an error that the client cannot heal by itself."""
         self._require_answers()
-        first = self._consumer.poll(timeout_s)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(_MOST_RECORDS, 0)]
-        return [record for message in messages if (record := self._record(message)) is not None]
+        # One by one: `consume` counts the end of a partition as a record, and its position would be one too high.
+        found: list[LogRecord] = []
+        message = self._consumer.poll(timeout_s)
+        while message is not None:
+            record = self._record(message)
+            if record is not None:
+                found.append(record)
+            message = self._consumer.poll(0) if len(found) < _MOST_RECORDS else None
+        return found
 
     def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition, control records passed."""

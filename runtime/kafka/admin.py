@@ -9,8 +9,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from runtime.kafka.clients import client_properties
 from schemas.errors import BrokerError, TopicError
 
-REQUEST_TIMEOUT_S = 15.0
-"""Patience with one request to the cluster."""
+REQUEST_TIMEOUT_S = 6.0
+"""Patience with one request to the cluster: a client that gets no answer by then may never get one."""
 
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""

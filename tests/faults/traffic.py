@@ -71,8 +71,9 @@ class Traffic:
             good_from = max(moment, self._last_bad(moment))
             if now - good_from > CALM_S and self._seen(good_from, now):
                 return good_from - moment
-            told = [(round(one.sent - moment, 1), one.status) for one in self.health[-3:] + self.registrations[-3:]]
-            assert good_from - moment < within_s, f"not served {now - moment:.0f} s after the last fault: {told}"
+            last = [(round(one.answered - moment, 1), one.status) for one in self.health[-3:] + self.registrations[-3:]]
+            assert good_from - moment < within_s, f"not served {now - moment:.0f} s after the last fault: {last}"
+            assert now - moment < within_s + _ANSWER_S, f"no calls for {CALM_S} s: {last}"
             time.sleep(_LOOK_S)
 
     def _last_bad(self, moment: float) -> float:

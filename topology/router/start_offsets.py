@@ -11,7 +11,7 @@ from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.errors import BrokerError, ConfigurationError
 
-_REQUEST_TIMEOUT_S = 15.0
+_REQUEST_TIMEOUT_S = 6.0
 _UNSET = "unset"
 
 

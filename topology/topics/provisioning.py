@@ -13,7 +13,9 @@ from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topics.drift import ActualTopic, Difference, differences
 
 _clients: dict[str, AdminClient] = {}
-_REQUEST_TIMEOUT_S = 15.0
+_REQUEST_TIMEOUT_S = 6.0
+"""Patience with a question: a client that gets no answer by then may never get one, and the next start asks anew."""
+_CREATE_TIMEOUT_S = 15.0
 _VISIBLE_S = 15.0
 
 
@@ -129,7 +131,7 @@ def _create(admin: AdminClient, settings: Settings, specs: list[TopicSpec]) -> N
         )
         for spec in specs
     ]
-    for name, future in admin.create_topics(new, request_timeout=_REQUEST_TIMEOUT_S).items():
+    for name, future in admin.create_topics(new, request_timeout=_CREATE_TIMEOUT_S).items():
         try:
             future.result()
         except KafkaException as error:
