@@ -36,11 +36,14 @@ class ClusterFacts(Protocol):
 
 
 class KafkaAdmin:
-    """A `ClusterFacts` asked through an admin client."""
+    """A `ClusterFacts` asked through an admin client; a new one after each question without an answer."""
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
         self._address = str(kafka["bootstrap.servers"])
-        self._admin = AdminClient(client_properties(kafka, {"client.id": "batch-orchestrator-admin"}))
+        self._properties = client_properties(kafka, {"client.id": "batch-orchestrator-admin"})
+        self._admin = AdminClient(self._properties)
+        self._previous: AdminClient | None = None
+        """Kept until the next is replaced: a client that is collected in a callback of its own ends the process."""
 
     def cluster_id(self) -> str:
         """Return the id that the cluster was formatted with."""
@@ -88,6 +91,8 @@ class KafkaAdmin:
             raise self._broker_unreachable(error) from error
 
     def _broker_unreachable(self, error: KafkaException) -> BrokerError:
+        """Return what to tell. The next question goes through a new client: this one may never be answered again."""
+        self._previous, self._admin = self._admin, AdminClient(self._properties)
         return BrokerError(
             f"The Kafka cluster at {self._address} does not answer: {error.args[0].str()}.",
             next_step="Check BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS, and that the brokers run.",
