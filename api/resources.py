@@ -38,7 +38,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     """Open the cluster and the database that the settings name; nothing is asked of them yet."""
     topics, kafka = settings.topics(), settings.kafka()
     silence_s = settings.kafka_silence_timeout_s / 2  # new clients come early enough for whoever waits for an answer
-    admin = LastingAdmin(kafka, silence_s=silence_s)
+    admin = LastingAdmin(kafka, topics.name(Topic.INBOX), silence_s=silence_s)
     requests = KafkaRequestLog(
         kafka,
         topics.name(Topic.REQUESTS),

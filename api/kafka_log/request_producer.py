@@ -109,7 +109,7 @@ class KafkaRequestLog:
             self._producer.poll(_POLL_S)
             if time.monotonic() - asked_at < ASK_EVERY_S:
                 continue
-            if heard(self._producer, timeout_s=ASK_TIMEOUT_S / 4):
+            if heard(self._producer, topic=self._topic, timeout_s=ASK_TIMEOUT_S / 4):
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > self._silence_s:
                 self._replace()

@@ -6,7 +6,7 @@ one broker and be without another for good.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event, Thread
 from typing import Any, Protocol
 
@@ -45,6 +45,11 @@ class Connections:
             if int(number) >= 0 and partition.get("fetch_state") not in {"none", "stopping", "stopped"}
         }
 
+    def to_ask(self) -> Sequence[str]:
+        """Return the topics worth a question: those that seem cut off, else any; empty where nothing is read."""
+        suspects = {topic for (topic, _), leader in self._assigned.items() if leader not in self._answering}
+        return sorted(suspects) or sorted({topic for topic, _ in self._assigned})[:1]
+
     def cut_off(self, metadata: Any) -> list[tuple[str, int]]:
         """Return the partitions that this client should be reading, by fresh `metadata`, and cannot.
 
@@ -67,13 +72,24 @@ def _answers(broker: Mapping[str, Any]) -> bool:
     return broker.get("nodeid", -1) >= 0 and broker.get("state") == "UP" and not owes
 
 
-def heard(client: AskableClient, connections: Connections | None = None, timeout_s: float = ASK_TIMEOUT_S) -> bool:
-    """Ask `client`; whether it got a good answer."""
+def heard(
+    client: AskableClient,
+    connections: Connections | None = None,
+    *,
+    topic: str | None = None,
+    timeout_s: float = ASK_TIMEOUT_S,
+) -> bool:
+    """Ask `client`; whether it got a good answer.
+
+    Asked is about single topics where any is known, because a cluster can have thousands: those that `connections`
+    wants to know of, else `topic`.
+    """
+    topics = (connections.to_ask() if connections is not None else ()) or (topic,)
     try:
-        metadata = client.list_topics(timeout=timeout_s)
+        found = [client.list_topics(each, timeout=timeout_s) for each in topics]
     except KafkaException:
         return False
-    return connections is None or not connections.cut_off(metadata)
+    return connections is None or not any(connections.cut_off(metadata) for metadata in found)
 
 
 class ClientWatch:
@@ -94,12 +110,14 @@ class ClientWatch:
         self._client = client
         self._on_answer = on_answer
         self._connections = connections
+        self._topic: str | None = None
         self._every_s = every_s
         self._stopping = Event()
         self._thread = Thread(target=self._ask, name="client-watch", daemon=True)
 
-    def start(self) -> None:
-        """Begin to ask."""
+    def start(self, topic: str) -> None:
+        """Begin to ask; about `topic` where nothing else is known."""
+        self._topic = topic
         self._thread.start()
 
     def stop(self) -> None:
@@ -111,6 +129,6 @@ class ClientWatch:
     def _ask(self) -> None:
         while not self._stopping.is_set():
             client = self._client()
-            if client is None or heard(client, self._connections):
+            if client is None or heard(client, self._connections, topic=self._topic):
                 self._on_answer()
             self._stopping.wait(self._every_s)

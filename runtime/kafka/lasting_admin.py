@@ -15,13 +15,19 @@ from runtime.logs import get_logger
 class LastingAdmin:
     """Has every method of `AdminClient`, and calls it on a client that a broker has answered within `silence_s`.
 
-    A call under way while the client is replaced fails or succeeds as it would have.
+    `topic` is one to ask about. A call under way while the client is replaced fails or succeeds as it would have.
     """
 
     def __init__(
-        self, kafka: Mapping[str, Any], *, silence_s: float, make: Callable[[dict[str, Any]], Any] = AdminClient
+        self,
+        kafka: Mapping[str, Any],
+        topic: str,
+        *,
+        silence_s: float,
+        make: Callable[[dict[str, Any]], Any] = AdminClient,
     ) -> None:
         self._kafka = client_properties(kafka)
+        self._topic = topic
         self._silence_s = silence_s
         self._make = make
         self._client = make(self._kafka)
@@ -45,7 +51,7 @@ class LastingAdmin:
         heard_at = time.monotonic()
         while not self._stopping.wait(ASK_EVERY_S):
             self._client.poll(0)  # its log lines and errors wait for that
-            if heard(self._client):
+            if heard(self._client, topic=self._topic):
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > self._silence_s:
                 get_logger(__name__).warning("client_replaced", client="admin", silent_s=round(self._silence_s, 1))

@@ -90,7 +90,8 @@ class StreamApplication(Application):
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run until stopped, under watch."""
-        with self._liveness.watching() if self._liveness is not None else nullcontext():
+        topic = self._dataframe_registry.consumer_topics[0].name
+        with self._liveness.watching(topic) if self._liveness is not None else nullcontext():
             return super().run(*args, **kwargs)
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:

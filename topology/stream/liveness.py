@@ -54,13 +54,13 @@ class StreamLiveness:
         return self._watchdog.allow(_LOOP, seconds)
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch while this lasts."""
+    def watching(self, topic: str) -> Iterator[None]:
+        """Watch while this lasts. `topic` is one to ask about where none is read."""
         self._watchdog.expect(_LOOP, bound_s=max(START_S, self._bound_s), error=_hangs)
         with self._watchdog:
             for name, client in self._clients.items():
                 self._watchdog.expect(name, bound_s=self._bound_s, error=_deaf(name))
-                client.start()
+                client.start(topic)
             yield
 
     def stop_asking(self) -> None:

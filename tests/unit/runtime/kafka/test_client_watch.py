@@ -69,6 +69,12 @@ class Client:
         return self.answer
 
 
+def test_only_what_seems_cut_off_is_asked_about_and_else_any_topic() -> None:
+    assert connections(broker(1)).to_ask() == ["t"]
+    assert connections(broker(1, "DOWN")).to_ask() == ["t"]
+    assert connections(broker(1), fetch_state="none").to_ask() == []
+
+
 def test_statistics_without_an_answer_are_not_heard() -> None:
     silent = Client(KafkaException(KafkaError(KafkaError._TRANSPORT)))
     assert not heard(silent, connections(broker(1)))
