@@ -29,7 +29,11 @@ def start_product(tmp_path: Path) -> Iterator[StartProduct]:
 
         def start(*, brokers: int = 1, rate: float = RATE) -> Product:
             broker = running.enter_context(DevBroker(brokers=brokers))
-            options = StackOptions(bootstrap_servers=broker.bootstrap_servers, directory=tmp_path / "stack")
+            options = StackOptions(
+                bootstrap_servers=broker.bootstrap_servers,
+                directory=tmp_path / "stack",
+                settings={"TOPIC_REPLICATION": str(brokers)},
+            )
             stack = running.enter_context(Stack(options, on_event=lambda text: print(f"supervisor: {text}")))  # noqa: T201
             traffic = running.enter_context(Traffic(stack.api_urls, rate=rate))
             return Product(broker, stack, traffic)
