@@ -5,9 +5,11 @@ BIN := .venv/bin
 ARGS ?=
 WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/topology
 ON_KAFKA := tests/integration tests/e2e
+ROUNDS ?= 1
+KILLS ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test bench clean
+.PHONY: help install demo lint format unit test faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +47,9 @@ else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+faults: install ## brokers freeze and go, processes are killed, under traffic; some 25 minutes; ROUNDS=10 KILLS=100
+	@ROUNDS=$(ROUNDS) KILLS=$(KILLS) $(BIN)/pytest tests/faults -s $(ARGS)
 
 bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)

@@ -39,11 +39,13 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     """Open the cluster and the database that the settings name; nothing is asked of them yet."""
     topics, kafka = settings.topics(), settings.kafka()
     cluster = KafkaAdmin(kafka)
+    silence_s = settings.kafka_silence_timeout_s / 2  # new clients come early enough for whoever waits for an answer
     requests = KafkaRequestLog(
         kafka,
         topics.name(Topic.REQUESTS),
         timeout_s=settings.write_timeout_s,
         largest_bytes=settings.max_input_bytes,
+        silence_s=silence_s,
     )
     projection = DatabaseProjection(
         settings.projection_url,
@@ -53,7 +55,14 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     health = ProcessHealth("api", max_lag_s=settings.max_lag_s, grouped=False)
     try:
         yield Resources(
-            log=lambda: KafkaLogConsumer(kafka, topics, settings.max_dead_letter_bytes, cluster, health.on_statistics),
+            log=lambda: KafkaLogConsumer(
+                kafka,
+                topics,
+                settings.max_dead_letter_bytes,
+                cluster,
+                on_statistics=health.on_statistics,
+                silence_s=silence_s,
+            ),
             requests=requests,
             ends=KafkaEnds(cluster, topics),
             projection=projection,

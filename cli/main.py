@@ -3,6 +3,9 @@
 A module keeps its heavy imports inside its functions, so that `bos --help` and every command start fast.
 """
 
+import cli.early_signals  # noqa: F401  (first: it has an effect)
+
+# isort: split
 import importlib.metadata
 import sys
 from typing import Annotated

@@ -3,6 +3,7 @@
 from schemas.errors import (
     BrokerError,
     ConfigurationError,
+    LivenessError,
     NewerRecord,
     OrchestratorError,
     ProjectionError,
@@ -29,6 +30,8 @@ RESTART = 75
 """The world has changed (a topic appeared, partitions were added): start again."""
 NEWER_RECORD = 76
 """An internal record needs a newer version of the product."""
+NO_LIFE = 77
+"""The processing loop hangs, or a client has heard nothing from Kafka for too long; only a new process helps."""
 CONFIGURATION = 78
 """A setting is wrong: starting again will not help."""
 
@@ -36,6 +39,7 @@ _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
     (ConfigurationError, CONFIGURATION),
     (TopicError, TOPIC),
     (StateError, STATE),
+    (LivenessError, NO_LIFE),
     (BrokerError, BROKER),
     (ProjectionError, PROJECTION),
     (NewerRecord, NEWER_RECORD),

@@ -1,7 +1,9 @@
 """Structured logs: one JSON object a line (or coloured text), from this code and from every library alike."""
 
 import logging
+import re
 import sys
+import time
 from typing import Any, TextIO
 
 import structlog
@@ -12,7 +14,11 @@ from runtime.settings import Settings
 LOGGER = "orchestrator"
 # Without the values of local variables: they can be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-_NOISY = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
+_REPEATING = ("librdkafka", "quixstreams.kafka.consumer", "quixstreams.kafka.producer")
+_REPEAT_AFTER_S = 30.0
+_NUMBERS = re.compile(r"\d+")
+_COMPARED, _MOST_TOLD = 200, 1_000
+_NOISY = {"alembic": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
 
 
 def configure_logging(settings: Settings, process: str, *, stream: TextIO | None = None) -> None:
@@ -37,6 +43,8 @@ def configure_logging(settings: Settings, process: str, *, stream: TextIO | None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    for name in _REPEATING:
+        logging.getLogger(name).filters[:] = [_Repeats()]
     for name, level in _NOISY.items():
         logging.getLogger(name).setLevel(max(level, root.level))
     structlog.configure(
@@ -55,6 +63,24 @@ def get_logger(name: str = LOGGER) -> structlog.stdlib.BoundLogger:
     """Return a logger; `name` stands in each line as `logger`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+class _Repeats(logging.Filter):
+    """Lets a line that differs in numbers alone pass once in a while: clients without a broker tell it all the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        text = _NUMBERS.sub("#", record.getMessage())[:_COMPARED]
+        if now - self._told.get(text, float("-inf")) < _REPEAT_AFTER_S:
+            return False
+        if len(self._told) >= _MOST_TOLD:
+            self._told.clear()
+        self._told[text] = now
+        return True
 
 
 def _shared_processors(settings: Settings, process: str) -> list[Processor]:

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     kafka_ssl_ca_location: str | None = None
     kafka_extra: dict[str, Any] = Field(default_factory=dict)
     """Further librdkafka properties for every client, as a JSON object."""
+    kafka_silence_timeout_s: float = Field(default=12, ge=2)
+    """Seconds without a good answer from Kafka, or without a turn of the processing loop, after which a process ends
+    to be started again. The api makes new clients after half of it, and goes on."""
     startup_timeout_s: float = Field(default=10, gt=0)
     """Seconds that a start waits for the Kafka cluster to answer."""
 
@@ -142,6 +145,9 @@ class Settings(BaseSettings):
         config: dict[str, Any] = {
             "bootstrap.servers": self.kafka_bootstrap_servers,
             "security.protocol": self.kafka_security_protocol,
+            # A broker that comes back is noticed within a second; the library's own pauses grow to ten.
+            "reconnect.backoff.ms": 100,
+            "reconnect.backoff.max.ms": 1_000,
         }
         optional = {
             "sasl.mechanism": self.kafka_sasl_mechanism,

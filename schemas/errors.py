@@ -8,6 +8,7 @@
     │   └── ProjectionEmpty      no projector has begun to fill it
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
     ├── BrokerError              the Kafka cluster cannot be reached or started
+    │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
     ├── RecordTooLarge           a record does not fit the limit of the topic that it was written to
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
@@ -46,6 +47,7 @@ class Code(StrEnum):
     TOPIC_MISSING = "ORC-TOPIC-MISSING"  # a topic that a process needs is not there
     ROUTER_START = "ORC-ROUTER-START"  # the router's group has no committed offset, and its inputs hold records
     PARTITIONS_LOST = "ORC-PARTITIONS-LOST"  # the group took a process's partitions away
+    NO_LIFE = "ORC-NO-LIFE"  # a process has heard nothing from Kafka for too long, or a call of it hangs
     COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
     BUSY = "ORC-BUSY"  # more requests are under way than the api takes
     HEADER_REPEATED = "ORC-HEADER-REPEATED"  # a header that may stand once is given twice
@@ -174,6 +176,12 @@ class RecordTooLarge(OrchestratorError):
     """A record does not fit the limit of the topic that it was written to."""
 
     code = Code.TOO_LARGE
+
+
+class LivenessError(BrokerError):
+    """The process does not do its work any more, and no call of its own brings it back."""
+
+    code = Code.NO_LIFE
 
 
 class UnreadableRecord(OrchestratorError):

@@ -1,8 +1,9 @@
 """The log as the api reads it: status, history, dead letters, processes; read committed, without a consumer group.
 
-`KafkaLog` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
+`KafkaLog` is what the tail needs, `KafkaLogConsumer` is Kafka's; the tests bring a log in memory.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -11,8 +12,10 @@ from msgspec import Struct
 
 from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.admin import KafkaAdmin, Partition
+from runtime.kafka.client_watch import ASK_EVERY_S, ASK_TIMEOUT_S, Connections, heard
+from runtime.kafka.clients import client_properties
 from runtime.kafka.headers import headers_of
-from schemas.errors import BrokerError, StateError, TopicError
+from schemas.errors import BrokerError, LivenessError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
 from state.projection import require_not_ahead
 
@@ -52,8 +55,14 @@ class KafkaLog(Protocol):
         where.
         """
 
+    def resume(self, positions: Mapping[LogPartition, int]) -> None:
+        """Begin to read every partition where another log has got to. Raises `BrokerError`."""
+
     def read(self, timeout_s: float) -> list[LogRecord]:
-        """Return what has come, waiting for the first record up to `timeout_s`."""
+        """Return what has come, waiting for the first record up to `timeout_s`.
+
+        Raises `LivenessError` where the cluster has not answered for so long that only another log helps.
+        """
 
     def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition; control records and aborted ones have been passed."""
@@ -96,7 +105,8 @@ class KafkaLogConsumer:
     """The log on a Kafka cluster.
 
     `cluster` is asked for partitions and offsets; by default through a shared client. `on_statistics` is called with
-    librdkafka's statistics by the thread that reads.
+    librdkafka's statistics by the thread that reads. `silence_s` is how long it may go without an answer; for ever
+    where it is None.
     """
 
     def __init__(
@@ -105,29 +115,38 @@ class KafkaLogConsumer:
         topics: TopicTable,
         largest_bytes: int,
         cluster: KafkaAdmin | None = None,
+        *,
         on_statistics: Callable[[str], None] | None = None,
+        silence_s: float | None = None,
     ) -> None:
         self._topics = topics
         self._cluster = KafkaAdmin(kafka) if cluster is None else cluster
-        statistics: dict[str, Any] = {}
-        if on_statistics is not None:
-            statistics = {"stats_cb": on_statistics, "statistics.interval.ms": STATISTICS_INTERVAL_MS}
+        self._silence_s = silence_s
+        self._connections = Connections()
+        self._on_statistics = on_statistics
+        self._asked_at = self._heard_at = time.monotonic()
         self._consumer = Consumer(
-            {
-                **kafka,
-                **statistics,
+            client_properties(kafka)
+            | {
                 "group.id": "batch-orchestrator-api-tail",  # named because it must be; nothing is committed or joined
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
+                "statistics.interval.ms": STATISTICS_INTERVAL_MS,
+                "stats_cb": self._take_statistics,
                 "fetch.wait.max.ms": _FETCH_WAIT_MS,
                 "fetch.max.bytes": max(largest_bytes, 8_388_608),
                 "queued.max.messages.kbytes": 65_536,
             }
         )
         self._positions: dict[LogPartition, int] = {}
+
+    def _take_statistics(self, statistics: str) -> None:
+        self._connections.on_statistics(statistics)
+        if self._on_statistics is not None:
+            self._on_statistics(statistics)
 
     def reach(self) -> None:
         """Raise `BrokerError` or `TopicError` where there is no cluster, or a topic is missing."""
@@ -140,23 +159,38 @@ class KafkaLogConsumer:
         lows = self._cluster.log_starts(list(places.values()))
         highs = self._cluster.log_ends(list(places.values()), committed=True)
         ends = {partition: highs[place] for partition, place in places.items()}
-        assignment: list[TopicPartition] = []
         for partition, place in places.items():
             low = lows[place]
             projected = shortly_before(ends[partition]) if offsets is None else offsets.get(partition, low)
             start = start_of(partition, projected, low, ends[partition])
             self._positions[partition] = start
-            assignment.append(TopicPartition(*place, start))
-        self._consumer.assign(assignment)
+        self._assign()
         return ends
+
+    def resume(self, positions: Mapping[LogPartition, int]) -> None:
+        """Assign every partition at its position. Raises what `reach` does."""
+        self._counts = self._partition_counts()
+        self._positions = dict(positions)
+        self._assign()
+
+    def _assign(self) -> None:
+        self._consumer.assign(
+            [TopicPartition(self._topics.name(at.topic), at.number, offset) for at, offset in self._positions.items()]
+        )
+        self._heard_at = time.monotonic()
 
     def read(self, timeout_s: float) -> list[LogRecord]:
         """Return what has come. Raises `BrokerError` for an error that the client cannot heal by itself."""
-        first = self._consumer.poll(timeout_s)
-        if first is None:
-            return []
-        messages = [first, *self._consumer.consume(_MOST_RECORDS, 0)]
-        return [record for message in messages if (record := self._record(message)) is not None]
+        self._require_answers()
+        # One by one: `consume` counts the end of a partition as a record, and its position would be one too high.
+        found: list[LogRecord] = []
+        message = self._consumer.poll(timeout_s)
+        while message is not None:
+            record = self._record(message)
+            if record is not None:
+                found.append(record)
+            message = self._consumer.poll(0) if len(found) < _MOST_RECORDS else None
+        return found
 
     def positions(self) -> dict[LogPartition, int]:
         """Return the next offset of each partition, control records passed."""
@@ -177,6 +211,19 @@ class KafkaLogConsumer:
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+    def _require_answers(self) -> None:
+        now = time.monotonic()
+        if self._silence_s is None or now - self._asked_at < ASK_EVERY_S:
+            return
+        if heard(self._consumer, self._connections, timeout_s=ASK_TIMEOUT_S / 2):
+            self._heard_at = time.monotonic()
+        elif now - self._heard_at > self._silence_s:
+            raise LivenessError(
+                f"The log's client has had no good answer from Kafka for {now - self._heard_at:.0f} s.",
+                next_step="None: a new client takes its place. If it repeats, look at the brokers and the network.",
+            )
+        self._asked_at = time.monotonic()
 
     def _record(self, message: Message) -> LogRecord | None:
         error = message.error()

@@ -16,7 +16,7 @@ from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
 from api.kafka_log.waiters import Waiters, within
 from api.monitoring.processes import Processes
 from runtime.logs import get_logger
-from schemas.errors import BrokerError, OrchestratorError
+from schemas.errors import BrokerError, LivenessError, OrchestratorError
 from schemas.internal.records import REQUEST_ID, VERSION
 from schemas.topics import Topic
 
@@ -24,6 +24,7 @@ _POLL_S = 0.1
 _CHECK_EVERY_S = 30.0
 _STOP_S = 1.0
 _RETRY_START_S = 2.0
+_RETRY_RESUME_S = 0.5
 _BATCHES_UNDER_WAY = 4
 
 _log = get_logger("api.kafka_log.follower")
@@ -65,6 +66,7 @@ class KafkaLogFollower:
         self._observe = observe
         self._failed = failed
         self._ends: dict[LogPartition, int] | None = None
+        self._read_to: dict[LogPartition, int] = {}
         self._answers: Waiters[str, LogRecord] = Waiters()
         self._changes: Waiters[str, int] = Waiters()
         self._reached: list[tuple[LogPartition, int, asyncio.Future[None]]] = []
@@ -200,12 +202,14 @@ class KafkaLogFollower:
         assert self._loop is not None
         try:
             log = self._started_log()
-            if log is None:
-                return
-            try:
-                self._follow(log)
-            finally:
-                log.close()
+            while log is not None:
+                try:
+                    self._follow(log)
+                except LivenessError as error:
+                    self._waits(error)
+                finally:
+                    self._close(log)
+                log = self._resumed_log()
         except Exception as error:  # noqa: BLE001 - whatever ends the tail must be seen by health, not by a thread
             if not self._stopping.is_set():
                 self._loop.call_soon_threadsafe(self.give_up, error)
@@ -219,9 +223,8 @@ class KafkaLogFollower:
                 offsets = self.start_from
                 ends = log.start(offsets)
             except OrchestratorError as error:
-                log.close()
-                self.waiting_for = str(error)
-                _log.warning("tail_waiting", error=str(error))
+                self._close(log)
+                self._waits(error)
                 self._stopping.wait(_RETRY_START_S)
                 continue
             self.waiting_for = None
@@ -233,9 +236,37 @@ class KafkaLogFollower:
             return log
         return None
 
+    def _resumed_log(self) -> KafkaLog | None:
+        """Go on with another client where the last one got to: whoever waits for a record gets it from there."""
+        while not self._stopping.is_set():
+            log = self._make_log()
+            try:
+                log.resume(self._read_to)
+            except OrchestratorError as error:
+                self._close(log)
+                self._waits(error)
+                self._stopping.wait(_RETRY_RESUME_S)
+                continue
+            self.waiting_for = None
+            _log.info("tail_resumed")
+            return log
+        return None
+
+    def _close(self, log: KafkaLog) -> None:
+        """Close a log; where reading goes on, without waiting for it: a client without a broker may take its time."""
+        if self._stopping.is_set():
+            log.close()
+        else:
+            Thread(target=log.close, name="tail-close", daemon=True).start()
+
+    def _waits(self, error: OrchestratorError) -> None:
+        self.waiting_for = str(error)
+        _log.warning("tail_waiting", error=str(error))
+
     def _follow(self, log: KafkaLog) -> None:
         assert self._loop is not None
         before: dict[LogPartition, int] = {}
+        self._read_to = log.positions()
         next_check = time.monotonic() + _CHECK_EVERY_S
         while not self._stopping.is_set():
             records = log.read(_POLL_S)
@@ -246,7 +277,7 @@ class KafkaLogFollower:
                 next_check = now + _CHECK_EVERY_S
             if not records and positions == before:
                 continue
-            before = positions
+            before = self._read_to = positions
             self._room.acquire()
             if not self._stopping.is_set():
                 self._loop.call_soon_threadsafe(self._take, records, positions)

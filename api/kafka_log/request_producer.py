@@ -1,17 +1,24 @@
 """Writing requests to Kafka, each awaited until every in-sync replica has it."""
 
 import asyncio
+import time
 from collections.abc import Mapping
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from runtime.kafka.client_watch import ASK_EVERY_S, ASK_TIMEOUT_S, heard
+from runtime.kafka.clients import client_properties
+from runtime.logs import get_logger
 from schemas.errors import BrokerError, RecordTooLarge
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
 _LINGER_MS = 1
 _POLL_S = 0.1
+_PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - their public names
+
+_log = get_logger("api.kafka_log.request_producer")
 
 
 class RequestLog(Protocol):
@@ -22,14 +29,28 @@ class RequestLog(Protocol):
 
 
 class KafkaRequestLog:
-    """The request topic on a Kafka cluster. Make it, and use it, on one event loop."""
+    """The request topic on a Kafka cluster. Make it, and use it, on one event loop.
 
-    def __init__(self, kafka: Mapping[str, Any], topic: str, *, timeout_s: float, largest_bytes: int) -> None:
+    A producer that has heard nothing for `silence_s` seconds is replaced, and what it had not written is written by
+    the next one: twice at worst, which the decision takes for the repeat that it is.
+    """
+
+    def __init__(
+        self,
+        kafka: Mapping[str, Any],
+        topic: str,
+        *,
+        timeout_s: float,
+        largest_bytes: int,
+        silence_s: float = float("inf"),
+    ) -> None:
         self._topic = topic
+        self._timeout_s = timeout_s
+        self._silence_s = silence_s
         self._loop = asyncio.get_running_loop()
-        self._producer = Producer(
+        self._properties = client_properties(
+            kafka,
             {
-                **kafka,
                 "acks": "all",
                 "enable.idempotence": True,
                 "partitioner": "murmur2",
@@ -37,41 +58,71 @@ class KafkaRequestLog:
                 "delivery.timeout.ms": int(timeout_s * 1000),
                 "message.max.bytes": largest_bytes + PRODUCER_OVERHEAD_BYTES,
                 "queue.buffering.max.kbytes": max(262_144, largest_bytes // 256),
-            }
+            },
         )
+        self._producer = Producer(self._properties)
+        self._replacing = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._serve, name="requests", daemon=True)
         self._thread.start()
 
     async def append(self, key: bytes, value: bytes) -> None:
         """Write one record and wait for the cluster's word."""
+        deadline = time.monotonic() + self._timeout_s
+        while (failure := await self._write(key, value, deadline)) is not None:
+            if failure.code() not in _PURGED or self._stopping.is_set():
+                raise _failure(failure)
+
+    async def close(self) -> None:
+        """Stop; what is not acknowledged by now, which nobody waits for any more, may be written or not."""
+        self._stopping.set()
+        self._producer.purge()
+        await asyncio.to_thread(self._thread.join)
+
+    async def _write(self, key: bytes, value: bytes, deadline: float) -> KafkaError | None:
         done: asyncio.Future[KafkaError | None] = self._loop.create_future()
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
             self._loop.call_soon_threadsafe(_settle, done, error)
 
         try:
-            self._producer.produce(self._topic, key=key, value=value, on_delivery=delivered)
+            with self._replacing:
+                self._producer.produce(self._topic, key=key, value=value, on_delivery=delivered)
         except BufferError as error:
             raise _unwritten("too many requests wait to be written") from error
         except KafkaException as error:
             raise _failure(error.args[0]) from error
         try:
-            failure = await done
+            # The producer itself gives up at its delivery timeout; one that was replaced in between, later.
+            return await asyncio.wait_for(done, max(0.0, deadline - time.monotonic()) + _POLL_S)
+        except TimeoutError:
+            raise _unwritten("no acknowledgement came in time") from None
         except asyncio.CancelledError:  # the server stops; whoever has sent it must be told where to look for it
             raise _unwritten("this process stops") from None
-        if failure is not None:
-            raise _failure(failure)
-
-    async def close(self) -> None:
-        """Stop; what is not acknowledged by now, which nobody waits for any more, may be written or not."""
-        self._producer.purge()
-        self._stopping.set()
-        await asyncio.to_thread(self._thread.join)
 
     def _serve(self) -> None:
+        asked_at = heard_at = time.monotonic()
         while not self._stopping.is_set():
             self._producer.poll(_POLL_S)
+            if time.monotonic() - asked_at < ASK_EVERY_S:
+                continue
+            if heard(self._producer, topic=self._topic, timeout_s=ASK_TIMEOUT_S / 4):
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > self._silence_s:
+                self._replace()
+                heard_at = time.monotonic()
+            asked_at = time.monotonic()
+        self._producer.poll(0)
+
+    def _replace(self) -> None:
+        """Put a new producer in the place of one that hears nothing; what it held is reported as purged."""
+        _log.warning("client_replaced", client="requests", silent_s=self._silence_s)
+        following = Producer(self._properties)
+        with self._replacing:
+            silent, self._producer = self._producer, following
+        silent.purge()
+        while silent.poll(_POLL_S):
+            pass
 
 
 def _settle(done: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:

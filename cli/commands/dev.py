@@ -1,13 +1,18 @@
 """`bos dev` and `bos run`: the whole product under one supervisor, with or without a broker of its own."""
 
 import os
-import signal
-import threading
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cli.early_signals import interrupt_on_sigterm
+
+if TYPE_CHECKING:
+    from cli.supervision.stack import Stack
 
 _LOOK_SECONDS = 0.5
 
@@ -24,7 +29,7 @@ def dev(
     """
     from cli.broker import BOOTSTRAP_VARIABLE, DevBroker
 
-    with ExitStack() as stack:
+    with _until_interrupted() as stack:
         address = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
         if not address:
             address = stack.enter_context(DevBroker(data_dir=directory / "kafka")).bootstrap_servers
@@ -45,27 +50,50 @@ def run(
     from runtime.settings_loading import load_settings
 
     settings = load_settings()
-    _run_until_stopped(
-        settings.kafka_bootstrap_servers,
-        directory=directory,
-        orchestrators=orchestrators,
-        api_port=port,
-        provision=False,
-        projection_url=settings.projection_url if "projection_url" in settings.model_fields_set else "",
-    )
+    with _until_interrupted():
+        _run_until_stopped(
+            settings.kafka_bootstrap_servers,
+            directory=directory,
+            orchestrators=orchestrators,
+            api_port=port,
+            provision=False,
+            projection_url=settings.projection_url if "projection_url" in settings.model_fields_set else "",
+        )
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[ExitStack]:
+    """Let SIGTERM do what Ctrl-C does, also while Kafka or the processes start: everything is stopped in order."""
+    interrupt_on_sigterm()
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        yield stack
 
 
 def _run_until_stopped(address: str, **options: Any) -> None:
+    """Run until a signal comes. What cannot work does not end the rest: health and the terminal tell of it."""
     from cli.broker import BOOTSTRAP_VARIABLE
     from cli.supervision.stack import Stack, StackOptions
 
-    asked_to_stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked_to_stop.set())
-    with Stack(StackOptions(bootstrap_servers=address, **options), on_event=typer.echo) as product:
-        typer.echo(f"API      {product.api_url}  (POST /v1/batches/register, /healthz, /metrics)")
+    chosen = StackOptions(bootstrap_servers=address, wait_ready=False, **options)
+    with Stack(chosen, on_event=typer.echo) as product:
         typer.echo(f"Logs     {product.supervisor.log_directory}")
         typer.echo(f"Kafka    export {BOOTSTRAP_VARIABLE}={address}")
+        _await_health(product)
+        typer.echo(f"API      {product.api_url}  (POST /v1/batches/register, /healthz, /metrics)")
         typer.echo("Ctrl-C stops it.")
-        while not asked_to_stop.wait(_LOOK_SECONDS):
-            product.supervisor.check()
+        while not product.supervisor.hopeless:
+            time.sleep(_LOOK_SECONDS)
+        product.supervisor.check()
+
+
+def _await_health(product: "Stack") -> None:
+    """Return when the whole is well, or when it is plain that somebody must look after it."""
+    from cli.supervision.supervisor import ProcessFailed
+
+    try:
+        product.await_ready()
+    except ProcessFailed as error:
+        if product.supervisor.hopeless:
+            raise
+        if error is not product.supervisor.failure:  # that one has been told
+            typer.echo(str(error))

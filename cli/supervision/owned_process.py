@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_LOG_BYTES = 10_000_000
 _KEEPER = Path(__file__).parent / "watchdog.py"
 _KEEPER_SECONDS = 60.0
 """What the keeper may need beyond the grace on a busy machine; a bound for failing."""
@@ -15,8 +16,9 @@ _KEEPER_SECONDS = 60.0
 class OwnedProcess:
     """One run of a command under a keeper, which ends it with its owner, also when that one is killed.
 
-    Output goes to `log_path`, appended. `grace` is the seconds between SIGTERM and SIGKILL at a stop. `remove` is a
-    folder to delete where the owner vanishes without a stop. `pass_fds` are descriptors that the command inherits.
+    Output goes to `log_path`, appended; at `log_bytes` it is renamed, and two such files are kept. `grace` is the
+    seconds between SIGTERM and SIGKILL at a stop. `remove` is a folder to delete where the owner vanishes without a
+    stop. `pass_fds` are descriptors that the command inherits.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class OwnedProcess:
         grace: float = 10.0,
         remove: Path | None = None,
         pass_fds: Sequence[int] = (),
+        log_bytes: int = _LOG_BYTES,
     ) -> None:
-        keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(grace), str(remove or "")]
+        keeper = [sys.executable, "-I", "-S", str(_KEEPER)]
+        keeper += [str(grace), str(remove or ""), str(log_path.absolute()), str(log_bytes)]
         with log_path.open("ab") as log:
             # A session of its own: Ctrl-C in a terminal reaches the owner, which stops in order.
             self._keeper = subprocess.Popen(

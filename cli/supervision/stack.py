@@ -43,12 +43,14 @@ class StackOptions:
     """Whether topics are created; otherwise every process checks them at its start."""
     projection_url: str = ""
     """SQLAlchemy URL of the projection database; empty for a file in `directory`."""
+    wait_ready: bool = True
+    """Whether entering returns when the whole is healthy, and fails where it does not become so."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings by their names without the prefix."""
 
 
 class Stack:
-    """Router, orchestrators, projector and api, kept running; a context manager that returns when all are ready."""
+    """Router, orchestrators, projector and api, kept running; a context manager."""
 
     def __init__(self, options: StackOptions, *, on_event: Callable[[str], None] = lambda _: None) -> None:
         self.options = options
@@ -81,7 +83,8 @@ class Stack:
                 provisioning.apply(self.settings, create_peer_topics=self.options.create_peer_topics)
             self.supervisor.__enter__()
             try:
-                self.await_ready()
+                if self.options.wait_ready:
+                    self.await_ready()
             except BaseException:
                 self.supervisor.__exit__(*sys.exc_info())
                 raise

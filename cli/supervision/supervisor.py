@@ -10,12 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cli.supervision.log_tail import last_lines
 from cli.supervision.owned_process import OwnedProcess
 from schemas.errors import Code, OrchestratorError
 
-_QUICK_END_SECONDS = 10.0
-_QUICK_ENDS = 5
-_LONGEST_PAUSE_SECONDS = 5.0
+_GOOD_RUN_SECONDS = 10.0
+_PAUSES_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
+"""Before the next start: after the first end of a good run, after the first quick end that follows it, and so on."""
+_QUOTED_LINES = 12
 _CONFIGURATION_EXIT_CODE = 78
 
 
@@ -37,8 +39,9 @@ class ProcessSpec:
 class Supervisor:
     """Runs the specified processes until `stop`; a context manager.
 
-    A process that ends is started again at once, with the same name, identity and directory. One that ends five times
-    within ten seconds of its start, or says that its settings are wrong, is given up; `failure` says why.
+    A process that ends is started again, with the same name, identity and directory: at once after a good run, and
+    after pauses that grow to five seconds while it ends within ten seconds of its start. Only one that says that its
+    settings are wrong is given up, by itself: the others go on, and `failure` says why.
     """
 
     def __init__(
@@ -58,7 +61,8 @@ class Supervisor:
         self.restarts: dict[str, int] = dict.fromkeys(self._specs, 0)
         """How often each process was started again."""
         self.failure: ProcessFailed | None = None
-        """Why the set cannot be kept running any more."""
+        """Why the first process that was given up cannot be kept running."""
+        self._given_up: set[str] = set()
 
     def __enter__(self) -> Self:
         self.log_directory.mkdir(parents=True, exist_ok=True)
@@ -81,6 +85,7 @@ class Supervisor:
     def start(self, name: str) -> None:
         """Start keeping the process `name`."""
         self._leaving.discard(name)
+        self._given_up.discard(name)
         thread = threading.Thread(target=self._keep, args=(self._specs[name],), name=f"keep-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
@@ -119,6 +124,11 @@ class Supervisor:
         if self.failure is not None:
             raise self.failure
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether every process was given up."""
+        return self._given_up == set(self._specs)
+
     def _keep(self, spec: ProcessSpec) -> None:
         quick_ends = 0
         while True:
@@ -136,14 +146,14 @@ class Supervisor:
                 del self._running[spec.name]
                 if spec.name in self._leaving:
                     return
-            quick_ends = quick_ends + 1 if time.monotonic() - started < _QUICK_END_SECONDS else 0
-            if quick_ends >= _QUICK_ENDS or self._is_misconfigured(spec.name, code):
+            if self._is_misconfigured(spec.name, code):
                 self._give_up(spec.name, code)
                 return
+            quick_ends = quick_ends + 1 if time.monotonic() - started < _GOOD_RUN_SECONDS else 0
+            pause = _PAUSES_SECONDS[min(max(0, quick_ends - 1), len(_PAUSES_SECONDS) - 1)]
             self.restarts[spec.name] += 1
-            self._on_event(f"{spec.name} ended with {code}; starting it again")
+            self._on_event(f"{spec.name} ended with {code}; starting it again" + (f" in {pause:g} s" if pause else ""))
             with self._changed:
-                pause = min(_LONGEST_PAUSE_SECONDS, 0.5 * max(0, quick_ends - 1))
                 self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
 
     def _is_misconfigured(self, name: str, code: int) -> bool:
@@ -152,12 +162,15 @@ class Supervisor:
         return code == _CONFIGURATION_EXIT_CODE and not left_behind
 
     def _last_lines(self, name: str) -> list[str]:
-        return self.log_path(name).read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        return last_lines(self.log_path(name), _QUOTED_LINES)
 
     def _give_up(self, name: str, code: int) -> None:
         quoted = "\n".join(f"    {line}" for line in self._last_lines(name))
-        self.failure = ProcessFailed(
-            f"{name} keeps ending (exit code {code}). The end of its log:\n{quoted}\n",
+        failure = ProcessFailed(
+            f"{name} cannot work with its settings (exit code {code}) and is not started again. The end of its log:\n"
+            f"{quoted}\n",
             next_step=f"Read {self.log_path(name)}; what it says about the cause comes with its own next step.",
         )
-        self._on_event(str(self.failure))
+        self._given_up.add(name)
+        self.failure = self.failure or failure
+        self._on_event(str(failure))

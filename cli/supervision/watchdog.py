@@ -1,11 +1,12 @@
 """Runs one command exactly as long as its owner lives; a script of its own, of the standard library alone.
 
-    watchdog.py GRACE_SECONDS REMOVE COMMAND...
+    watchdog.py GRACE_SECONDS REMOVE LOG LOG_BYTES COMMAND...
 
 Prints the command's process id. It stops the command (SIGTERM, then SIGKILL after the grace) when `stop` or the end of
 its standard input arrives: the system closes that pipe however the owner ends. Without `stop` the owner is gone,
 and nobody else would remove its temporary folder: REMOVE (empty: none) is deleted then.
-The command itself dies with the keeper on Linux. The command's output goes to the keeper's standard error.
+The command itself dies with the keeper on Linux. Its output goes to the file LOG, which is renamed to LOG.1, and that
+to LOG.2, when it has grown to LOG_BYTES: a log takes three times that at the most.
 """
 
 import ctypes
@@ -15,9 +16,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 _PR_SET_PDEATHSIG = 1
+_OLD_LOGS = 2
+_LAST_OUTPUT_SECONDS = 1.0
 # A process that the owner forked can hold the pipe open: the parent's id is the second sign of the owner's end.
 _LOOK_AT_PARENT_SECONDS = 0.5
 
@@ -33,11 +38,40 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        stderr=sys.stderr,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         preexec_fn=before,  # noqa: PLW1509
         close_fds=False,
     )
+
+
+class _RotatingLog:
+    """A file that is put aside when it has grown to its bound. A full disk loses lines, not the command."""
+
+    def __init__(self, path: Path, bound: int) -> None:
+        self._path = path
+        self._bound = bound
+
+    def write_all(self, output: int) -> None:
+        """Write what comes from a pipe until it ends."""
+        while data := os.read(output, 65_536):
+            try:
+                self._write(data)
+            except OSError:
+                continue
+
+    def _write(self, data: bytes) -> None:
+        with self._path.open("ab") as log:
+            log.write(data)
+            size = log.tell()
+        if size >= self._bound:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        files = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, _OLD_LOGS + 1))]
+        for newer, older in reversed(list(pairwise(files))):
+            if newer.exists():
+                newer.replace(older)
 
 
 def _wake_up_pipe() -> int:
@@ -76,14 +110,19 @@ def _end(child: subprocess.Popen[bytes], grace: float) -> None:
     child.wait()
 
 
-def main(grace: str, remove: str, *command: str) -> int:
+def main(grace: str, remove: str, log: str, log_bytes: str, *command: str) -> int:
     """Run and keep the command; its exit code, or 128 + the signal that ended it."""
     signals = _wake_up_pipe()
     child = _start(list(command))
+    assert child.stdout is not None
+    output = _RotatingLog(Path(log), int(log_bytes))
+    logging = Thread(target=output.write_all, args=(child.stdout.fileno(),), daemon=True)
+    logging.start()
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()
     vanished = _await_end(child, signals)
     _end(child, float(grace))
+    logging.join(_LAST_OUTPUT_SECONDS)  # what the command itself has started may hold the pipe open
     if vanished and remove:
         shutil.rmtree(remove, ignore_errors=True)
         parent = Path(remove).parent

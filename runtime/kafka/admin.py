@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -12,15 +13,18 @@ from runtime.kafka.errors import LEADER_MOVES, kafka_failure
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
 
-REQUEST_TIMEOUT_S = 15.0
-"""Patience with one request to the cluster."""
+REQUEST_TIMEOUT_S = 6.0
+"""Patience with one request to the cluster: a client that gets no answer by then may never get one."""
+
+CREATE_TIMEOUT_S = 15.0
+"""Patience with the creation of topics."""
 
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""
 
 _RETRY_S = 0.1
 _Answer = TypeVar("_Answer")
-_clients: dict[str, AdminClient] = {}
+_clients: dict[str, "_SharedClient"] = {}
 
 
 class ClusterFacts(Protocol):
@@ -45,13 +49,21 @@ class ClusterFacts(Protocol):
 class KafkaAdmin:
     """A `ClusterFacts` asked through an admin client; objects for the same cluster share one client.
 
+    After a question without an answer a new client takes its place: librdkafka can lose its brokers for good while
+    they freeze, and only a new client finds them again.
+
     Methods raise `BrokerError` where the cluster does not answer, and `TopicError` where it refuses what was asked of
     a topic. They may be called from any thread. `client` is an admin client to ask in place of the shared one.
     """
 
     def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
         self._address = str(kafka["bootstrap.servers"])
-        self._admin = _client(kafka) if client is None else client
+        self._given = client
+        self._shared = _shared_client(kafka)
+
+    @property
+    def _admin(self) -> Any:
+        return self._shared.client if self._given is None else self._given
 
     def require_reachable(self, within_s: float) -> None:
         """Raise `BrokerError` where no broker answers within that many seconds."""
@@ -119,7 +131,7 @@ class KafkaAdmin:
             NewTopic(spec.name, num_partitions=spec.partitions, replication_factor=replication, config=spec.config())
             for spec in specs
         ]
-        for name, future in self._admin.create_topics(new, request_timeout=REQUEST_TIMEOUT_S).items():
+        for name, future in self._admin.create_topics(new, request_timeout=CREATE_TIMEOUT_S).items():
             try:
                 future.result()
             except KafkaException as error:
@@ -182,7 +194,10 @@ class KafkaAdmin:
             time.sleep(_RETRY_S)
 
     def _failure(self, error: KafkaException, asked: str, topic: str = "") -> Exception:
-        return kafka_failure(error, address=self._address, asked=asked, topic=topic)
+        failure = kafka_failure(error, address=self._address, asked=asked, topic=topic)
+        if isinstance(failure, BrokerError):
+            self._shared.renew()
+        return failure
 
 
 def _unless_missing(future: Any) -> Any:
@@ -204,13 +219,33 @@ def _named(topics: Iterable[str]) -> str:
     return ", ".join(sorted(set(topics)))
 
 
-def _client(kafka: Mapping[str, Any]) -> AdminClient:
-    """Return the admin client of a cluster: one for each set of properties, for the life of the process.
+class _SharedClient:
+    """The admin client of a cluster, for all threads of the process.
 
-    It is never collected: where Python's collector runs in a callback of librdkafka's own thread, a client that goes
-    there ends the process (confluent-kafka-python, pull request 2129). It logs nothing: all that goes wrong is raised.
+    A client is not collected while it may be called back: where Python's collector runs in a callback of librdkafka's
+    own thread, a client that goes there ends the process (confluent-kafka-python, pull request 2129). So the one
+    before is kept until the next is replaced. It logs nothing: all that goes wrong is raised.
     """
+
+    def __init__(self, properties: dict[str, Any]) -> None:
+        self._properties = properties
+        self._lock = Lock()
+        self._renewed_at = time.monotonic()
+        self._previous: AdminClient | None = None
+        self.client = AdminClient(properties)
+
+    def renew(self) -> None:
+        """Put a new client in place; once in `REQUEST_TIMEOUT_S` whoever asks."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._renewed_at >= REQUEST_TIMEOUT_S:
+                self._previous, self.client = self.client, AdminClient(self._properties)
+                self._renewed_at = now
+
+
+def _shared_client(kafka: Mapping[str, Any]) -> _SharedClient:
+    properties = {"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"}
     cluster = repr(sorted(kafka.items()))
     if cluster not in _clients:
-        _clients[cluster] = AdminClient({"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"})
+        _clients[cluster] = _SharedClient(properties)
     return _clients[cluster]

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from runtime.kafka.admin import Partition
+from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 
 _COORDINATOR_COMES = {
@@ -35,7 +36,7 @@ class CommittedOffsets:
         self._address = str(kafka["bootstrap.servers"])
         self._group = group
         self._timeout_s = timeout_s
-        self._consumer = Consumer({**kafka, "group.id": group, "enable.auto.commit": False})
+        self._consumer = Consumer(client_properties(kafka, {"group.id": group, "enable.auto.commit": False}))
 
     def read(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the next offset of each partition that has one committed."""

@@ -105,3 +105,22 @@ def test_peers_without_topics_say_what_to_do(demo_environment: dict[str, str]) -
 
 def test_the_version_is_told(demo_environment: dict[str, str]) -> None:
     assert bos(demo_environment, "--version").strip() == f"bos {version('batch-orchestrator')}"
+
+
+def test_a_projector_without_its_database_leaves_the_others_running(
+    demo_environment: dict[str, str], tmp_path: Path
+) -> None:
+    bos(demo_environment, "topics", "apply", "--peer-topics")
+    refused = f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/none"
+    demo_environment |= {f"{ENV_PREFIX}PROJECTION_URL": refused, f"{ENV_PREFIX}ROUTER_START": "earliest"}
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [*BOS, "run", "--port", str(port), "--directory", str(tmp_path / "run")]
+    with subprocess.Popen(command, env=demo_environment, stdout=subprocess.DEVNULL) as product:
+        try:
+            await_that(lambda: health(url).startswith("503"), "the api tells that it is unwell")
+            await_that(lambda: "projector" in health(url), "it says what is missing")
+            assert product.poll() is None
+        finally:
+            product.send_signal(signal.SIGTERM)
+            assert product.wait(PATIENCE_S) == 0

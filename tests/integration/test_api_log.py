@@ -14,6 +14,7 @@ from api.kafka_log.ends import KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog
 from api.queries.database import DatabaseProjection
 from cli.broker import Kafka
+from cli.verifier import read_topic
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.partitioner import partition_of
 from runtime.settings import Settings
@@ -196,3 +197,38 @@ def test_a_projection_of_another_cluster_is_refused(tmp_path: Path) -> None:
     assert DatabaseProjection(url, lambda: other, timeout_s=WAIT_S).offsets() == {}
     engine.dispose()
     projection.close()
+
+
+def test_positions_are_never_past_the_end_and_another_log_goes_on_there(world: World) -> None:
+    world.write(Topic.STATUS, KEYS)
+    log, following = world.log(), world.log()
+    try:
+        ends = log.start({})
+        read_until(log, lambda _: all(log.positions()[p] >= end for p, end in ends.items()))
+        for _ in range(10):  # ends of partitions come in batches with whatever else is there
+            log.read(0.1)
+        assert log.positions() == ends
+        following.resume(log.positions())
+        world.write(Topic.STATUS, [b"later"])
+        assert [record.key for record in read_until(following, lambda found: len(found) > 0)] == [b"later"]
+    finally:
+        log.close()
+        following.close()
+
+
+def test_what_a_producer_has_not_written_when_it_is_replaced_is_written_by_the_next(world: World) -> None:
+    async def append() -> None:
+        requests = KafkaRequestLog(
+            world.settings.kafka(), world.topics.name(Topic.REQUESTS), timeout_s=WAIT_S, largest_bytes=1_000
+        )
+        try:
+            waiting = [asyncio.create_task(requests.append(key, key)) for key in KEYS * 20]
+            await asyncio.sleep(0)
+            await asyncio.to_thread(requests._replace)
+            await asyncio.gather(*waiting)
+        finally:
+            await requests.close()
+
+    asyncio.run(append())
+    written = {record.key for record in read_topic(world.settings.kafka(), world.topics.name(Topic.REQUESTS))}
+    assert written == {key.decode() for key in KEYS}

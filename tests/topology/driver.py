@@ -59,7 +59,8 @@ class MemoryApplication(StreamApplication):
 
     def __init__(self, *, kafka: MemoryKafka, fate: Fate, guarded: bool = True, guards: Any = (), **rest: Any) -> None:
         self._kafka, self._fate, self._guarded = kafka, fate, guarded
-        super().__init__(guards=guards if guarded else (), leave=self._end, **rest)
+        unwatched = {**rest, "silence_timeout_s": None}  # clients in memory answer at once, or not at all
+        super().__init__(guards=guards if guarded else (), leave=self._end, **unwatched)
 
     def _end(self, code: int, error: OrchestratorError) -> NoReturn:
         self._fate.dead = True

@@ -64,7 +64,7 @@ def build(
     *,
     health: ProcessHealth | None = None,
     observe: Observe | None = None,
-    on_commit: Callable[[float], None] | None = None,
+    on_commit: Callable[[float], None] = lambda _: None,
     decide: Decide = decide,
     application: Any = StreamApplication,
 ) -> StreamApplication:
@@ -92,7 +92,13 @@ def build(
         health=health,
     )
     guards = [state_guard(cluster, inbox, topics.changelog)]
-    app: StreamApplication = application(guards=guards, on_commit=on_commit, state_dir=settings.state_dir, **options)
+    app: StreamApplication = application(
+        guards=guards,
+        on_commit=on_commit,
+        silence_timeout_s=settings.kafka_silence_timeout_s,
+        state_dir=settings.state_dir,
+        **options,
+    )
     outbox = Outbox(topics, limits, sizes[topics.changelog])
     deciding = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
     _wire(app, inbox, names, deciding)

@@ -57,7 +57,13 @@ def _work(process: Process) -> None:
         )
         with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch:
             options = projector_options(settings, process.health)
-            application = StreamApplication(guards=[start], **options, state_dir=Path(unused))
+            application = StreamApplication(
+                guards=[start],
+                silence_timeout_s=settings.kafka_silence_timeout_s,
+                **options,
+                state_dir=Path(unused),
+            )
+            sink.allowing = application.allow
             build(application, topics, sink, process.metrics, process.health)
             process.stopping.runs(application.stop)
             application.run()

@@ -7,6 +7,7 @@ own offsets say where to go on (`StartFromProjection`), because they are written
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
@@ -24,6 +25,8 @@ from state.projection import Applied, ProjectedRecord, require_not_ahead
 
 PATIENCE_S = 60.0
 """How long a database that cannot be reached or stays locked is tried again before the process ends."""
+_ONE_TRY_S = 30.0
+"""The longest that one try itself takes, generously."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "SQLITE_IOERR")
@@ -68,6 +71,8 @@ class ProjectionSink(BaseSink):
         self._stopping = stopping
         self._observe = observe
         self._patience_s = patience_s
+        self.allowing: Callable[[float], AbstractContextManager[None]] = lambda _seconds: nullcontext()
+        """Told how many seconds a flush may take, so that waiting for the database is not taken for a hang."""
         self._records: list[ProjectedRecord] = []
         # On a revoke the library flushes from a thread of its own, which can outlast its patience.
         self._lock = Lock()
@@ -90,7 +95,7 @@ class ProjectionSink(BaseSink):
 
     def flush(self) -> None:
         """Apply what was taken in since the last flush."""
-        with self._lock:
+        with self.allowing(self._patience_s + _ONE_TRY_S), self._lock:
             records, self._records = self._records, []
             if not records:
                 return

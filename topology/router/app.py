@@ -63,7 +63,9 @@ def _work(process: Process) -> None:
     )
     with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
         options = router_options(settings, inputs, process.health)
-        application = StreamApplication(**options, state_dir=Path(unused))
+        application = StreamApplication(
+            silence_timeout_s=settings.kafka_silence_timeout_s, **options, state_dir=Path(unused)
+        )
         build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
         process.stopping.runs(application.stop)
         application.run()

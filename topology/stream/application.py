@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
 
@@ -20,6 +21,7 @@ from schemas.errors import OrchestratorError
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
 from topology.stream.exit import leave, lost_partitions, unknown_commit
 from topology.stream.guards import unusable_state
+from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 
 Guarantee = Literal["exactly-once", "at-least-once"]
 
@@ -41,6 +43,10 @@ FETCH_BACKOFF_MS = 20
 """Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
 BATCH_BYTES = 262_144
 """Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
+COMMIT_LIMIT_S = 10.0
+"""Patience with a commit. The coordinator aborts a transaction of that age, so that nothing is gained by waiting."""
+DELIVERY_TIMEOUT_MS = 10_000
+"""Patience with a write outside transactions; then the process ends, and the next one reads the input again."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
@@ -56,7 +62,8 @@ class StreamApplication(Application):
     """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
 
     `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot; `on_commit` is
-    told how many seconds each commit of a transaction took.
+    told how many seconds each commit of a transaction took. With `silence_timeout_s` the process ends where the loop
+    hangs, or a client hears nothing from Kafka, for so long.
     """
 
     def __init__(
@@ -64,29 +71,51 @@ class StreamApplication(Application):
         *,
         guards: Sequence[AssignmentGuard] = (),
         leave: Leave = leave,
-        on_commit: Callable[[float], None] | None = None,
+        on_commit: Callable[[float], None] = lambda _: None,
+        silence_timeout_s: float | None = None,
         **library: Any,
     ) -> None:
         self._guards = tuple(guards)
         self._leave = leave
+        self._liveness: StreamLiveness | None = None
+        if silence_timeout_s is not None:
+            self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
+            library["consumer_extra_config"] = _also_told(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
-        self._consumer.poll = _readable(self._consumer.poll)  # type: ignore[method-assign]
-        if on_commit is not None:
-            commit = self._producer.commit_transaction
-            self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
+        turned = self._liveness.turned if self._liveness is not None else lambda: None
+        self._consumer.poll = _readable(self._consumer.poll, turned)  # type: ignore[method-assign]
+        commit = self._producer.commit_transaction
+        self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run until stopped, under watch."""
+        topic = self._dataframe_registry.consumer_topics[0].name
+        with self._liveness.watching(topic) if self._liveness is not None else nullcontext():
+            return super().run(*args, **kwargs)
+
+    def allow(self, seconds: float) -> AbstractContextManager[None]:
+        """Give the loop at least `seconds` for the work inside, before it counts as hanging."""
+        return self._liveness.allow(seconds) if self._liveness is not None else nullcontext()
+
+    def _inner_consumer(self) -> Any:
+        return self._consumer._inner_consumer  # noqa: SLF001
+
+    def _inner_producer(self) -> Any:
+        return self._producer._producer._inner_producer  # noqa: SLF001
 
     def restored(self) -> bool:
         """Return whether the state of every assigned partition has been read back."""
         return not self._state_manager.recovery_required
 
     def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
-        if topic_partitions:
-            for guard in self._guards:
-                guard(self._consumer, topic_partitions)
-        try:
-            super()._on_assign(consumer, topic_partitions)
-        except (StateRecoveryOffsetOutOfRange, InvalidStoreChangelogOffset) as error:
-            raise unusable_state(error) from error
+        with self.allow(ASSIGNMENT_S):
+            if topic_partitions:
+                for guard in self._guards:
+                    guard(self._consumer, topic_partitions)
+            try:
+                super()._on_assign(consumer, topic_partitions)
+            except (StateRecoveryOffsetOutOfRange, InvalidStoreChangelogOffset) as error:
+                raise unusable_state(error) from error
 
     def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         """H1: the library would keep the open checkpoint and commit it after rejoining."""
@@ -98,17 +127,34 @@ class StreamApplication(Application):
         """Runs first when a run ends: after a commit of unknown outcome nothing else may."""
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
+        if self._liveness is not None:
+            self._liveness.stop_asking()
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
 
 
-def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
+def _also_told(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
+    """Return a consumer's properties with `liveness` told its statistics, beside whoever else is."""
+    told = consumer.get("stats_cb")
+
+    def on_statistics(statistics: str) -> None:
+        liveness.on_statistics(statistics)
+        if told is not None:
+            told(statistics)
+
+    return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
+
+
+def _readable(poll: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
     """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
+
+    `turned` is told of each call.
 
     The library reads the headers of each message before anything of ours runs, so one such name would end the process
     at the same offset again and again. Here is the one place that all messages pass.
     """
 
     def readable(timeout: float | None = None) -> Any:
+        turned()
         message = poll(timeout)
         if message is not None:
             headers_of(message)
@@ -118,9 +164,11 @@ def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
-    def timed(*args: Any, **kwargs: Any) -> None:
+    """Return `commit` with a bound, and with `on_commit` told how long it took."""
+
+    def timed(positions: Any, group: Any, timeout: float | None = None) -> None:
         started = time.perf_counter()
-        commit(*args, **kwargs)
+        commit(positions, group, timeout=COMMIT_LIMIT_S if timeout is None else timeout)
         on_commit(time.perf_counter() - started)
 
     return timed
@@ -158,6 +206,7 @@ def application_options(
         "auto_recover_from_source_offset_out_of_range": False,
         "processing_guarantee": guarantee,
         "commit_interval": commit_interval_s,
+        "broker_availability_timeout": 0,  # the watchdog looks after that
         "consumer_poll_timeout": POLL_TIMEOUT_S,
         "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
         "loglevel": None,  # the library's loggers go the way of the process's own
@@ -185,6 +234,8 @@ def _producer(
         config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
         # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
         config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
+    else:
+        config["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
     return config
 
 

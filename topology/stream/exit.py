@@ -1,12 +1,17 @@
 """Ending a process on the spot, where an orderly end would do damage."""
 
+import faulthandler
 import logging
 import os
 import sys
+from threading import Timer
 from typing import NoReturn
 
+from runtime import exit_codes
 from runtime.logs import get_logger
 from schemas.errors import Code, OrchestratorError, StateError
+
+_LAST_WORDS_S = 2.0
 
 
 def leave(code: int, error: OrchestratorError) -> NoReturn:
@@ -17,6 +22,15 @@ def leave(code: int, error: OrchestratorError) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def end_lifeless(error: OrchestratorError) -> NoReturn:
+    """End a process that does not live any more; what each thread waits for goes to stderr."""
+    at_last = Timer(_LAST_WORDS_S, os._exit, (exit_codes.NO_LIFE,))  # where even the log hangs
+    at_last.daemon = True
+    at_last.start()
+    faulthandler.dump_traceback()
+    leave(exit_codes.NO_LIFE, error)
 
 
 def lost_partitions(count: int) -> StateError:

@@ -64,6 +64,7 @@ def wait_until_stable(
     """
     ends = cluster.log_ends(changelogs, committed=False)
     deadline = time.monotonic() + limit_s
+    told = False
     while behind := _unstable(cluster, ends):
         if time.monotonic() > deadline:
             names = ", ".join(f"{topic}[{partition}]" for topic, partition in behind)
@@ -73,7 +74,9 @@ def wait_until_stable(
                 next_step="Start the process again. If it stays, look for a transaction that hangs: "
                 "`kafka-transactions.sh find-hanging`.",
             )
-        log.info("waiting for open transactions on the changelog", partitions=len(behind))
+        if not told:
+            log.info("waiting for open transactions on the changelog", partitions=len(behind))
+            told = True
         pause(STABLE_POLL_S)
 
 

@@ -17,7 +17,7 @@ from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.health import ProcessHealth
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import BrokerError, OrchestratorError, RecordTooLarge, UnreadableRecord
+from schemas.errors import BrokerError, LivenessError, OrchestratorError, RecordTooLarge, UnreadableRecord
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
@@ -64,6 +64,9 @@ class MemoryCluster:
         self.batches: dict[str, Batch] = {}
         self.deciding = True
         self.unreachable: str | None = None
+        self.strand_next = False
+        """Whether the log that reads next hears nothing from then on."""
+        self.stranded: MemoryLog | None = None
         self.checks = 0
         """How often its topics were looked at."""
         self.too_large = False
@@ -148,7 +151,15 @@ class MemoryLog:
             self._positions[partition] = start_of(partition, start, 0, end)
         return ends
 
+    def resume(self, positions: Mapping[LogPartition, int]) -> None:
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        self._positions = dict(positions)
+
     def read(self, timeout_s: float) -> list[LogRecord]:
+        if self._cluster.stranded is self or self._cluster.strand_next:
+            self._cluster.stranded, self._cluster.strand_next = self, False
+            raise LivenessError("silent", next_step="None.")
         with self._cluster.arrived:
             self._cluster.arrived.wait_for(self._ready, timeout_s)
             found = []

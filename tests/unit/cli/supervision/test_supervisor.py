@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.supervision.log_tail import last_lines
+from cli.supervision.owned_process import OwnedProcess
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from tests.patience import await_that
 
@@ -57,19 +59,46 @@ def test_one_process_more_can_be_added(tmp_path: Path) -> None:
         await_that(lambda: log.exists() and log.read_text().startswith("hello"), "it has its environment")
 
 
-def test_a_process_that_keeps_ending_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
-    with Supervisor([spec("broken", "raise SystemExit('cannot work')")], log_directory=tmp_path) as supervisor:
-        await_that(lambda: supervisor.failure, "it is given up")
-        with pytest.raises(ProcessFailed, match="cannot work"):
-            supervisor.check()
-        assert supervisor.restarts["broken"] == 4
+def test_a_process_that_keeps_ending_is_started_again_after_growing_pauses(tmp_path: Path) -> None:
+    events: list[str] = []
+    broken = spec("broken", "raise SystemExit('cannot work')")
+    with Supervisor([broken, spec("b", SLEEPER)], log_directory=tmp_path, on_event=events.append) as supervisor:
+        await_that(lambda: supervisor.restarts["broken"] == 7, "it was started again seven times", 60)
+        other = supervisor.pid("b")
+        supervisor.check()
+        assert not supervisor.hopeless
+    assert gone(other)
+    assert supervisor.restarts["b"] == 0
+    again = "broken ended with 1; starting it again"
+    assert events[:7] == [again, *(f"{again} in {pause} s" for pause in ("0.5", "1", "2", "4", "5", "5"))]
 
 
-def test_wrong_settings_are_not_tried_again(tmp_path: Path) -> None:
+def test_wrong_settings_are_not_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
     program = "import sys; print('bad setting', flush=True); sys.exit(78)"
-    with Supervisor([spec("broken", program)], log_directory=tmp_path) as supervisor:
+    with Supervisor([spec("broken", program), spec("b", SLEEPER)], log_directory=tmp_path) as supervisor:
         await_that(lambda: supervisor.failure, "it is given up")
+        await_that(lambda: supervisor.pid("b"), "the other runs")
         assert supervisor.restarts["broken"] == 0
+        assert not supervisor.hopeless
+        with pytest.raises(ProcessFailed, match="bad setting"):
+            supervisor.check()
+        first = supervisor.kill("b")
+        await_that(lambda: supervisor.pid("b") not in (0, first), "the other is started again")
+
+
+def test_nothing_is_left_to_keep_where_every_process_has_wrong_settings(tmp_path: Path) -> None:
+    with Supervisor([spec("broken", "raise SystemExit(78)")], log_directory=tmp_path) as supervisor:
+        await_that(lambda: supervisor.hopeless, "there is no hope")
+
+
+def test_a_log_is_put_aside_when_it_has_grown_and_two_old_ones_are_kept(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = "import sys\nfor n in range(5000): print('line', n, '.' * 90)"
+    OwnedProcess((sys.executable, "-c", program), log_path=log, log_bytes=100_000).wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1", "log.2"] or not log.exists()
+    assert all(path.stat().st_size < 200_000 for path in tmp_path.iterdir())
+    assert last_lines(log, 3)[-1].startswith("line 4999 ")
+    assert len(last_lines(log, 3)) == 3
 
 
 def test_a_port_that_it_left_is_waited_for_and_one_that_it_never_had_is_not(tmp_path: Path) -> None:

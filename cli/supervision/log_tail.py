@@ -1,0 +1,23 @@
+"""The end of a log file, read without reading the file."""
+
+from pathlib import Path
+
+_TAIL_BYTES = 65_536
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """Return the last `count` lines of a rotated log, of the file before too where the newest is shorter."""
+    lines = _tail(path)
+    if len(lines) < count:
+        lines = _tail(path.with_name(f"{path.name}.1")) + lines
+    return lines[-count:]
+
+
+def _tail(path: Path) -> list[str]:
+    try:
+        with path.open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - _TAIL_BYTES))
+            return log.read(_TAIL_BYTES).decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,34 @@
+"""A process whose broker stands still ends by itself, and with the code that says so."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cli.broker import DevBroker
+from runtime import exit_codes
+from tests.integration.processes import RunningProcess, provisioned
+
+BOUND_S = 3.0
+"""Below the session timeout, after which a member ends for another reason."""
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[DevBroker]:
+    with DevBroker() as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("name", ["router", "orchestrator"])
+def test_a_process_that_hears_nothing_ends(
+    broker: DevBroker, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    state = tmp_path_factory.mktemp(name) / "state"
+    settings = provisioned(broker, kafka_silence_timeout_s=BOUND_S, state_dir=state)
+    with RunningProcess(name, settings) as process:
+        process.await_ready()
+        broker.pause()
+        try:
+            assert process.wait(60) == exit_codes.NO_LIFE, process.errors
+        finally:
+            broker.resume()
+    assert "ORC-NO-LIFE" in process.errors

@@ -1,0 +1,86 @@
+"""Whether a stream application still does its work: its loop turns, and its clients hear from Kafka."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from runtime.kafka.client_watch import ClientWatch, Connections
+from runtime.watchdog import Watchdog
+from schemas.errors import LivenessError, OrchestratorError
+from topology.stream.exit import end_lifeless
+
+START_S = 45.0
+"""Patience with the first turn of the loop: a transaction that a dead process left open is ended before it."""
+ASSIGNMENT_S = 90.0
+"""Patience with an assignment. Each step of it is a question with a bound of its own."""
+_LOOP, _CONSUMER, _PRODUCER = "loop", "consumer", "producer"
+_NEXT_STEP = "None: a supervisor starts the process again. If it repeats, look at the brokers and the network."
+
+
+class StreamLiveness:
+    """Watches one stream application while `watching`; ends the process where it does not live any more.
+
+    `consumer` and `producer` return the library's clients, or None while they are not made. `on_statistics` must be
+    told the consumer's statistics, and `turned` every turn of the loop.
+    """
+
+    def __init__(
+        self,
+        consumer: Callable[[], Any],
+        producer: Callable[[], Any],
+        *,
+        bound_s: float,
+        end: Callable[[OrchestratorError], None] = end_lifeless,
+    ) -> None:
+        self._bound_s = bound_s
+        self._watchdog = Watchdog(end)
+        connections = Connections()
+        self.on_statistics = connections.on_statistics
+        self._clients = {
+            _CONSUMER: ClientWatch(consumer, lambda: self._watchdog.seen(_CONSUMER), connections=connections),
+            _PRODUCER: ClientWatch(producer, lambda: self._watchdog.seen(_PRODUCER)),
+        }
+        self._turns = False
+
+    def turned(self) -> None:
+        """Note a turn of the processing loop."""
+        if not self._turns:
+            self._turns = True
+            self._watchdog.expect(_LOOP, bound_s=self._bound_s, error=_hangs)
+        self._watchdog.seen(_LOOP)
+
+    def allow(self, seconds: float) -> AbstractContextManager[None]:
+        """Give the loop at least `seconds` for the work inside."""
+        return self._watchdog.allow(_LOOP, seconds)
+
+    @contextmanager
+    def watching(self, topic: str) -> Iterator[None]:
+        """Watch while this lasts. `topic` is one to ask about where none is read."""
+        self._watchdog.expect(_LOOP, bound_s=max(START_S, self._bound_s), error=_hangs)
+        with self._watchdog:
+            for name, client in self._clients.items():
+                self._watchdog.expect(name, bound_s=self._bound_s, error=_deaf(name))
+                client.start(topic)
+            yield
+
+    def stop_asking(self) -> None:
+        """Ask the clients no more: they are about to be closed. The loop is watched on, or a close could hang."""
+        for name, client in self._clients.items():
+            self._watchdog.forget(name)
+            client.stop()
+
+
+def _hangs(seconds: float) -> LivenessError:
+    return LivenessError(
+        f"The processing loop has not turned for {seconds:.0f} s: it hangs in a call, see the traceback above.",
+        next_step=_NEXT_STEP,
+    )
+
+
+def _deaf(client: str) -> Callable[[float], LivenessError]:
+    def error(seconds: float) -> LivenessError:
+        return LivenessError(
+            f"The {client} has had no good answer from Kafka for {seconds:.0f} s.", next_step=_NEXT_STEP
+        )
+
+    return error
