@@ -19,6 +19,7 @@ FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
+_METADATA_TIMEOUT_S = 10.0
 
 
 class LogPartition(NamedTuple):
@@ -175,9 +176,9 @@ class KafkaLogConsumer:
     def _partition(self, topic: str, number: int) -> LogPartition:
         return LogPartition(self._topics.topic(topic), number)
 
-    def _partition_counts(self) -> dict[Topic, int]:
+    def _partition_counts(self, timeout_s: float = _METADATA_TIMEOUT_S) -> dict[Topic, int]:
         names = {topic: self._topics.name(topic) for topic in FOLLOWED}
-        counts = self._cluster.partition_counts(names.values())
+        counts = self._cluster.partition_counts(names.values(), timeout_s=timeout_s)
         for name in names.values():
             if not counts.get(name):
                 raise TopicError(
