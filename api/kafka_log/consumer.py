@@ -1,6 +1,6 @@
 """The log as the api reads it: status, history and dead letters, read committed, without a consumer group.
 
-`KafkaLog` is what the tail needs, `KafkaLog` is Kafka's; the tests bring a log in memory.
+`KafkaLog` is what the tail needs, `KafkaLogConsumer` is Kafka's; the tests bring a log in memory.
 """
 
 from collections.abc import Mapping
