@@ -251,9 +251,9 @@ class KafkaLogConsumer:
     def _partition(self, topic: str, number: int) -> LogPartition:
         return LogPartition(self._topics.topic(topic), number)
 
-    def _partition_counts(self) -> dict[Topic, int]:
+    def _partition_counts(self, timeout_s: float = _METADATA_TIMEOUT_S) -> dict[Topic, int]:
         names = {topic: self._topics.name(topic) for topic in FOLLOWED}
-        counts = self._cluster.partition_counts(names.values())
+        counts = self._cluster.partition_counts(names.values(), timeout_s=timeout_s)
         for name in names.values():
             if not counts.get(name):
                 raise TopicError(

@@ -101,9 +101,9 @@ class KafkaAdmin:
 
         return self._answer(ask, f"the descriptions of {_named(names)}") if names else {}
 
-    def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
+    def partition_counts(self, topics: Iterable[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, int]:
         """Return how many partitions each topic has; topics that are not there are left out."""
-        listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
+        listed = self._answer(lambda: self._admin.list_topics(timeout=timeout_s), "the list of its topics")
         return {topic: len(listed.topics[topic].partitions) for topic in topics if topic in listed.topics}
 
     def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
