@@ -59,6 +59,9 @@ def test_head_is_answered_as_get_without_a_body(path: str) -> None:
 
 
 def test_a_port_that_cannot_be_opened_is_shown_with_brackets() -> None:
-    with MetricsServer(Metrics(), ProcessHealth("router"), host="::1", port=0) as taken:
-        with pytest.raises(ConfigurationError, match=r"\[::1\]:\d+"):
-            MetricsServer(Metrics(), ProcessHealth("router"), host="::1", port=taken.port)
+    health = ProcessHealth("router")
+    with (
+        MetricsServer(Metrics(), health, host="::1", port=0) as taken,
+        pytest.raises(ConfigurationError, match=r"\[::1\]:\d+"),
+    ):
+        MetricsServer(Metrics(), health, host="::1", port=taken.port)
