@@ -1,6 +1,7 @@
 """What all tests share: one Kafka for the session."""
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 
@@ -8,6 +9,8 @@ import pytest
 
 from cli.broker import KAFKA_VERSION, Kafka, kafka_from
 
+# What the tests ask runs on this machine, where no proxy of the environment leads.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
 BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
 
 

@@ -2,10 +2,15 @@
 
 import asyncio
 import json
+import socket
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from httpx import AsyncClient
+from uvicorn import Config, Server
 
+from api.http_protocol import BoundedHeadProtocol
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import world
 from tests.unit.api.test_stopping import served
@@ -62,3 +67,21 @@ async def test_a_connection_whose_body_does_not_come_is_closed() -> None:
         answer = await exchange(client, request)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"ORC-BODY-TIMEOUT" in answer
+
+
+BEGUN = [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /"]
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+async def test_a_connection_whose_head_does_not_come_is_closed(begun: bytes) -> None:
+    async with world() as api:
+        protocol = cast("Any", partial(BoundedHeadProtocol, head_timeout_s=0.2))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = Server(Config(api.app, lifespan="off", http=protocol, log_config=None))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            async with AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:
+                answer = await exchange(client, begun)
+                assert answer.count(b"HTTP/1.1 ") == begun.count(b"\r\n\r\n")
+                assert (await client.get("/livez")).status_code == 200
+            server.should_exit = True
+            await serving
