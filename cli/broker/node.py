@@ -23,6 +23,8 @@ _JVM = (
     "--enable-native-access=ALL-UNNAMED",
 )
 _COMPLAINT = re.compile(r" (ERROR|FATAL) |^Caused by: |^Exception |^\S+(Exception|Error): ")
+_LOCALE = {"LC_ALL": "C.UTF-8"}
+"""Java reads file names by the locale: under plain C it cannot open one that is not ASCII."""
 _SHORT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -60,7 +62,9 @@ class BrokerNode:
             *_SHORT_JVM, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)
         )
         with self.log_path.open("ab") as log:
-            result = subprocess.run(command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False)
+            result = subprocess.run(
+                command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False, env={**os.environ, **_LOCALE}
+            )
         if result.returncode != 0:
             raise self.failure("cannot format its data directory")
 
@@ -78,6 +82,7 @@ class BrokerNode:
         self._process = OwnedProcess(
             self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties)),
             log_path=self.log_path,
+            environment=_LOCALE,
             grace=_GRACE_SECONDS,
             remove=self.directory if self._temporary else None,
         )
