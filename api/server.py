@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing import parent_process
 from threading import Thread
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
+from api.http_protocol import BoundedHeadProtocol
 from api.kafka_log.consumer import KafkaLogConsumer
 from api.monitoring.metrics import MULTIPROCESS_VARIABLE
 from api.settings import ApiSettings
@@ -90,6 +91,7 @@ def _config(settings: ApiSettings, app: FastAPI | Callable[[], FastAPI]) -> Conf
     return Config(
         app,
         factory=not isinstance(app, FastAPI),
+        http=cast("Any", partial(BoundedHeadProtocol, head_timeout_s=settings.body_timeout_s)),
         workers=settings.web_concurrency,
         loop="asyncio",
         log_config=None,

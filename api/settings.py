@@ -26,8 +26,8 @@ class ApiSettings(Settings):
     """Requests under way in one worker, those that wait for a status among them; more are told to come back."""
     max_concurrent_registrations: int = Field(default=256, ge=1)
     """Registrations under way in one worker: each can hold a body of `max_input_bytes` in memory."""
-    body_timeout_s: float = Field(default=30.0, gt=0)
-    """How long a client may take to send a body."""
+    body_timeout_s: float = Field(default=30, gt=0)
+    """How long a client may take to send a request's head, and then its body."""
     response_timeout_s: float = Field(default=15.0, gt=0)
     """How long a registration waits for its answer, writing included, before it is told to come back."""
     write_timeout_s: float = Field(default=8.0, gt=0)

@@ -4,6 +4,7 @@ Nothing of Kafka is imported here before that: a test of the decision core needs
 """
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from cli.broker import Kafka
 
+# What the tests ask runs on this machine, where no proxy of the environment leads.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
 BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
 
 

@@ -24,6 +24,7 @@ _FETCH_WAIT_MS = 50
 """How long the broker may hold an empty answer: the most that a question about the very end waits."""
 _MOST_RECORDS = 500
 _BEFORE_THE_END = 500
+_METADATA_TIMEOUT_S = 5.0
 
 
 class LogPartition(NamedTuple):
@@ -201,7 +202,7 @@ class KafkaLogConsumer:
 
     def check(self) -> None:
         """Raise `StateError` where the number of partitions has changed: keys would be elsewhere."""
-        counts = self._partition_counts()
+        counts = self._partition_counts(ASK_TIMEOUT_S)
         if counts != self._counts:
             raise StateError(
                 f"The numbers of partitions have changed from {_shown(self._counts)} to {_shown(counts)}.",

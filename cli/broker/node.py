@@ -25,6 +25,8 @@ _JVM = (
     "--enable-native-access=ALL-UNNAMED",
 )
 _COMPLAINT = re.compile(r" (ERROR|FATAL) |^Caused by: |^Exception |^\S+(Exception|Error): ")
+_LOCALE = {"LC_ALL": "C.UTF-8"}
+"""Java reads file names by the locale: under plain C it cannot open one that is not ASCII."""
 _SHORT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -67,7 +69,13 @@ class BrokerNode:
         with self.log_path.open("ab") as log:
             try:
                 result = subprocess.run(
-                    command, stdout=log, stderr=log, timeout=_FORMAT_SECONDS, check=False, pass_fds=tuple(inherits)
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    timeout=_FORMAT_SECONDS,
+                    check=False,
+                    env={**os.environ, **_LOCALE},
+                    pass_fds=tuple(inherits),
                 )
             except subprocess.TimeoutExpired as error:
                 raise self.failure(f"did not format its data directory in {_FORMAT_SECONDS:.0f} s") from error
@@ -88,6 +96,7 @@ class BrokerNode:
         self._process = OwnedProcess(
             self._java(self._heap, *_JVM, "kafka.Kafka", str(self._properties)),
             log_path=self.log_path,
+            environment=_LOCALE,
             grace=_GRACE_SECONDS,
             remove=self.directory if self._temporary else None,
             pass_fds=inherits,

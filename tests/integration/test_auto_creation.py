@@ -22,8 +22,11 @@ DEADLINE_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[DevBroker]:
-    with DevBroker(heap_megabytes=384) as running:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker]:
+    # A directory of any name: its path goes through Java's properties, options and file names.
+    data = tmp_path_factory.mktemp("broker") / "a b#50%ü\\'=:?"
+    with DevBroker(heap_megabytes=384, data_dir=data) as running:
+        assert (data / "node-1" / "data" / "meta.properties").exists()
         yield running
 
 

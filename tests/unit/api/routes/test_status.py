@@ -361,7 +361,7 @@ async def test_nothing_goes_on_waiting_for_a_batch_that_cannot_be_told() -> None
 
 
 @pytest.mark.parametrize("batch_id", ["klass\u00a09A", "tab\tid", "line\nid", "å" * 255])
-async def test_every_id_that_the_router_takes_is_found(batch_id: str) -> None:
+async def test_every_id_that_was_ever_taken_is_found(batch_id: str) -> None:
     async with world() as api:
         record = snapshot(api, await registered(api))
         api.cluster.publish(replace(record, batch_id=batch_id))

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.supervision.stack import Stack, StackOptions
+from cli.supervision.ports import free_port
+from cli.supervision.stack import Stack, StackOptions, health
 from cli.supervision.supervisor import ProcessFailed
 from runtime.directory_lock import LOCK_FILE, DirectoryLock
+from runtime.health import ProcessHealth
+from runtime.metrics import Metrics
+from runtime.metrics_server import MetricsServer
 from state.projection import open_engine, sqlite_url
 from state.projection.engine import database_file
 
@@ -43,3 +47,11 @@ def test_a_projection_lies_in_the_very_directory(tmp_path: Path, name: str) -> N
     engine.dispose()
     assert database_file(engine) == directory / "projection.db"
     assert [found.name.partition("-")[0] for found in directory.iterdir()] == ["projection.db"]
+
+
+def test_an_api_of_this_machine_is_asked_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with MetricsServer(Metrics("router"), ProcessHealth("api"), host="127.0.0.1", port=0) as server:
+        assert health(f"http://127.0.0.1:{server.port}").startswith("404 "), "it has no /healthz, and says so itself"

@@ -1,0 +1,54 @@
+"""The server's side of a connection, with a bound on the time in which a request's head must arrive."""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+
+class BoundedHeadProtocol(H11Protocol):
+    """Closes a connection whose next request has begun, or could have, `head_timeout_s` seconds ago without its head.
+
+    uvicorn waits for ever there, so that a few clients could hold every descriptor. Between two requests its own
+    `timeout_keep_alive` counts.
+    """
+
+    def __init__(self, *args: Any, head_timeout_s: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timeout_s = head_timeout_s
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes; the wait ends when they complete a head, and begins with those of the next one."""
+        super().data_received(data)
+        if self._in_request():
+            self._end_wait()
+        elif self._head_timer is None and self.timeout_keep_alive_task is None:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._end_wait()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(self._head_timeout_s, self._give_up)
+
+    def _end_wait(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if not self._in_request():
+            self.transport.close()
+
+    def _in_request(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request, whatever its type says
+        return cycle is not None and not cycle.response_complete
