@@ -17,4 +17,5 @@ def _counts(value: Any) -> bool:
     """Whether the schema takes the value: one that it refuses must stay as it is."""
     if isinstance(value, str):
         return value.isdigit() and value.isascii() and 0 < len(value) <= 3 and value[0] != "0"
-    return isinstance(value, int) and 0 < value <= 5_000
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return whole and 0 < value <= 5_000
