@@ -12,7 +12,7 @@ _LARGEST = 2**53 - 1
 
 
 @schemathesis.hook
-def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ARG001
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if not isinstance(case.body, dict):
         return
     body = case.body = _within_range(case.body)
