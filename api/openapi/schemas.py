@@ -55,6 +55,7 @@ def schemas(max_essays: int) -> dict[str, Schema]:
 def _registration(model: type[SeedRegistration | HeadRegistration], max_essays: int) -> Schema:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
+    schema["description"] += " Members of other names are passed over; every integer in the body is within 2**53."
     properties = schema["properties"]
     properties["expected_essay_count"] = {
         "description": "Number of essays of the batch; a text of digits is taken too.",

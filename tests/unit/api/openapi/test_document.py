@@ -1,0 +1,106 @@
+"""The OpenAPI document: valid, complete, and true to what the application says."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from api.app import create_app
+from api.openapi.problems import PROBLEMS, REGISTER, STATUS
+from api.settings import ApiSettings
+from tests.unit.api.bodies import head_body, seed_body
+from tests.unit.api.memory import world
+
+REGISTER_PATH = "/v1/batches/register"
+STATUS_PATH = "/v1/batches/{batch_id}/status"
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(ApiSettings(max_essays=700)).openapi()
+
+
+def responses(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                yield path, status, response
+
+
+def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    validate(json.loads(json.dumps(document)))
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))):
+        found: Any = document
+        for part in reference.split("/"):
+            found = found[part]
+
+
+def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    checked = 0
+    for _, _, response in responses(document):
+        for content in response.get("content", {}).values():
+            values = [example["value"] for example in content.get("examples", {}).values()]
+            values += [content["example"]] if "example" in content else []
+            for value in values:
+                check(document, content["schema"], value)
+                checked += 1
+    assert checked > len(REGISTER) + len(STATUS)
+
+
+def test_every_answer_names_its_headers(document: dict[str, Any]) -> None:
+    for path, status, response in responses(document):
+        assert "X-Correlation-ID" in response["headers"], (path, status)
+        if status == "503" and path.startswith("/v1"):
+            assert "Retry-After" in response["headers"]
+    register = document["paths"][REGISTER_PATH]["post"]["responses"]
+    assert "Location" in register["202"]["headers"]
+    status = document["paths"][STATUS_PATH]["get"]["responses"]
+    assert {"ETag", "Cache-Control"} <= set(status["200"]["headers"]) & set(status["304"]["headers"])
+
+
+def test_every_status_of_the_routes_is_there(document: dict[str, Any]) -> None:
+    register = set(document["paths"][REGISTER_PATH]["post"]["responses"])
+    assert register == {"202", "400", "403", "405", "408", "409", "413", "415", "422", "500", "503"}
+    status = set(document["paths"][STATUS_PATH]["get"]["responses"])
+    assert status == {"200", "304", "400", "403", "404", "405", "500", "503"}
+
+
+def test_every_code_that_a_client_can_meet_is_described() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "api").rglob("*.py") if "openapi" not in path.parts)
+    raised = set(re.findall(r'Problem\(\s*(?:\d+|[^,]+),\s*"(ORC-[A-Z-]+)"', source))
+    assert raised, "the pattern finds what is raised"
+    assert raised - set(PROBLEMS) == {"ORC-BAD-REQUEST"}, "what the framework may refuse by itself has no route"
+
+
+@pytest.mark.anyio
+async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
+    async with world() as api:
+        for body in (seed_body(enable_cj_assessment=True), head_body()):
+            registered = await api.client.post(REGISTER_PATH, json=body)
+            check(document, {"$ref": "#/components/schemas/Registered"}, registered.json())
+            shown = await api.client.get(registered.headers["Location"])
+            check(document, {"$ref": "#/components/schemas/BatchStatus"}, shown.json())
+        for path in ("/healthz", "/livez", "/readyz"):
+            content = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+            check(document, content["schema"], (await api.client.get(path)).json())
+        metrics = await api.client.get("/metrics")
+        kinds = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+        assert metrics.headers["Content-Type"].partition(";")[0] in kinds
+
+
+def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
+    count = document["components"]["schemas"]["SeedRegistration"]["properties"]["expected_essay_count"]
+    assert count["anyOf"][0]["maximum"] == 700
