@@ -16,13 +16,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
 _PR_SET_PDEATHSIG = 1
 _OLD_LOGS = 2
-_LAST_OUTPUT_SECONDS = 1.0
+_LAST_OUTPUT_SECONDS = 10.0
 # A process that the owner forked can hold the pipe open: the parent's id is the second sign of the owner's end.
 _LOOK_AT_PARENT_SECONDS = 0.5
 
@@ -110,6 +111,15 @@ def _end(child: subprocess.Popen[bytes], grace: float) -> None:
     child.wait()
 
 
+def _await_last_output(logging: Thread, output: int) -> None:
+    """Wait until the log has everything; what the command itself has started may hold the pipe open."""
+    deadline = time.monotonic() + _LAST_OUTPUT_SECONDS
+    while logging.is_alive() and time.monotonic() < deadline:
+        logging.join(_LOOK_AT_PARENT_SECONDS)
+        if logging.is_alive() and not select.select([output], [], [], 0)[0]:
+            return
+
+
 def main(grace: str, remove: str, log: str, log_bytes: str, *command: str) -> int:
     """Run and keep the command; its exit code, or 128 + the signal that ended it."""
     signals = _wake_up_pipe()
@@ -122,7 +132,7 @@ def main(grace: str, remove: str, log: str, log_bytes: str, *command: str) -> in
     sys.stdout.flush()
     vanished = _await_end(child, signals)
     _end(child, float(grace))
-    logging.join(_LAST_OUTPUT_SECONDS)  # what the command itself has started may hold the pipe open
+    _await_last_output(logging, child.stdout.fileno())
     if vanished and remove:
         shutil.rmtree(remove, ignore_errors=True)
         parent = Path(remove).parent
