@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.errors import Code, OrchestratorError
+
 LOCK_FILE = "lock"
 
 
@@ -31,11 +33,13 @@ class LockHolder(NamedTuple):
         return f"process {left}, which was left behind by process {self.owner}"
 
 
-class DirectoryInUse(Exception):
-    """The lock of a directory is held by another process."""
+class DirectoryInUse(OrchestratorError):
+    """The lock of a directory is held by another process; who takes the lock says what the directory is for."""
+
+    code = Code.STATE_LOCKED
 
     def __init__(self, path: Path, holder: LockHolder) -> None:
-        super().__init__(f"{path} is used by {holder}")
+        super().__init__(f"{path} is used by {holder}.", next_step="End that process, or name another directory.")
         self.path = path
         self.holder = holder
 

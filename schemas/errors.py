@@ -16,6 +16,7 @@
     ├── NewerRecord              an internal record was written by a newer version of the product
     ├── ForbiddenTransition      a rule tried a step that the transition tables do not have
     ├── InvalidIdentity          a header names a caller in a way that cannot be stored
+    ├── DirectoryInUse           another process uses the directory (runtime.directory_lock)
     ├── Problem                  the answer to an HTTP request that fails (api.errors)
     ├── ProcessFailed            a supervised process cannot be kept running (cli.supervision.supervisor)
     └── RequestFailed            a command did not get what it asked of the api (cli.commands.batches)

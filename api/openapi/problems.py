@@ -113,7 +113,7 @@ PROBLEMS: dict[str, KnownProblem] = {
     Code.UNDECODABLE: KnownProblem(
         422,
         "Request cannot be used",
-        "The request was written, but it cannot be used (ORC-UNREADABLE): it is not JSON",
+        f"The request was written, but it cannot be used ({Code.UNREADABLE}): it is not JSON",
         "Correct the body and send it again; the dead letter keeps what was sent.",
         {"dead_letter_id": "requests-0-17", "dead_letter_code": Code.UNREADABLE},
     ),

@@ -97,7 +97,7 @@ _PROBLEM = record(
         "status": {"type": "integer"},
         "detail": TEXT,
         "instance": {"type": "string", "description": "The path that was asked for."},
-        "code": {"type": "string", "pattern": "^ORC-[A-Z-]+$", "description": "Stable; a page each in docs/errors."},
+        "code": {"type": "string", "pattern": "^ORC(-[A-Z]+)+$", "description": "Stable; a page each in docs/errors."},
         "next_step": TEXT,
         "correlation_id": {"type": "string", "format": "uuid"},
         "error": {"type": "string", "description": "The short text of the service before."},

@@ -360,7 +360,7 @@ async def test_nothing_goes_on_waiting_for_a_batch_that_cannot_be_told() -> None
         assert [future.done() for future in listened] == [True]
 
 
-@pytest.mark.parametrize("batch_id", ["klass\u00a09A", "tab\tid", "line\nid", "å" * 255])
+@pytest.mark.parametrize("batch_id", ["klass\u00a09A", "two words", "å" * 255])
 async def test_every_id_that_was_ever_taken_is_found(batch_id: str) -> None:
     async with world() as api:
         record = snapshot(api, await registered(api))
