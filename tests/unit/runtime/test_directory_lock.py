@@ -18,7 +18,7 @@ lock.acquire()
 print("locked", flush=True)
 sys.stdin.read()
 """
-WAIT = "import sys; sys.stdin.read()"
+WAIT = "import sys; print('runs', flush=True); sys.stdin.read()"
 
 
 def holder_of(directory: Path) -> LockHolder:
@@ -44,7 +44,7 @@ def test_a_child_that_inherits_the_lock_holds_it_for_as_long_as_it_runs(tmp_path
     lock = DirectoryLock(tmp_path)
     lock.acquire()
     with subprocess.Popen(
-        [sys.executable, "-c", WAIT], stdin=subprocess.PIPE, pass_fds=(lock.descriptor,)
+        [sys.executable, "-c", WAIT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(lock.descriptor,)
     ) as inheriting:
         lock.name_children([inheriting.pid])
         lock.release()
@@ -57,7 +57,10 @@ def test_a_child_that_inherits_the_lock_holds_it_for_as_long_as_it_runs(tmp_path
 def test_a_child_that_does_not_inherit_it_holds_nothing(tmp_path: Path) -> None:
     lock = DirectoryLock(tmp_path)
     lock.acquire()
-    with subprocess.Popen([sys.executable, "-c", WAIT], stdin=subprocess.PIPE, close_fds=False) as other:
+    command = [sys.executable, "-c", WAIT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()  # before it runs, the system has not closed what it does not inherit
         lock.release()
         lock.acquire()
         lock.release()
