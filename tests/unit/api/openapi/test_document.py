@@ -80,7 +80,8 @@ def test_every_status_of_the_routes_is_there(document: dict[str, Any]) -> None:
 
 def test_every_code_that_a_client_can_meet_is_described() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "api").rglob("*.py") if "openapi" not in path.parts)
-    raised = set(re.findall(r'Problem\(\s*(?:\d+|[^,]+),\s*"(ORC-[A-Z-]+)"', source))
+    names = re.findall(r'Problem\(\s*[^,]+,\s*(?:"ORC-|Code\.)([A-Z_-]+)', source)  # a literal, or the table's name
+    raised = {f"ORC-{name.replace('_', '-')}" for name in names}
     assert raised, "the pattern finds what is raised"
     assert raised - set(PROBLEMS) == {"ORC-BAD-REQUEST"}, "what the framework may refuse by itself has no route"
 
