@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from runtime.settings import Settings
 from schemas.errors import BrokerError, OrchestratorError, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
-from topology.topics.drift import ActualTopic, Difference, differences
+from topology.topics.drift import IN_SYNC, ActualTopic, Difference, differences, in_sync_replicas
 
 _KAFKA_LOG = logging.getLogger("librdkafka")
 _clients: dict[str, AdminClient] = {}
@@ -103,13 +103,14 @@ def survey(admin: AdminClient, settings: Settings) -> dict[str, ActualTopic]:
         resource.name: ActualTopic(
             partitions=len(known[resource.name].partitions),
             config={name: entry.value for name, entry in _asked(future.result).items()},
+            replicas=min(len(one.replicas) for one in known[resource.name].partitions.values()),
         )
         for resource, future in configs.items()
     }
 
 
 def _differences(settings: Settings, actual: dict[str, ActualTopic]) -> list[Difference]:
-    return differences(settings.topics(), actual)
+    return differences(settings.topics(), actual, replication=settings.topic_replication)
 
 
 def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_peer_topics: bool) -> list[TopicSpec]:
@@ -121,12 +122,14 @@ def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_pee
 
 
 def _create(admin: AdminClient, settings: Settings, specs: list[TopicSpec]) -> None:
+    replicas = settings.topic_replication if settings.topic_replication > 0 else _default_replicas(admin)
+    durable = {IN_SYNC: str(in_sync_replicas(replicas))} if replicas else {}
     new = [
         NewTopic(
             spec.name,
             num_partitions=spec.partitions,
-            replication_factor=settings.topic_replication,
-            config=spec.config(),
+            replication_factor=settings.topic_replication or -1,
+            config=spec.config() | spec.durability() | (durable if spec.owner == "own" else {}),
         )
         for spec in specs
     ]
@@ -140,6 +143,17 @@ def _create(admin: AdminClient, settings: Settings, specs: list[TopicSpec]) -> N
                     next_step="Check the rights of this client and TOPIC_REPLICATION, or have the topic created as "
                     "`bos topics plan` shows it.",
                 ) from error
+
+
+def _default_replicas(admin: AdminClient) -> int | None:
+    """Return how many replicas the cluster gives a topic; None where this client may not know."""
+    brokers = _asked(lambda: admin.list_topics(timeout=_REQUEST_TIMEOUT_S)).brokers
+    resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
+    try:
+        config = admin.describe_configs([resource], request_timeout=_REQUEST_TIMEOUT_S)[resource].result()
+    except KafkaException:
+        return None
+    return int(config["default.replication.factor"].value)
 
 
 def _await_visible(admin: AdminClient, names: list[str]) -> None:
@@ -168,7 +182,7 @@ def _refuse(found: list[Difference]) -> None:
 
 
 def _described(spec: TopicSpec) -> str:
-    config = ", ".join(f"{name}={value}" for name, value in spec.config().items())
+    config = ", ".join(f"{name}={value}" for name, value in (spec.config() | spec.durability()).items())
     return f"{spec.name} ({spec.partitions} partitions, {config})"
 
 
