@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from schemas.errors import BrokerError, TopicError
@@ -24,8 +24,14 @@ class ClusterFacts(Protocol):
     def topic_id(self, topic: str) -> str:
         """Return the id of a topic: another one after it was deleted and created again."""
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the id of each topic; topics that are not there are left out."""
+
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has; topics that are not there are left out."""
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Return the offset of the first record that is still there; the end where there is none."""
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
         """Return the largest record batch that each topic takes, in bytes."""
@@ -50,6 +56,21 @@ class KafkaAdmin:
         described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S)
         return str(self._answer(described[topic], topic).topic_id)
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the id of each topic that is there."""
+        names = list(topics)
+        if not names:
+            return {}
+        described = self._admin.describe_topics(TopicCollection(names), request_timeout=REQUEST_TIMEOUT_S)
+        found = {}
+        for name, future in described.items():
+            try:
+                found[name] = str(future.result().topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise self._broker_unreachable(error) from error
+        return found
+
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has."""
         try:
@@ -66,6 +87,12 @@ class KafkaAdmin:
             resource.name: int(self._answer(future, resource.name)["max.message.bytes"].value)
             for resource, future in configs.items()
         }
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Return the offset of the first record of each partition."""
+        earliest = {TopicPartition(topic, partition): OffsetSpec.earliest() for topic, partition in partitions}
+        found = self._admin.list_offsets(earliest, request_timeout=REQUEST_TIMEOUT_S)
+        return {(at.topic, at.partition): int(self._answer(future, at.topic).offset) for at, future in found.items()}
 
     def log_ends(self, partitions: Sequence[Partition], *, committed: bool) -> dict[Partition, int]:
         """Return the offset after the last record of each partition."""

@@ -13,10 +13,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 Partition = tuple[str, int]
 
-_COORDINATOR_COMES = {
+_PASSING = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,  # a static member that has stopped stays until its session ends
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public name for a local error
     KafkaError._TRANSPORT,  # noqa: SLF001
 }
@@ -41,7 +42,7 @@ class CommittedOffsets:
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit offsets for a group that has no members."""
+        """Commit offsets for a group that has no members; waits for those that have just stopped."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._once_coordinated(lambda: self._consumer.commit(offsets=given, asynchronous=False))
 
@@ -52,7 +53,7 @@ class CommittedOffsets:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                     raise
                 time.sleep(_RETRY_S)
 

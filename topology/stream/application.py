@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from quixstreams import Application
+from quixstreams.checkpointing import InvalidStoredOffset
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
 from quixstreams.kafka import ConnectionConfig
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
@@ -17,8 +19,9 @@ from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
 from runtime.kafka.headers import headers_of
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
-from topology.stream.exit import leave, lost_partitions, unknown_commit
-from topology.stream.guards import unusable_state
+from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
+from topology.stream.fencing import fence_of, is_instance_taken, is_taken
+from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 
 Guarantee = Literal["exactly-once", "at-least-once"]
 
@@ -71,7 +74,10 @@ class StreamApplication(Application):
         self._guards = tuple(guards)
         self._leave = leave
         super().__init__(**library)
-        self._consumer.poll = _readable(self._consumer.poll)  # type: ignore[method-assign]
+        self._ends: dict[tuple[str, int], int] = {}
+        self._fatal: KafkaError | None = None
+        self._note_fatal_errors()
+        self._consumer.poll = self._checked(self._consumer.poll)  # type: ignore[method-assign]
         if on_commit is not None:
             commit = self._producer.commit_transaction
             self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
@@ -80,7 +86,65 @@ class StreamApplication(Application):
         """Return whether the state of every assigned partition has been read back."""
         return not self._state_manager.recovery_required
 
+    def _checked(self, poll: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `poll` with messages whose headers can be read, and with the errors that only a message reports.
+
+        The library reads the headers of each message before anything of ours runs, so a name that is not UTF-8 would
+        end the process at the same offset again and again. Here is the one place that all messages pass.
+        """
+
+        def checked(timeout: float | None = None) -> Any:
+            message = poll(timeout)
+            self._leave_if_taken(self._fatal)
+            if message is None:
+                return None
+            error = message.error()
+            if error is None:
+                headers_of(message)
+                return message
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
+                self._reached_end(message.topic(), message.partition(), message.offset())
+                return None
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+                raise offset_out_of_range(message.topic(), message.partition(), message.offset(), error.str())
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise topic_gone(message.topic())
+            self._leave_if_taken(error)
+            return message
+
+        return checked
+
+    def _note_fatal_errors(self) -> None:
+        """Keep a fatal error of the consumer: it is told to a callback alone, just before the partitions are lost."""
+        report = self._consumer._user_error_cb  # noqa: SLF001 - the library takes no callback of ours
+
+        def note(error: KafkaError) -> None:
+            if error.code() == KafkaError._FATAL:  # noqa: SLF001 - the library's public name for it
+                self._fatal = error
+            report(error)
+
+        self._consumer._user_error_cb = note  # noqa: SLF001
+
+    def _leave_if_taken(self, error: KafkaError | None) -> None:
+        if error is not None and is_taken(error):
+            self._leave(exit_codes.CONFIGURATION, instance_taken(error.str()))
+
+    def _reached_end(self, topic: str, partition: int, end: int) -> None:
+        """Have the end of a partition committed, where what lies before it is processed and the rest no record.
+
+        Transaction markers are handed to nobody, so an idle partition would keep an offset before its end for ever.
+        Once retention has passed it, that would look as if unread records were lost.
+        """
+        if end > 0 and self._ends.get((topic, partition)) != end:
+            self._ends[topic, partition] = end
+            with suppress(InvalidStoredOffset):  # the record before the end was the last one, and is stored
+                self._processing_context.store_offset(topic, partition, end - 1)
+
     def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
+        self._ends.clear()
+        for at in topic_partitions:
+            if at.topic not in self._topic_manager.non_changelog_topics:
+                at.offset = OFFSET_BEGINNING  # nothing is committed there: recovery sets where to read
         if topic_partitions:
             for guard in self._guards:
                 guard(self._consumer, topic_partitions)
@@ -91,31 +155,21 @@ class StreamApplication(Application):
 
     def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         """H1: the library would keep the open checkpoint and commit it after rejoining."""
+        self._leave_if_taken(self._fatal)
         self._leave(exit_codes.LOST, lost_partitions(len(topic_partitions)))
 
     def _exception_handler(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Runs first when a run ends: after a commit of unknown outcome nothing else may."""
+        """Runs first when a run ends: after a commit of unknown outcome, or behind a fence, nothing else may."""
+        reason = fence_of(error)
+        if reason is not None:
+            if is_instance_taken(self._consumer, reason):
+                self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
+            self._leave(exit_codes.LOST, fenced(reason.str()))
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
-
-
-def _readable(poll: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
-
-    The library reads the headers of each message before anything of ours runs, so one such name would end the process
-    at the same offset again and again. Here is the one place that all messages pass.
-    """
-
-    def readable(timeout: float | None = None) -> Any:
-        message = poll(timeout)
-        if message is not None:
-            headers_of(message)
-        return message
-
-    return readable
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
@@ -153,7 +207,8 @@ def application_options(
     return {
         "broker_address": connection,
         "consumer_group": group,
-        "auto_offset_reset": "earliest",
+        # An offset that is not there is lost input: that is for a person. First offsets are set by the guards.
+        "auto_offset_reset": "error",
         "auto_create_topics": False,
         # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
         "auto_recover_from_source_offset_out_of_range": False,
