@@ -16,6 +16,8 @@ from typing import Any, Self
 
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from runtime.settings import ENV_PREFIX, Settings
+from runtime.settings_loading import load_settings
+from state.projection import open_engine
 from topology.topics import provisioning
 
 _READY_SECONDS = 90.0
@@ -66,11 +68,12 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """The settings that the processes share."""
+        """The settings that the processes share. Raises `ConfigurationError`."""
         names: dict[str, Any] = {name.lower(): value for name, value in self._shared().items()}
-        return Settings(**names)
+        return load_settings(**names)
 
     def __enter__(self) -> Self:
+        open_engine(self.settings.projection_url).dispose()  # a URL that no process can use is told here
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.options.provision:
             provisioning.apply(self.settings, create_peer_topics=self.options.create_peer_topics)

@@ -12,6 +12,8 @@ from schemas.errors import ConfigurationError
 
 BUSY_TIMEOUT_S = 5.0
 """How long a SQLite connection waits for another one's lock before it reports the database as locked."""
+SETTING = "BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL"
+_LAST_PORT = 65_535
 _BEGIN = "sqlite_begin"
 _FILE = "file"
 
@@ -20,6 +22,8 @@ def open_engine(url: str) -> Engine:
     """Return an engine for `url`; nothing is connected yet. Raises `ConfigurationError` for a URL it cannot serve."""
     try:
         parsed = make_url(url)
+        if parsed.port is not None and not 1 <= parsed.port <= _LAST_PORT:
+            raise ValueError(f"{parsed.port} is no port")  # noqa: TRY301 - told as every other fault of the URL
         backend = parsed.get_backend_name()
         if backend == "sqlite":
             return _sqlite(url)
@@ -27,14 +31,14 @@ def open_engine(url: str) -> Engine:
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
             return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"The projection cannot use its database URL: {error}",
-            next_step="Set PROJECTION_URL to sqlite:///FILE, or install the extra `postgres` for postgresql://….",
+            f"{SETTING}: the projection cannot use its database URL: {error}",
+            next_step=f"Set {SETTING} to sqlite:///FILE, or install the extra `postgres` for postgresql://….",
         ) from error
     raise ConfigurationError(
-        f"The projection has no support for {backend}.",
-        next_step="Set PROJECTION_URL to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        f"{SETTING}: the projection has no support for {backend}.",
+        next_step=f"Set {SETTING} to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
     )
 
 
