@@ -43,13 +43,10 @@ def is_instance_taken(consumer: Any, reason: KafkaError) -> bool:
     deadline = time.monotonic() + JOIN_WAIT_S
     while time.monotonic() < deadline:
         try:
-            own = consumer.committed(consumer.assignment()[:1], timeout=JOIN_WAIT_S)
-            own = [at for at in own if at.offset >= 0]
-            if not own:
-                return False
-            consumer.commit(offsets=own, asynchronous=False)
+            found = consumer.committed(consumer.assignment(), timeout=JOIN_WAIT_S)  # none on changelogs
+            consumer.commit(offsets=[at for at in found if at.offset >= 0][:1], asynchronous=False)
         except KafkaException as error:
-            found = error.args[0]
-            return is_taken(found) or found.code() == KafkaError._FATAL  # noqa: SLF001 - a fence is all that is fatal
+            if is_taken(error.args[0]) or error.args[0].code() == KafkaError._FATAL:  # noqa: SLF001 - a fence alone is
+                return True
         time.sleep(JOIN_POLL_S)
     return False
