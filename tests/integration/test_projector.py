@@ -323,12 +323,3 @@ def test_history_that_was_removed_unread_is_told_and_the_rest_is_projected(world
     world.await_counts({"cancelled": 20})
     process.terminate()
     assert "ORC-PROJECTION-GAP" in ended(process, exit_codes.OK)
-
-
-def test_statuses_that_were_removed_unread_end_the_projector(world: World) -> None:
-    world.write(*world.step(range(1, 21), 100))
-    with world.projector():
-        world.await_counts({"processing_pipelines": 20})
-    world.write(*world.step(range(1, 21), 2_000, based_on=100))
-    remove_all(world, Topic.STATUS)
-    assert "ORC-PROJECTION-GAP" in ended(world.start(), exit_codes.PROJECTION)
