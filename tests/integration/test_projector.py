@@ -59,6 +59,7 @@ class World:
         self.table = self.settings.topics()
         self.producer = Producer({**self.settings.kafka(), "transactional.id": self.prefix, "partitioner": "murmur2"})
         self.producer.init_transactions(30)
+        self.admin = AdminClient(self.settings.kafka())
 
     def write(self, *records: OutgoingRecord, commit: bool = True) -> None:
         self.producer.begin_transaction()
@@ -262,7 +263,7 @@ def test_a_projection_that_is_ahead_of_its_topics_is_refused(world: World) -> No
 
 def remade(world: World, topic: Topic) -> None:
     """Delete a topic and make it again."""
-    admin, name = AdminClient(world.settings.kafka()), world.table.name(topic)
+    admin, name = world.admin, world.table.name(topic)
     admin.delete_topics([name])[name].result(30)
     await_that(lambda: name not in admin.list_topics(timeout=10).topics, "the topic is gone", WAIT_S)
 
@@ -306,7 +307,7 @@ def test_a_topic_that_is_made_again_while_the_projector_runs_is_told(world: Worl
 
 def remove_all(world: World, topic: Topic) -> None:
     """Remove every record of a topic, as retention does."""
-    admin, name = AdminClient(world.settings.kafka()), world.table.name(topic)
+    admin, name = world.admin, world.table.name(topic)
     places = [TopicPartition(name, number, OFFSET_END) for number in range(world.table.partitions)]
     for future in admin.delete_records(places).values():
         future.result(30)
