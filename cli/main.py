@@ -16,10 +16,12 @@ from cli.commands.batches import batches
 from cli.commands.broker import broker
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
+from cli.commands.inputs import inputs
 from cli.commands.processes import api, orchestrator, projector, router
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from runtime.exit_codes import CONFIGURATION
+from runtime.settings_loading import ignored_variables
 from schemas.errors import ConfigurationError, OrchestratorError
 
 
@@ -38,17 +40,26 @@ app = typer.Typer(
 for command in (demo, dev, run, api, router, orchestrator, projector, broker, simulate):
     app.command()(command)
 app.add_typer(topics, name="topics")
+app.add_typer(inputs, name="inputs")
 app.add_typer(batches, name="batches")
+
+
+_LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector"})
+"""Commands that are processes: they log what others print."""
 
 
 @app.callback()
 def root(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """A Kafka-native batch orchestrator."""
+    if context.invoked_subcommand not in _LOGS_WARNINGS:
+        for variable, advice in ignored_variables().items():
+            sys.stderr.write(f"bos: warning: {variable} is ignored. {advice}\n")
 
 
 def main() -> None:

@@ -25,15 +25,15 @@ TOPIC = 72
 PROJECTION = 73
 """The projection database cannot be used."""
 LOST = 74
-"""Partitions were lost; what was not committed is dropped."""
+"""Partitions or transactions were lost; what was not committed is dropped."""
 RESTART = 75
-"""The world has changed (a topic appeared, partitions were added): start again."""
+"""The world has changed (a topic appeared or was made again, partitions were added): start again."""
 NEWER_RECORD = 76
 """An internal record needs a newer version of the product."""
 NO_LIFE = 77
 """The processing loop hangs, or a client has heard nothing from Kafka for too long; only a new process helps."""
 CONFIGURATION = 78
-"""A setting is wrong: starting again will not help."""
+"""A setting is wrong, or another process has the same instance: starting again will not help."""
 
 _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
     (ConfigurationError, CONFIGURATION),

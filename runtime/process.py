@@ -8,12 +8,13 @@ import structlog
 
 from runtime import exit_codes
 from runtime.health import ProcessHealth
+from runtime.kafka.client_settings import is_refused_by_client, refused_by_client
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
 from runtime.process_report import ProcessReporter
 from runtime.settings import Settings
-from runtime.settings_loading import ignored_variables
+from runtime.settings_loading import check, ignored_variables
 from runtime.shutdown import Shutdown
 from schemas.errors import OrchestratorError
 
@@ -60,7 +61,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
         get_logger(name).warning("setting_ignored", variable=variable, advice=advice)
     try:
         with ExitStack() as stack:
-            settings.limits().check()
+            check(settings)
             process = Process(name, settings, stack.enter_context(Shutdown(settings.stop_timeout_s)))
             if metrics_port and settings.metrics_port:
                 stack.enter_context(
@@ -77,11 +78,13 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
     except KeyboardInterrupt:
         return exit_codes.FAULT
     except Exception as error:  # noqa: BLE001  (the last resort of the process)
-        return _report(name, error)
+        return _report(name, settings, error)
 
 
-def _report(name: str, error: Exception) -> int:
+def _report(name: str, settings: Settings, error: Exception) -> int:
     known = exit_codes.known_error(error)
+    if known is None and is_refused_by_client(error):
+        known = refused_by_client(error, settings.kafka(), settings.kafka_extra)
     if known is None:
         get_logger(name).error("failed", exc_info=error)
         known = OrchestratorError(

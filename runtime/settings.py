@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: str | None = None
     kafka_extra: dict[str, Any] = Field(default_factory=dict)
-    """Further librdkafka properties for every client, as a JSON object."""
+    """Further librdkafka properties for every client, as a JSON object; none that correctness rests on."""
     kafka_silence_timeout_s: float = Field(default=12, ge=2)
     """Seconds without a good answer from Kafka, or without a turn of the processing loop, after which a process ends
     to be started again. The api makes new clients after half of it, and goes on."""
@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     topic_partitions: int = Field(default=4, ge=1)
     """Partitions of own topics. Cannot change under a running inbox generation."""
     topic_replication: int = Field(default=-1, ge=-1)
-    """Replicas of topics that are created; -1 for the cluster's default."""
+    """Replicas of topics that are created, and the fewest of an own topic; -1 for the cluster's default."""
     topic_check_interval_s: float = Field(default=10, gt=0)
     """Seconds between two looks at partition counts and at topics that were missing."""
     orchestrator_group: str = "batch-orchestrator"
@@ -58,8 +58,8 @@ class Settings(BaseSettings):
 
     peer_era: Literal["any", "seed", "head"] = "any"
     router_start: str | None = None
-    """Where the router begins while its group has no committed offset: `earliest`, `latest` or an ISO 8601 time.
-    Unset, it refuses to begin on topics that hold records."""
+    """Where the router begins at its very first start: `earliest`, `latest` or an ISO 8601 time.
+    Unset, it refuses to begin on topics that hold records. A later start never looks at it."""
     default_phases: Annotated[tuple[str, ...], NoDecode] = ()
     """Phases requested for every batch, beside those that the pipeline always runs; with commas between them."""
     pipelines_file: Path | None = None

@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
+from pydantic_settings import DotEnvSettingsSource, SettingsError
 
+from runtime.kafka.client_settings import check_client_settings
 from runtime.settings import ENV_PREFIX, Settings
-from runtime.settings_sources import OBSOLETE
+from runtime.settings_sources import API_SETTINGS, OBSOLETE, OTHER_VARIABLES, RENAMED
 from schemas.errors import ConfigurationError
 
 _NEXT_STEP = "Correct it in the environment or in .env; docs/configuration.md lists every setting."
@@ -31,7 +33,8 @@ def load(kind: type[SettingsType], **overrides: Any) -> SettingsType:
     """Return settings of a `kind` that adds to the shared ones.
 
     Raises:
-        ConfigurationError: a setting is wrong (all wrong ones are named), or the sizes are out of order.
+        ConfigurationError: a setting is wrong (all wrong ones are named), the sizes are out of order, or no Kafka
+            client can be made of the settings.
     """
     try:
         settings = kind(**overrides)
@@ -48,8 +51,18 @@ def load(kind: type[SettingsType], **overrides: Any) -> SettingsType:
             f"{Path('.env').absolute()} cannot be read: {error.strerror or error}.",
             next_step="Correct the file's permissions, or remove it.",
         ) from None
-    settings.limits().check()
+    check(settings)
     return settings
+
+
+def check(settings: Settings) -> None:
+    """See that settings fit together, as `load` does.
+
+    Raises:
+        ConfigurationError: the sizes are out of order, or no Kafka client can be made of the settings.
+    """
+    settings.limits().check()
+    check_client_settings(settings.kafka(), settings.kafka_extra)
 
 
 def variable(field: str) -> str:
@@ -58,8 +71,11 @@ def variable(field: str) -> str:
 
 
 def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str]:
-    """Return variables that somebody set for the service before this one, in vain; each with what to do about it."""
-    names = {name.upper() for name in (os.environ if environment is None else environment)}
+    """Return variables that somebody set in vain, each with what to do about it.
+
+    They are the names of the service before this one, names without the prefix, and misspelt names with it.
+    """
+    names = {name.upper() for name in (_variables() if environment is None else environment)}
     ignored = {
         variable(old): "It belongs to the service before this one and means nothing here; unset it."
         for old in OBSOLETE
@@ -68,7 +84,30 @@ def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str
     for field in ("kafka_bootstrap_servers", "log_level"):
         if field.upper() in names and not {variable(field), variable(field) + "_FILE"} & names:
             ignored[field.upper()] = f"It has no prefix; set {variable(field)}."
+    known = _known_variables()
+    for name in sorted(names):
+        if name.startswith(ENV_PREFIX) and name not in known and name.removesuffix("_FILE") not in known | set(ignored):
+            ignored[name] = _nearest(name, known)
     return ignored
+
+
+def _variables() -> list[str]:
+    """Names from the environment and from `.env`."""
+    return [*os.environ, *DotEnvSettingsSource(Settings).env_vars]
+
+
+def _known_variables() -> set[str]:
+    """Variables with the prefix that mean something to any process or command."""
+    return {variable(name) for name in (*Settings.model_fields, *API_SETTINGS, *RENAMED, *OBSOLETE, *OTHER_VARIABLES)}
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    suffix = "_FILE" if name.endswith("_FILE") else ""
+    given = name.removeprefix(ENV_PREFIX).removesuffix("_FILE")
+    close = get_close_matches(given, [one.removeprefix(ENV_PREFIX) for one in sorted(known)], n=1)
+    if close:
+        return f"There is no such setting. The nearest is {ENV_PREFIX}{close[0]}{suffix}."
+    return "There is no such setting; docs/configuration.md lists all of them. Unset it."
 
 
 def _all_wrong(error: ValidationError) -> str:

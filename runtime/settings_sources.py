@@ -37,6 +37,26 @@ OBSOLETE = frozenset(
 )
 """Settings of the service before this one that mean nothing any more."""
 
+API_SETTINGS = frozenset(
+    {
+        "host",
+        "port",
+        "web_concurrency",
+        "graceful_timeout_s",
+        "keep_alive_timeout_s",
+        "response_timeout_s",
+        "write_timeout_s",
+        "max_wait_s",
+        "anonymous_scopes",
+        "tail_bytes",
+        "health_interval_s",
+    }
+)
+"""Settings of the api alone: every other process finds them in a shared environment, and they are no mistake there."""
+
+OTHER_VARIABLES = frozenset({"cache_dir", "maven_repository"})
+"""Variables with the prefix that are no settings of a process."""
+
 
 class FileSource(PydanticBaseSettingsSource):
     """A setting `X` from the file that `X_FILE` names; surrounding white space is dropped.

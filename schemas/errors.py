@@ -59,7 +59,18 @@ class Code(StrEnum):
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
-    OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input topic has been open for more than 10 s
+    OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input has been open for too long
+    PROJECTION_GAP = "ORC-PROJECTION-GAP"  # records of a topic were removed before the projection had read them
+    ROUTER_OFFSETS_LOST = (
+        "ORC-ROUTER-OFFSETS-LOST"  # the router has started before, and has no committed offset on an input
+    )
+    INPUT_LOST = "ORC-INPUT-LOST"  # records on an input topic were removed before the router had read them
+    INPUT_REPLACED = "ORC-INPUT-REPLACED"  # an input topic was deleted and made again, or has lost records
+    REPLAY_NEWER = "ORC-REPLAY-NEWER"  # a record on the replay topic claims a format newer than the router reads
+    INSTANCE = "ORC-INSTANCE"  # another process of this kind has taken over with the same INSTANCE
+    FENCED = "ORC-FENCED"  # Kafka takes no more transactions from this process
+    STATE_INPUT_REPLACED = "ORC-STATE-INPUT-REPLACED"  # the inbox ends before what the group has processed
+    OFFSET_OUT_OF_RANGE = "ORC-OFFSET-OUT-OF-RANGE"  # the next record to read is not there any more
     # The orchestrator's state.
     STATE = "ORC-STATE"  # local or replicated state cannot be trusted
     STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about

@@ -29,6 +29,7 @@ class Topic(StrEnum):
     OUTCOME = "huleedu.els.batch.phase.outcome.v1"
     OUTCOME_SEED = "huleedu.els.batch_phase.outcome.v1"
     REPLAY = "huleedu.batch.orchestrator.replay.v1"
+    STARTS = "huleedu.batch.orchestrator.starts.v1"
     INBOX = "huleedu.batch.orchestrator.inbox.v1"
     REGISTERED = "huleedu.batch.essays.registered.v1"
     SPELLCHECK_COMMAND = "huleedu.els.spellcheck.initiate.command.v1"
@@ -89,6 +90,16 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
             config["message.timestamp.type"] = "LogAppendTime"
         return config
 
+    def durability(self) -> dict[str, str]:
+        """Further settings of an own topic, by Kafka's names, without which it can lose what it has acknowledged."""
+        if self.owner == "peer":
+            return {}
+        # A leader that lacks acknowledged records would take them away from everybody.
+        settings = {"unclean.leader.election.enable": "false"}
+        if self.cleanup == "delete":
+            settings["retention.bytes"] = "-1"  # time alone removes records: under load a size would remove unread ones
+        return settings
+
 
 class TopicTable(Struct, frozen=True, kw_only=True):
     """Real topic names and their specifications under one prefix."""
@@ -123,6 +134,7 @@ class TopicTable(Struct, frozen=True, kw_only=True):
         own = [
             self._own(Topic.REQUESTS, "delete", limits.input_bytes),
             self._own(Topic.REPLAY, "delete", limits.dead_letter_bytes),
+            self._own(Topic.STARTS, "compact", limits.input_bytes),
             self._own(Topic.INBOX, "delete", limits.inbox_bytes),
             self._own(Topic.STATUS, "compact", limits.state_bytes),
             self._own(Topic.HISTORY, "delete", limits.state_bytes),

@@ -53,6 +53,8 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.num.partitions": "1",
+        # A development cluster that was not used for a week is to go on where it was.
+        "offsets.retention.minutes": "2147483647",
         # Tests and demos join and leave often.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",

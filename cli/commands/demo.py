@@ -27,7 +27,9 @@ def demo(
     from rich.console import Console
 
     from cli.demo.run import DemoOptions, run
+    from runtime.settings_loading import load_settings
 
+    load_settings()  # a wrong setting is told before a broker is started
     options = DemoOptions(
         batches=batches,
         essays=essays,

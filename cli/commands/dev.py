@@ -28,7 +28,9 @@ def dev(
     A Kafka too, unless the environment names one. There all topics are created, the peers' among them.
     """
     from cli.broker import BOOTSTRAP_VARIABLE, DevBroker
+    from runtime.settings_loading import load_settings
 
+    load_settings()  # a wrong setting is told before a broker is started
     with _until_interrupted() as stack:
         address = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
         if not address:

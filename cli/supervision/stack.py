@@ -16,7 +16,8 @@ from cli.supervision.ports import free_port
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
 from runtime.directory_lock import DirectoryInUse, DirectoryLock
 from runtime.settings import ENV_PREFIX, Settings
-from state.projection import sqlite_url
+from runtime.settings_loading import load_settings
+from state.projection import open_engine, sqlite_url
 from topology.topics import provisioning
 
 _READY_SECONDS = 180.0
@@ -72,11 +73,12 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """The settings that the processes share."""
+        """The settings that the processes share. Raises `ConfigurationError`."""
         names: dict[str, Any] = {name.lower(): value for name, value in self._shared().items()}
-        return Settings(**names)
+        return load_settings(**names)
 
     def __enter__(self) -> Self:
+        open_engine(self.settings.projection_url).dispose()  # a URL that no process can use is told here
         self._take_lock()
         try:
             if self.options.provision:

@@ -36,8 +36,14 @@ class ClusterFacts(Protocol):
     def topic_id(self, topic: str) -> str:
         """Return the id of a topic: another one after it was deleted and created again."""
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the id of each topic; topics that are not there are left out."""
+
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has; topics that are not there are left out."""
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Return the offset of the first record that is still there; the end where there is none."""
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
         """Return the largest record batch that each topic takes, in bytes."""
@@ -106,6 +112,25 @@ class KafkaAdmin:
         listed = self._answer(lambda: self._admin.list_topics(timeout=timeout_s), "the list of its topics")
         return {topic: len(listed.topics[topic].partitions) for topic in topics if topic in listed.topics}
 
+    def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return the replicas of each topic's partition that has the fewest; topics that are not there are left out."""
+        listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
+        return {
+            topic: min(len(one.replicas) for one in listed.topics[topic].partitions.values())
+            for topic in topics
+            if topic in listed.topics
+        }
+
+    def default_replicas(self) -> int | None:
+        """Return how many replicas the cluster gives a topic; None where this client may not know."""
+        listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its brokers")
+        broker = ConfigResource(ResourceType.BROKER, str(next(iter(listed.brokers))))
+        try:
+            config = self._admin.describe_configs([broker], request_timeout=REQUEST_TIMEOUT_S)[broker].result()
+        except KafkaException:
+            return None
+        return int(config["default.replication.factor"].value)
+
     def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the settings of each topic, by the names that Kafka gives them."""
         if not topics:
@@ -125,10 +150,20 @@ class KafkaAdmin:
         """Return the largest record batch that each topic takes, in bytes."""
         return {topic: int(config["max.message.bytes"]) for topic, config in self.topic_configs(topics).items()}
 
-    def create_topics(self, specs: Sequence[TopicSpec], *, replication: int) -> None:
-        """Create topics as they are specified; one that is there by now stays as it is."""
+    def create_topics(
+        self, specs: Sequence[TopicSpec], *, replication: int, own: Mapping[str, str] | None = None
+    ) -> None:
+        """Create topics as they are specified, own ones with the settings `own` too.
+
+        A topic that is there by now stays as it is. A `replication` of -1 leaves it to the cluster.
+        """
         new = [
-            NewTopic(spec.name, num_partitions=spec.partitions, replication_factor=replication, config=spec.config())
+            NewTopic(
+                spec.name,
+                num_partitions=spec.partitions,
+                replication_factor=replication,
+                config=spec.config() | spec.durability() | (dict(own or {}) if spec.owner == "own" else {}),
+            )
             for spec in specs
         ]
         for name, future in self._admin.create_topics(new, request_timeout=CREATE_TIMEOUT_S).items():

@@ -15,10 +15,11 @@ from runtime.kafka.admin import Partition
 from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 
-_COORDINATOR_COMES = {
+_PASSING = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,  # a static member that has stopped stays until its session ends
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public name for a local error
     KafkaError._TRANSPORT,  # noqa: SLF001
 }
@@ -45,7 +46,7 @@ class CommittedOffsets:
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit offsets for a group that has no members."""
+        """Commit offsets for a group that has no members; waits for those that have just stopped."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._once_coordinated(lambda: self._consumer.commit(offsets=given, asynchronous=False))
 
@@ -56,7 +57,7 @@ class CommittedOffsets:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() not in _COORDINATOR_COMES or time.monotonic() > deadline:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                     asked = f"the committed offsets of group {self._group}"
                     raise kafka_failure(error, address=self._address, asked=asked) from error
                 time.sleep(_RETRY_S)

@@ -24,6 +24,8 @@ _NETWORK = {
 }
 """libpq's parameters (seconds, the last one milliseconds): a server whose machine is gone is noticed in half a minute,
 not in hours. One that the URL gives wins."""
+SETTING = "BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL"
+_LAST_PORT = 65_535
 _BEGIN = "sqlite_begin"
 _FILE = "file"
 
@@ -36,6 +38,8 @@ def open_engine(url: str, *, reads_within_s: float | None = None) -> Engine:
     """
     try:
         parsed = make_url(url)
+        if parsed.port is not None and not 1 <= parsed.port <= _LAST_PORT:
+            raise ValueError(f"{parsed.port} is no port")  # noqa: TRY301 - told as every other fault of the URL
         backend = parsed.get_backend_name()
         if backend == "sqlite":
             return _sqlite(url, min(BUSY_TIMEOUT_S, reads_within_s or BUSY_TIMEOUT_S))
@@ -44,14 +48,14 @@ def open_engine(url: str, *, reads_within_s: float | None = None) -> Engine:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             network = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
             return create_engine(parsed, pool_pre_ping=reads_within_s is None, connect_args=network)
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"The projection cannot use its database URL: {error}",
-            next_step="Set PROJECTION_URL to sqlite:///FILE, or install the extra `postgres` for postgresql://….",
+            f"{SETTING}: the projection cannot use its database URL: {error}",
+            next_step=f"Set {SETTING} to sqlite:///FILE, or install the extra `postgres` for postgresql://….",
         ) from error
     raise ConfigurationError(
-        f"The projection has no support for {backend}.",
-        next_step="Set PROJECTION_URL to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        f"{SETTING}: the projection has no support for {backend}.",
+        next_step=f"Set {SETTING} to sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
     )
 
 

@@ -25,6 +25,14 @@ offsets = Table(
 )
 """Next offset of each input that is not yet reflected, written with the rows themselves."""
 
+source_topics = Table(
+    "source_topics",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("topic_id", Text, nullable=False),
+)
+"""Id of each input topic: offsets on a topic that was deleted and made again mean other records."""
+
 batches = Table(
     "batches",
     metadata,

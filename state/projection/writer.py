@@ -1,6 +1,6 @@
 """The writer: records of the log into the database, each batch of them in one transaction with its offsets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +62,25 @@ class Writer:
                 f"The projection database belongs to inbox {bound.inbox_topic_id} on cluster {bound.cluster_id}; this "
                 f"is inbox {identity.inbox_topic_id} on cluster {identity.cluster_id}.",
                 next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from Kafka.",
+                code=Code.PROJECTION_IDENTITY,
+            )
+
+    def bind_topics(self, ids: Mapping[Topic, str]) -> None:
+        """Bind the offsets to the topics with these ids.
+
+        Raises `ProjectionError` where a topic has another id than the one that the projection was filled from.
+        """
+        columns = tables.source_topics.c
+        with self._engine.begin() as connection:
+            rows: list[Row] = [{"topic": topic.value, "topic_id": given} for topic, given in sorted(ids.items())]
+            insert_new(connection, tables.source_topics, rows)
+            bound = {row.topic: row.topic_id for row in connection.execute(select(columns.topic, columns.topic_id))}
+        replaced = [topic for topic, given in ids.items() if bound[topic.value] != given]
+        if replaced:
+            raise ProjectionError(
+                f"The projection was filled from topics that were deleted and made again since: {', '.join(replaced)}.",
+                next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from what the "
+                "topics hold now.",
                 code=Code.PROJECTION_IDENTITY,
             )
 

@@ -48,7 +48,10 @@ def environment(settings: Settings) -> dict[str, str]:
     """Return the environment that gives a process these settings."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     given = {name: value for name, value in given.items() if value is not None}
-    return {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+    return {
+        f"{ENV_PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in given.items()
+    }
 
 
 class RunningProcess:

@@ -3,6 +3,7 @@
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from cli.broker import Kafka
 from runtime import exit_codes
+from schemas.errors import OrchestratorError
 from schemas.internal.records import decode_history
 from schemas.topics import Topic
 from tests.integration.orchestrating import NO_COMMIT, Site, await_true
 from tests.topology.records import life, record, register, uuid_of
+from topology.topics import provisioning
 
 BATCH = uuid_of("batch")
 
@@ -115,6 +118,48 @@ def test_h3_offsets_behind_the_state_are_refused_and_what_is_said_to_do_helps(si
     site.start()
     put_life(site, uuid_of("next"))
     await_true(lambda: decided(site) == 8, "the next batch decided")
+
+
+def test_inbox_records_that_retention_removed_unread_are_told(site: Site) -> None:
+    stopped_after_a_life(site)
+    [(partition, first), *_] = [place for number in range(3) for place in site.put(record(BATCH, register(BATCH)))]
+    at = TopicPartition(site.table.name(Topic.INBOX), partition, first + 2)
+    site.admin.delete_records([at])[at].result(30)
+    process = site.start()
+    assert process.ended() == exit_codes.STATE
+    assert "ORC-STATE-INPUT-LOST" in process.log()
+    assert f"offsets {first} to {first + 1} of {at.topic}[{partition}]" in process.log()
+
+
+def test_an_offset_beyond_the_end_of_the_inbox_is_told(site: Site) -> None:
+    stopped_after_a_life(site)
+    set_offsets(site, dict.fromkeys(range(site.table.partitions), 500))
+    process = site.start()
+    assert process.ended() == exit_codes.STATE
+    assert "ORC-STATE-INPUT-REPLACED" in process.log()
+
+
+def test_an_inbox_that_is_made_again_while_it_is_read_is_told(site: Site) -> None:
+    process = site.start(topic_check_interval_s=0.5)
+    put_life(site, BATCH)
+    await_true(lambda: decided(site) == 4, "everything decided")
+    inbox = site.table.name(Topic.INBOX)
+    site.admin.delete_topics([inbox])[inbox].result(30)
+
+    def made_again() -> bool:
+        with suppress(OrchestratorError):
+            provisioning.apply(site.settings, create_peer_topics=True)
+        return inbox in site.admin.list_topics(timeout=10).topics
+
+    await_true(made_again, "the inbox is made again")
+    assert process.ended() in {exit_codes.RESTART, exit_codes.STATE, exit_codes.TOPIC}
+    again = site.start()
+    assert again.ended() == exit_codes.STATE
+    assert "ORC-STATE-FOREIGN" in again.log()
+    without_its_directory = site.start("other")
+    assert without_its_directory.ended() == exit_codes.STATE
+    assert "ORC-STATE-OFFSETS-LOST" in without_its_directory.log() or "REPLACED" in without_its_directory.log()
+    assert decided(site) == 4
 
 
 def test_at_least_once_is_a_setting(site: Site) -> None:

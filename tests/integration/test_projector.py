@@ -7,17 +7,18 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_END, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from cli.broker import Kafka
 from runtime import exit_codes
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import ENV_PREFIX, Settings
-from schemas.errors import ProjectionError
+from schemas.errors import OrchestratorError, ProjectionError
 from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
 from schemas.internal.outgoing import OutgoingRecord
@@ -59,6 +60,7 @@ class World:
         self.table = self.settings.topics()
         self.producer = Producer({**self.settings.kafka(), "transactional.id": self.prefix, "partitioner": "murmur2"})
         self.producer.init_transactions(WAIT_S)
+        self.admin = AdminClient(self.settings.kafka())
 
     def write(self, *records: OutgoingRecord, commit: bool = True) -> None:
         self.producer.begin_transaction()
@@ -120,6 +122,7 @@ class World:
             "LOG_FORMAT": "console",
             "STARTUP_TIMEOUT_S": str(WAIT_S),
             "STOP_TIMEOUT_S": str(WAIT_S),
+            "TOPIC_CHECK_INTERVAL_S": "0.5",
         }
         return {**os.environ, **{ENV_PREFIX + name: value for name, value in given.items()}}
 
@@ -266,3 +269,68 @@ def test_a_projection_that_is_ahead_of_its_topics_is_refused(world: World) -> No
     _, said = process.communicate(timeout=WAIT_S)
     assert process.returncode == exit_codes.PROJECTION
     assert "ORC-PROJECTION-AHEAD" in said
+
+
+def remade(world: World, topic: Topic) -> None:
+    """Delete a topic and make it again."""
+    admin, name = world.admin, world.table.name(topic)
+    admin.delete_topics([name])[name].result(30)
+    await_that(lambda: name not in admin.list_topics(timeout=10).topics, "the topic is gone", WAIT_S)
+
+    def made() -> bool:
+        with suppress(OrchestratorError):
+            provisioning.apply(world.settings, create_peer_topics=True)
+        return name in admin.list_topics(timeout=10).topics
+
+    await_that(made, "the topic is made again", WAIT_S)
+
+
+def ended(process: "subprocess.Popen[str]", code: int) -> str:
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode == code, said
+    return said
+
+
+def test_a_topic_that_was_made_again_is_told_though_it_has_grown_past_the_projection(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100))
+    with world.projector():
+        world.await_counts({"processing_pipelines": 20})
+    remade(world, Topic.STATUS)
+    world.write(*world.step(range(1, 101), 2_000, based_on=100))
+    said = ended(world.start(), exit_codes.PROJECTION)
+    assert "ORC-PROJECTION-IDENTITY" in said
+    assert world.table.name(Topic.STATUS) in said or Topic.STATUS.value in said
+    world.delete_database()
+    with world.projector():
+        world.await_counts({"processing_pipelines": 100})
+
+
+def test_a_topic_that_is_made_again_while_the_projector_runs_is_told(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100))
+    process = world.start()
+    world.await_counts({"processing_pipelines": 20})
+    remade(world, Topic.STATUS)
+    process.communicate(timeout=WAIT_S)
+    assert process.returncode in {exit_codes.RESTART, exit_codes.STATE, exit_codes.TOPIC}
+    assert "ORC-PROJECTION-IDENTITY" in ended(world.start(), exit_codes.PROJECTION)
+
+
+def remove_all(world: World, topic: Topic) -> None:
+    """Remove every record of a topic, as retention does."""
+    admin, name = world.admin, world.table.name(topic)
+    places = [TopicPartition(name, number, OFFSET_END) for number in range(world.table.partitions)]
+    for future in admin.delete_records(places).values():
+        future.result(30)
+
+
+def test_history_that_was_removed_unread_is_told_and_the_rest_is_projected(world: World) -> None:
+    world.write(*world.step(range(1, 21), 100))
+    with world.projector():
+        world.await_counts({"processing_pipelines": 20})
+    world.write(*world.step(range(1, 21), 2_000, based_on=100))
+    remove_all(world, Topic.HISTORY)
+    process = world.start()
+    world.write(*world.step(range(1, 21), 3_000, based_on=2_000, batch_status=BatchStatus.CANCELLED))
+    world.await_counts({"cancelled": 20})
+    process.terminate()
+    assert "ORC-PROJECTION-GAP" in ended(process, exit_codes.OK)

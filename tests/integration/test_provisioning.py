@@ -128,6 +128,8 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
         (Topic.HISTORY, "segment.ms", "3600000"),
         (Topic.DEAD_LETTERS, "max.message.bytes", "1000000"),
         (Topic.REQUESTS, "message.timestamp.type", "CreateTime"),
+        (Topic.INBOX, "retention.bytes", "1000000"),
+        (Topic.STATUS, "unclean.leader.election.enable", "true"),
     ]
     for topic, name, value in changed:
         alter(topic, name, value)
@@ -137,7 +139,7 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
         lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings)[inbox].partitions == 5,
         "the partitions are there",
     )
-    specs = {spec.name: spec.config() for spec in settings.topics().specs()}
+    specs = {spec.name: spec.config() | spec.durability() for spec in settings.topics().specs()}
     for call in (provisioning.check, provisioning.apply):
         with pytest.raises(TopicError) as caught:
             call(settings)
@@ -149,6 +151,22 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
             real = settings.topics().name(topic)
             assert f"{real}: {name} is {value}, not {specs[real][name]}." in told
             assert f"--entity-name {real} --add-config {name}={specs[real][name]}" in told
+
+
+def test_in_sync_replicas_that_do_not_fit_the_replicas_stop_a_start(settings: Settings, alter: Alter) -> None:
+    provisioning.apply(settings, create_peer_topics=True)
+    alter(Topic.INBOX, "min.insync.replicas", "2")
+    with pytest.raises(TopicError, match=r"min.insync.replicas is 2 with 1 replicas: nothing can be written"):
+        provisioning.check(settings)
+    alter(Topic.INBOX, "min.insync.replicas", "1")
+    assert provisioning.check(settings) == []
+
+
+def test_fewer_replicas_than_are_set_stop_a_start(settings: Settings) -> None:
+    provisioning.apply(settings, create_peer_topics=True)
+    asked_for = settings.model_copy(update={"topic_replication": 2})
+    with pytest.raises(TopicError, match="It has 1 replicas, not 2"):
+        provisioning.check(asked_for)
 
 
 def test_peers_topics_are_taken_as_they_are_with_a_warning(settings: Settings, admin: AdminClient) -> None:

@@ -274,6 +274,20 @@ def test_a_dead_letter_is_replayed_into_the_inbox_as_where_it_was_first_read(
     assert (origin.topic, origin.partition, origin.offset) == (table.name(READY), 2, 12345)
 
 
+def test_a_replayed_record_that_claims_a_newer_format_stops_nothing(
+    router: RunningProcess, inbox: Log, letters: Log
+) -> None:
+    batch_id = str(uuid4())
+    forged = json.dumps({"writer": 99, "least_reader": 99, "batch_id": batch_id}).encode()
+    first = router.settings.topics().name(READY).encode()
+    headers = [("first_topic", first), ("first_partition", b"0"), ("first_offset", b"7"), ("wrapped", b"1")]
+    send(router.settings, Topic.REPLAY, [{"value": forged, "headers": headers, "partition": 0}])
+    send(router.settings, READY, [{"value": ready_event(batch_id)}])
+    assert of_batch(inbox, batch_id, 1)
+    message = letter_of(letters, router.settings, READY, forged)
+    assert header_map(message)["code"] == b"ORC-REPLAY-NEWER"
+
+
 def test_the_metrics_port_tells_what_was_read_and_written(router: RunningProcess, inbox: Log) -> None:
     batch_id = str(uuid4())
     send(router.settings, READY, [{"value": ready_event(batch_id)}])

@@ -99,18 +99,15 @@ def test_a_first_start_on_empty_topics_needs_no_decision(kafka: Kafka) -> None:
 
 
 def test_the_router_begins_where_it_is_told(kafka: Kafka) -> None:
-    settings = provisioned(kafka)
     old, later, last = (str(uuid4()) for _ in range(3))
-    send(settings, READY, [{"value": ready_event(old), "partition": 0, "timestamp": 1_000_000_000_000}])
-    send(settings, READY, [{"value": ready_event(later), "partition": 0, "timestamp": 1_700_000_000_000}])
-    starts = {"latest": [last], datetime.fromtimestamp(1_600_000_000, UTC).isoformat(): [later, last, last]}
-    for number, (start, expected) in enumerate(starts.items()):
-        group = f"{settings.router_group}-{number}"
-        chosen = settings.model_copy(update={"router_start": start, "router_group": group})
-        with started(chosen) as process, Log(settings, Topic.INBOX) as inbox:
+    since = datetime.fromtimestamp(1_600_000_000, UTC).isoformat()
+    for start, expected in {"latest": [last], since: [later, last]}.items():
+        settings = provisioned(kafka, router_start=start)
+        send(settings, READY, [{"value": ready_event(old), "partition": 0, "timestamp": 1_000_000_000_000}])
+        send(settings, READY, [{"value": ready_event(later), "partition": 0, "timestamp": 1_700_000_000_000}])
+        with started(settings) as process, Log(settings, Topic.INBOX) as inbox:
             process.await_ready()
-            if start == "latest":
-                send(settings, READY, [{"value": ready_event(last), "partition": 0}])
+            send(settings, READY, [{"value": ready_event(last), "partition": 0}])
             keys = [message.key() for message in inbox.read(len(expected))]
             assert sorted(keys) == sorted(batch.encode() for batch in expected)
 

@@ -76,6 +76,12 @@ class MemoryKafka:
     def topic_id(self, topic: str) -> str:
         return f"id-of-{topic}"
 
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        return {topic: self.topic_id(topic) for topic in topics if topic in self.counts}
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(partitions, 0)
+
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         return {topic: self.counts[topic] for topic in topics if topic in self.counts}
 

@@ -51,7 +51,8 @@ class FakeProjection:
 class FakeCluster:
     """Topics that end at one offset."""
 
-    def __init__(self, end: int) -> None:
+    def __init__(self, end: int, start: int = 0) -> None:
+        self._start = start
         self._end = end
 
     def cluster_id(self) -> str:
@@ -59,6 +60,12 @@ class FakeCluster:
 
     def topic_id(self, topic: str) -> str:
         return topic
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        return {topic: topic for topic in topics}
+
+    def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(partitions, self._start)
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
@@ -214,4 +221,22 @@ def test_a_topic_that_was_made_again_is_refused() -> None:
     projection.reflected = {(Topic.STATUS, 0): 40}
     start = StartFromProjection(sink_on(projection), TOPICS, FakeCluster(39))
     with pytest.raises(ProjectionError, match="ORC-PROJECTION-AHEAD"):
+        start(None, [TopicPartition(STATUS, 0)])
+
+
+def test_history_that_retention_removed_is_told_and_the_rest_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    projection = FakeProjection()
+    projection.reflected = {(Topic.HISTORY, 0): 40}
+    partitions = [TopicPartition(HISTORY, 0)]
+    StartFromProjection(sink_on(projection), TOPICS, FakeCluster(90, start=60))(None, partitions)
+    assert [each.offset for each in partitions] == [60]
+    told = capsys.readouterr().out
+    assert all(part in told for part in ("ORC-PROJECTION-GAP", f"{HISTORY}[0]", "40", "59"))
+
+
+def test_statuses_that_were_removed_end_the_projector() -> None:
+    projection = FakeProjection()
+    projection.reflected = {(Topic.STATUS, 0): 40}
+    start = StartFromProjection(sink_on(projection), TOPICS, FakeCluster(90, start=60))
+    with pytest.raises(ProjectionError, match=r"ORC-PROJECTION-GAP: Records at offsets 40 to 59"):
         start(None, [TopicPartition(STATUS, 0)])

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.settings import Settings
 from schemas import ids
-from schemas.errors import ConfigurationError, NewerRecord
+from schemas.errors import ConfigurationError
 from schemas.internal.dead_letters import DeadLetter, parse_dead_letter
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import decode_inbox
@@ -129,11 +129,14 @@ def test_the_fault_of_the_router_on_a_request_is_told_too(monkeypatch: pytest.Mo
     assert (found.code, found.request_id) == ("ORC-ROUTER-FAULT", "r-1")
 
 
-def test_an_inbox_record_of_a_newer_version_stops_the_router() -> None:
+def test_a_replayed_record_of_a_newer_version_is_a_dead_letter_and_stops_nothing() -> None:
     newer = json.dumps({"writer": 99, "least_reader": 99, "batch_id": "b-1"}).encode()
     headers = {"first_topic": b"t", "first_partition": b"0", "first_offset": b"1", "wrapped": b"1"}
-    with pytest.raises(NewerRecord):
-        routing().route(Topic.REPLAY, AT, None, newer, headers)
+    outgoing = routing().route(Topic.REPLAY, AT, None, newer, headers)
+    assert outgoing.topic is Topic.DEAD_LETTERS
+    assert outgoing.value == newer
+    assert (letter(outgoing).code, letter(outgoing).wrapped) == ("ORC-REPLAY-NEWER", True)
+    assert "reader of version 99" in letter(outgoing).reason
 
 
 def test_a_replay_that_fails_again_keeps_its_first_place() -> None:

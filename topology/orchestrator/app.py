@@ -50,6 +50,7 @@ def _work(process: Process) -> None:
         watch = TopicWatch(
             cluster,
             expected=cluster.partition_counts([inbox, changelog]),
+            ids=cluster.topic_ids([inbox, changelog]),
             missing=(),
             interval_s=settings.topic_check_interval_s,
             on_change=process.restart,

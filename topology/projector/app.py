@@ -37,20 +37,24 @@ def run(settings: Settings) -> int:
 
 def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
-    for warning in provisioning.check(settings, outputs=False):
-        process.log.warning("topic_differs", difference=warning)
-    cluster = KafkaAdmin(settings.kafka())
-    topics = {table.name(topic): topic for topic in INPUTS}
-    engine = open_engine(settings.projection_url)
+    engine = open_engine(settings.projection_url)  # first: a wrong URL is told whether or not the cluster answers
     try:
+        for warning in provisioning.check(settings, outputs=False):
+            process.log.warning("topic_differs", difference=warning)
+        cluster = KafkaAdmin(settings.kafka())
+        topics = {table.name(topic): topic for topic in INPUTS}
         writer = Writer(engine)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
+        ids = cluster.topic_ids(topics)
         retry_database(lambda: writer.prepare(identity), stopping=process.stopping.asked)
+        bound = {topics[name]: given for name, given in ids.items()}
+        retry_database(lambda: writer.bind_topics(bound), stopping=process.stopping.asked)
         sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
         start = StartFromProjection(sink, topics, cluster)
         watch = TopicWatch(
             cluster,
             expected=cluster.partition_counts(topics),
+            ids=ids,
             missing=(),
             interval_s=settings.topic_check_interval_s,
             on_change=process.restart,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from runtime.kafka.admin import ClusterFacts
 from runtime.logs import get_logger
-from schemas.errors import ProjectionError
+from schemas.errors import Code, ProjectionError
 from schemas.topics import Topic
 from state.projection import Applied, ProjectedRecord, require_not_ahead
 
@@ -30,6 +30,7 @@ _ONE_TRY_S = 30.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "SQLITE_IOERR")
+GAP_CODE = Code.PROJECTION_GAP
 PRUNE_INTERVAL_S = 3_600.0
 
 log = get_logger(__name__)
@@ -127,8 +128,13 @@ class StartFromProjection:
     """Lets each assigned partition start where the projection ends, whatever the group has committed.
 
     A new, emptied or restored database so gets what it lacks, and only that. A guard of `StreamApplication`: it sets
-    the offsets of the partitions that it is handed. Raises `ProjectionError` where a topic ends before the projection
-    does: it was deleted and made again.
+    the offsets of the partitions that it is handed.
+
+    Retention can have passed the projection. On history and dead letters that is told and the rest is read, because
+    the projection keeps such records no longer than the topics do, and because their ends are transaction markers,
+    which nobody is handed. On the compacted status topic only a person removes records.
+
+    Raises `ProjectionError` where a topic ends before the projection does, or where statuses were removed unread.
     """
 
     def __init__(self, sink: ProjectionSink, topics: Mapping[str, Topic], cluster: ClusterFacts) -> None:
@@ -139,12 +145,30 @@ class StartFromProjection:
     def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:  # noqa: ARG002
         """Set where each of `partitions` starts."""
         reflected = self._sink.restart()
-        ends = self._cluster.log_ends([(each.topic, each.partition) for each in partitions], committed=False)
+        places = [(each.topic, each.partition) for each in partitions]
+        ends = self._cluster.log_ends(places, committed=False)
+        firsts = self._cluster.log_starts(places)
         for each in partitions:
+            place = (each.topic, each.partition)
             start = reflected.get((self._topics[each.topic], each.partition))
             each.offset = OFFSET_BEGINNING if start is None else start
-            require_not_ahead(f"{each.topic}[{each.partition}]", start or 0, ends[each.topic, each.partition])
+            require_not_ahead(f"{each.topic}[{each.partition}]", start or 0, ends[place])
+            if start is not None and start < firsts[place]:
+                self._pass_gap(each, firsts[place])
         log.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
+
+    def _pass_gap(self, each: TopicPartition, first: int) -> None:
+        name = f"{each.topic}[{each.partition}]"
+        if self._topics[each.topic] is Topic.STATUS:
+            raise ProjectionError(
+                f"Records at offsets {each.offset} to {first - 1} of {name} were removed before the projection had "
+                "read them, though this topic is compacted: the statuses of batches are missing.",
+                code=GAP_CODE,
+                next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
+                "one: it is rebuilt from what the topic holds. The next event of a batch publishes its status again.",
+            )
+        log.warning("projection_gap", at=name, first=each.offset, last=first - 1, code=GAP_CODE)
+        each.offset = first
 
 
 def retry_database(work: Callable[[], Result], *, stopping: Event, patience_s: float = PATIENCE_S) -> Result:

@@ -23,7 +23,7 @@ from runtime.settings import Settings
 from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
-from topology.router.start_offsets import claim_start
+from topology.router.start_offsets import InputOffsets
 from topology.router.transform import Routing, registration_policy
 from topology.stream.application import StreamApplication, application_options
 from topology.topics import provisioning
@@ -51,12 +51,14 @@ def _work(process: Process) -> None:
     inbox = table.name(Topic.INBOX)
     counts = cluster.partition_counts([*names, inbox])
     inputs = {name: count for name, count in counts.items() if name in names}
-    start = claim_start(cluster, settings, inputs)
+    offsets = InputOffsets(cluster, settings, inputs)
+    start = offsets.claim()
     if start is not None:
         process.log.info("first_start", begins=start, topics=sorted(inputs))
     watch = TopicWatch(
         cluster,
         expected=counts,
+        ids=cluster.topic_ids(counts),
         missing=[name for name in names if name not in inputs],
         interval_s=settings.topic_check_interval_s,
         on_change=process.restart,
@@ -64,7 +66,10 @@ def _work(process: Process) -> None:
     with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
         options = router_options(settings, inputs, process.health)
         application = StreamApplication(
-            silence_timeout_s=settings.kafka_silence_timeout_s, **options, state_dir=Path(unused)
+            guards=[offsets.guard],
+            silence_timeout_s=settings.kafka_silence_timeout_s,
+            **options,
+            state_dir=Path(unused),
         )
         build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
         process.stopping.runs(application.stop)
@@ -89,6 +94,7 @@ def router_options(settings: Settings, inputs: Mapping[str, int], health: Proces
         health=health,
     )
     subscription = crc32(repr(sorted(inputs.items())).encode())
+    options["consumer_extra_config"]["enable.partition.eof"] = True
     options["consumer_extra_config"]["group.instance.id"] += f"-{subscription:08x}"
     return options
 

@@ -46,16 +46,15 @@ class Routing:
     def route(
         self, topic: Topic, at: RecordPosition, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
     ) -> OutgoingRecord:
-        """Return the inbox record, or the dead letter with the unchanged value.
-
-        Raises:
-            NewerRecord: a replayed inbox record needs a newer version of the product.
-        """
+        """Return the inbox record, or the dead letter with the unchanged value."""
         try:
             outgoing = inbox_outgoing(normalise(topic, at, value, headers, self._policy))
         except UnreadableRecord as error:
             return self._dead_letter(topic, at, key, value, headers, error)
-        except (NewerRecord, MemoryError):
+        except NewerRecord as error:
+            # Only a replayed record can say so, and anybody can write one: it must not stop the router for good.
+            return self._dead_letter(topic, at, key, value, headers, _newer(error))
+        except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  (a fault of this code must not stop the partition)
             return self._dead_letter(topic, at, key, value, headers, _fault(error), trace=traceback.format_exc())
@@ -120,6 +119,14 @@ def _fault(error: Exception) -> UnreadableRecord:
         f"the router failed on this record: {type(error).__name__}: {error}",
         code=Code.ROUTER_FAULT,
         next_step="Report the dead letter's traceback; replay it with a version that reads it.",
+    )
+
+
+def _newer(error: NewerRecord) -> UnreadableRecord:
+    return UnreadableRecord(
+        f"the replayed record claims a newer format. {error.message}",
+        code=Code.REPLAY_NEWER,
+        next_step="If a newer version of the product wrote it, upgrade the router, and replay the dead letter then.",
     )
 
 

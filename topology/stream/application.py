@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Literal, NoReturn, Protocol
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from quixstreams import Application
+from quixstreams.checkpointing import InvalidStoredOffset
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
 from quixstreams.kafka import ConnectionConfig
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
@@ -19,8 +20,9 @@ from runtime.kafka.headers import headers_of
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
-from topology.stream.exit import leave, lost_partitions, unknown_commit
-from topology.stream.guards import unusable_state
+from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
+from topology.stream.fencing import fence_of, is_instance_taken, is_taken
+from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 
 Guarantee = Literal["exactly-once", "at-least-once"]
@@ -82,8 +84,11 @@ class StreamApplication(Application):
             self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
             library["consumer_extra_config"] = _also_told(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
+        self._ends: dict[tuple[str, int], int] = {}
+        self._fatal: KafkaError | None = None
+        self._note_fatal_errors()
         turned = self._liveness.turned if self._liveness is not None else lambda: None
-        self._consumer.poll = _readable(self._consumer.poll, turned)  # type: ignore[method-assign]
+        self._consumer.poll = self._checked(self._consumer.poll, turned)  # type: ignore[method-assign]
         commit = self._producer.commit_transaction
         self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
 
@@ -107,8 +112,68 @@ class StreamApplication(Application):
         """Return whether the state of every assigned partition has been read back."""
         return not self._state_manager.recovery_required
 
+    def _checked(self, poll: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
+        """Return `poll` with messages whose headers can be read, and with the errors that only a message reports.
+
+        The library reads the headers of each message before anything of ours runs, so a name that is not UTF-8 would
+        end the process at the same offset again and again. Here is the one place that all messages pass. `turned` is
+        told of each call.
+        """
+
+        def checked(timeout: float | None = None) -> Any:
+            turned()
+            message = poll(timeout)
+            self._leave_if_taken(self._fatal)
+            if message is None:
+                return None
+            error = message.error()
+            if error is None:
+                headers_of(message)
+                return message
+            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
+                self._reached_end(message.topic(), message.partition(), message.offset())
+                return None
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+                raise offset_out_of_range(message.topic(), message.partition(), message.offset(), error.str())
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise topic_gone(message.topic())
+            self._leave_if_taken(error)
+            return message
+
+        return checked
+
+    def _note_fatal_errors(self) -> None:
+        """Keep a fatal error of the consumer: it is told to a callback alone, just before the partitions are lost."""
+        report = self._consumer._user_error_cb  # noqa: SLF001 - the library takes no callback of ours
+
+        def note(error: KafkaError) -> None:
+            if error.code() == KafkaError._FATAL:  # noqa: SLF001 - the library's public name for it
+                self._fatal = error
+            report(error)
+
+        self._consumer._user_error_cb = note  # noqa: SLF001
+
+    def _leave_if_taken(self, error: KafkaError | None) -> None:
+        if error is not None and is_taken(error):
+            self._leave(exit_codes.CONFIGURATION, instance_taken(error.str()))
+
+    def _reached_end(self, topic: str, partition: int, end: int) -> None:
+        """Have the end of a partition committed, where what lies before it is processed and the rest no record.
+
+        Transaction markers are handed to nobody, so an idle partition would keep an offset before its end for ever.
+        Once retention has passed it, that would look as if unread records were lost.
+        """
+        if end > 0 and self._ends.get((topic, partition)) != end:
+            self._ends[topic, partition] = end
+            with suppress(InvalidStoredOffset):  # the record before the end was the last one, and is stored
+                self._processing_context.store_offset(topic, partition, end - 1)
+
     def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         with self.allow(ASSIGNMENT_S):
+            self._ends.clear()
+            for at in topic_partitions:
+                if at.topic not in self._topic_manager.non_changelog_topics:
+                    at.offset = OFFSET_BEGINNING  # nothing is committed there: recovery sets where to read
             if topic_partitions:
                 for guard in self._guards:
                     guard(self._consumer, topic_partitions)
@@ -119,12 +184,18 @@ class StreamApplication(Application):
 
     def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         """H1: the library would keep the open checkpoint and commit it after rejoining."""
+        self._leave_if_taken(self._fatal)
         self._leave(exit_codes.LOST, lost_partitions(len(topic_partitions)))
 
     def _exception_handler(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Runs first when a run ends: after a commit of unknown outcome nothing else may."""
+        """Runs first when a run ends: after a commit of unknown outcome, or behind a fence, nothing else may."""
+        reason = fence_of(error)
+        if reason is not None:
+            if is_instance_taken(self._consumer, reason):
+                self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
+            self._leave(exit_codes.LOST, fenced(reason.str()))
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         if self._liveness is not None:
@@ -142,25 +213,6 @@ def _also_told(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[st
             told(statistics)
 
     return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
-
-
-def _readable(poll: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
-    """Return `poll` with messages whose headers can be read: where a name is not UTF-8, a message has none.
-
-    `turned` is told of each call.
-
-    The library reads the headers of each message before anything of ours runs, so one such name would end the process
-    at the same offset again and again. Here is the one place that all messages pass.
-    """
-
-    def readable(timeout: float | None = None) -> Any:
-        turned()
-        message = poll(timeout)
-        if message is not None:
-            headers_of(message)
-        return message
-
-    return readable
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
@@ -200,7 +252,8 @@ def application_options(
     return {
         "broker_address": connection,
         "consumer_group": group,
-        "auto_offset_reset": "earliest",
+        # An offset that is not there is lost input: that is for a person. First offsets are set by the guards.
+        "auto_offset_reset": "error",
         "auto_create_topics": False,
         # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
         "auto_recover_from_source_offset_out_of_range": False,

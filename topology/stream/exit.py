@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from runtime import exit_codes
 from runtime.logs import get_logger
-from schemas.errors import Code, OrchestratorError, StateError
+from schemas.errors import Code, ConfigurationError, OrchestratorError, StateError
 
 _LAST_WORDS_S = 2.0
 
@@ -49,4 +49,25 @@ def unknown_commit(cause: object) -> StateError:
         f"Kafka did not say whether a transaction was committed: {cause}",
         code=Code.COMMIT_UNKNOWN,
         next_step="None: a supervisor starts the process again, which finds out. If it repeats, check the brokers.",
+    )
+
+
+def instance_taken(cause: object) -> ConfigurationError:
+    """Return what is said when another process has joined the group under this one's name."""
+    return ConfigurationError(
+        f"Another process of this kind runs with the same BATCH_ORCHESTRATOR_SERVICE_INSTANCE, and has taken over: "
+        f"{cause}. What this process has not committed is dropped.",
+        code=Code.INSTANCE,
+        next_step="Give each process of a kind an INSTANCE of its own. None where the other one replaces this process.",
+    )
+
+
+def fenced(cause: object) -> StateError:
+    """Return what is said when Kafka takes no more transactions from this process."""
+    return StateError(
+        f"Kafka takes no more transactions from this process: {cause}. Either another process uses the same "
+        "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or this one was paused for longer than a transaction may last.",
+        code=Code.FENCED,
+        next_step="None after a pause: a supervisor starts the process again. If it repeats, give each orchestrator an "
+        "INSTANCE of its own.",
     )

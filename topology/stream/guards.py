@@ -24,11 +24,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from confluent_kafka import OFFSET_INVALID, TopicPartition
+from confluent_kafka import TopicPartition
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime.kafka.admin import ClusterFacts, Partition
-from schemas.errors import Code, StateError
+from schemas.errors import Code, StateError, TopicError
 
 STABLE_WAIT_S = 45.0
 """Patience with an open transaction on a changelog: its timeout, the broker's next look at it, and some."""
@@ -98,7 +98,11 @@ def claim_offsets(
     Raises:
         StateError: a partition has state in its changelog, but the group has no offset on it.
     """
-    missing = [at for at in member.committed(list(inbox), timeout=timeout_s) if _offset_of(at) < 0]
+    found = member.committed(list(inbox), timeout=timeout_s)
+    missing = [at for at in found if committed_offset(at) is None]
+    for at in found:
+        if at not in missing:
+            _require_within(at, member.get_watermark_offsets(at, timeout=timeout_s))
     if not missing:
         return
     ends = cluster.log_ends([(changelog, at.partition) for at in missing], committed=False)
@@ -118,14 +122,57 @@ def claim_offsets(
     member.commit(offsets=claims, asynchronous=False)
 
 
-def _offset_of(at: TopicPartition) -> int:
+def _require_within(at: TopicPartition, bounds: tuple[int, int]) -> None:
+    first, end = bounds
+    if at.offset < first:
+        raise StateError(
+            f"Retention has removed inbox records that were never processed: offsets {at.offset} to {first - 1} of "
+            f"{at.topic}[{at.partition}].",
+            code=Code.STATE_INPUT_LOST,
+            next_step="Read docs/errors/ORC-STATE-INPUT-LOST.md: the events that are gone must be sent again.",
+        )
+    if at.offset > end:
+        raise StateError(
+            f"The group has processed {at.topic}[{at.partition}] up to offset {at.offset}, but it ends at {end}: the "
+            "topic was deleted and made again, or has lost records.",
+            code=Code.STATE_INPUT_REPLACED,
+            next_step="Stop all orchestrators. If the inbox was made anew, start a new generation "
+            "(BATCH_ORCHESTRATOR_SERVICE_GENERATION) and remove the state directories.",
+        )
+
+
+def committed_offset(at: TopicPartition) -> int | None:
+    """Return the offset that a group's answer about a partition holds; None where nothing is committed.
+
+    Raises:
+        StateError: it could not be read.
+    """
     if at.error is not None:
         raise StateError(
             f"The group's offset on {at.topic}[{at.partition}] cannot be read: {at.error}.",
             code=Code.STATE_OFFSETS_UNREAD,
             next_step="Start the process again; a coordinator that moves, or an open transaction, ends by itself.",
         )
-    return OFFSET_INVALID if at.offset is None else int(at.offset)
+    return None if at.offset is None or at.offset < 0 else int(at.offset)
+
+
+def offset_out_of_range(topic: str, partition: int, offset: int, cause: str) -> StateError:
+    """Return what is said when a record that is to be read next is not there any more."""
+    return StateError(
+        f"{topic}[{partition}] has no offset {offset} any more, which was to be read next: {cause}.",
+        code=Code.OFFSET_OUT_OF_RANGE,
+        next_step="Start the process again: it then compares its offsets with what the topic holds, and says what is "
+        "lost and how to go on.",
+    )
+
+
+def topic_gone(topic: str | None) -> TopicError:
+    """Return what is said when a topic is deleted while it is read."""
+    return TopicError(
+        f"Topic {topic} was deleted while it was read.",
+        code=Code.TOPIC_MISSING,
+        next_step="Make it again (`bos topics apply` makes own ones). The next start then says which records are lost.",
+    )
 
 
 def require_newer(batch_id: str, batch_version: int, version: int) -> None:

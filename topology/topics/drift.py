@@ -7,12 +7,17 @@ from msgspec import Struct
 
 from schemas.topics import PEER_OUTPUTS, TopicSpec, TopicTable
 
+IN_SYNC = "min.insync.replicas"
+_SAFE_REPLICAS = 3
+
 
 class ActualTopic(Struct, frozen=True):
     """A topic as the cluster has it."""
 
     partitions: int
     config: Mapping[str, str]
+    replicas: int = 1
+    """Replicas of the partition that has the fewest."""
 
 
 class Difference(Struct, frozen=True, kw_only=True):
@@ -29,8 +34,11 @@ class Difference(Struct, frozen=True, kw_only=True):
         return f"{self.topic}: {self.what} {self.remedy}"
 
 
-def differences(table: TopicTable, actual: Mapping[str, ActualTopic]) -> list[Difference]:
-    """Return everything that is wrong with the topics of `table`; errors stop a process, warnings do not."""
+def differences(table: TopicTable, actual: Mapping[str, ActualTopic], *, replication: int = -1) -> list[Difference]:
+    """Return everything that is wrong with the topics of `table`; errors stop a process, warnings do not.
+
+    `replication` is how many replicas own topics are to have; -1 where the cluster decides.
+    """
     outputs = {table.name(topic) for topic in PEER_OUTPUTS}
     found: list[Difference] = []
     for spec in table.specs():
@@ -38,7 +46,9 @@ def differences(table: TopicTable, actual: Mapping[str, ActualTopic]) -> list[Di
         if topic is None:
             found.append(_missing(spec, is_output=spec.name in outputs))
         elif spec.owner == "own":
-            found += _own(spec, topic, keyed=spec.partitions == table.partitions)
+            found += _own(spec, topic, keyed=spec.partitions == table.partitions) + _durability(
+                spec, topic, replication
+            )
         else:
             found += _peer(spec, topic, is_output=spec.name in outputs)
     return found
@@ -79,7 +89,7 @@ def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference
                 else "Delete it and run `bos topics apply`: processes write to it again what it held.",
             )
         )
-    for name, wanted in spec.config().items():
+    for name, wanted in (spec.config() | spec.durability()).items():
         have = topic.config.get(name, "")
         if not _fits(name, have, wanted):
             found.append(
@@ -87,11 +97,43 @@ def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference
                     topic=spec.name,
                     severity="error",
                     what=f"{name} is {have or 'unset'}, not {wanted}.",
-                    remedy=f"Run `kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} "
-                    f"--add-config {name}={wanted}`.",
+                    remedy=_configure(spec.name, name, wanted),
                 )
             )
     return found
+
+
+def _durability(spec: TopicSpec, topic: ActualTopic, replication: int) -> list[Difference]:
+    """Compare replicas: an acknowledged record must survive the loss of one broker where there are three."""
+    found = []
+    if topic.replicas < replication:
+        what = f"It has {topic.replicas} replicas, not {replication}."
+        remedy = "Add replicas with `kafka-reassign-partitions.sh`, or set TOPIC_REPLICATION to what it has."
+        found.append(Difference(topic=spec.name, severity="error", what=what, remedy=remedy))
+    given = topic.config.get(IN_SYNC, "")
+    in_sync = int(given) if given.isdigit() else 1
+    wanted = in_sync_replicas(topic.replicas)
+    if in_sync < wanted:
+        what = f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: with one broker acknowledged records can go."
+        severity: Literal["error", "warning"] = "error"
+    elif in_sync > topic.replicas:
+        what, severity = f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: nothing can be written.", "error"
+    elif in_sync == topic.replicas > 1:
+        what = f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: nothing can be written while a broker is down."
+        severity = "warning"
+    else:
+        return found
+    remedy = _configure(spec.name, IN_SYNC, str(wanted))
+    return [*found, Difference(topic=spec.name, severity=severity, what=what, remedy=remedy)]
+
+
+def in_sync_replicas(replicas: int) -> int:
+    """Return the `min.insync.replicas` that a topic with so many replicas needs."""
+    return 2 if replicas >= _SAFE_REPLICAS else 1
+
+
+def _configure(topic: str, name: str, value: str) -> str:
+    return f"Run `kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {name}={value}`."
 
 
 def _fits(name: str, have: str, wanted: str) -> bool:

@@ -6,7 +6,7 @@ from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, Code, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
-from topology.topics.drift import ActualTopic, Difference, differences
+from topology.topics.drift import IN_SYNC, ActualTopic, Difference, differences, in_sync_replicas
 
 _VISIBLE_S = 15.0
 
@@ -36,7 +36,7 @@ def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
     cluster = connect(settings)
     missing = _to_create(settings, survey(cluster, settings), create_peer_topics=create_peer_topics)
     if missing:
-        cluster.create_topics(missing, replication=settings.topic_replication)
+        _create(cluster, settings, missing)
         _await_visible(cluster, [spec.name for spec in missing])
     found = _differences(settings, survey(cluster, settings))
     outputs = {settings.topics().name(topic) for topic in PEER_OUTPUTS}
@@ -67,12 +67,21 @@ def connect(settings: Settings) -> KafkaAdmin:
 def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
     """Return the topics of the table that are there, by real name."""
     counts = cluster.partition_counts(spec.name for spec in settings.topics().specs())
-    configs = cluster.topic_configs(list(counts))
-    return {name: ActualTopic(partitions=count, config=configs[name]) for name, count in counts.items()}
+    configs, replicas = cluster.topic_configs(list(counts)), cluster.replica_counts(counts)
+    return {
+        name: ActualTopic(partitions=count, config=configs[name], replicas=replicas[name])
+        for name, count in counts.items()
+    }
 
 
 def _differences(settings: Settings, actual: dict[str, ActualTopic]) -> list[Difference]:
-    return differences(settings.topics(), actual)
+    return differences(settings.topics(), actual, replication=settings.topic_replication)
+
+
+def _create(cluster: KafkaAdmin, settings: Settings, specs: list[TopicSpec]) -> None:
+    replicas = settings.topic_replication if settings.topic_replication > 0 else cluster.default_replicas()
+    durable = {IN_SYNC: str(in_sync_replicas(replicas))} if replicas else {}
+    cluster.create_topics(specs, replication=settings.topic_replication or -1, own=durable)
 
 
 def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_peer_topics: bool) -> list[TopicSpec]:
@@ -109,5 +118,5 @@ def _refuse(found: list[Difference]) -> None:
 
 
 def _described(spec: TopicSpec) -> str:
-    config = ", ".join(f"{name}={value}" for name, value in spec.config().items())
+    config = ", ".join(f"{name}={value}" for name, value in (spec.config() | spec.durability()).items())
     return f"{spec.name} ({spec.partitions} partitions, {config})"

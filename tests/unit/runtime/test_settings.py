@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from api.settings import ApiSettings
-from runtime.settings import ENV_PREFIX
+from cli.broker.jars import CACHE_VARIABLE, REPOSITORY_VARIABLE
+from runtime.settings import ENV_PREFIX, Settings
 from runtime.settings_loading import ignored_variables, load, load_settings, variable
+from runtime.settings_sources import API_SETTINGS
 from schemas.errors import ConfigurationError
 
 
@@ -147,3 +149,45 @@ def test_an_env_file_in_another_encoding_is_told(
 def test_no_client_has_topics_made(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "KAFKA_EXTRA", '{"allow.auto.create.topics": true}')
     assert load_settings().kafka()["allow.auto.create.topics"] is False
+
+
+def test_a_misspelt_name_is_told_with_the_nearest_one() -> None:
+    misspelt = {
+        "KAFKA_BOOTSTRAP_SERVER": "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_SASL_PASWORD_FILE": "KAFKA_SASL_PASSWORD_FILE",
+        "WEB_CONCURENCY": "WEB_CONCURRENCY",
+        "ROUTERSTART": "ROUTER_START",
+    }
+    ignored = ignored_variables([ENV_PREFIX + name for name in misspelt])
+    assert {name: advice.rsplit(maxsplit=1)[-1] for name, advice in ignored.items()} == {
+        ENV_PREFIX + name: f"{ENV_PREFIX}{nearest}." for name, nearest in misspelt.items()
+    }
+
+
+def test_a_name_that_is_near_to_none_is_told() -> None:
+    ignored = ignored_variables([ENV_PREFIX + "ZZZZ"])
+    assert "docs/configuration.md" in ignored[ENV_PREFIX + "ZZZZ"]
+
+
+def test_every_name_that_means_something_is_no_mistake() -> None:
+    fields = [variable(name) for name in ApiSettings.model_fields]
+    known = [*fields, *(name + "_FILE" for name in fields), CACHE_VARIABLE, REPOSITORY_VARIABLE]
+    assert ignored_variables([*known, variable("kafka_consumer_group_id")]) == {}
+
+
+def test_a_misspelt_name_in_the_env_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{ENV_PREFIX}INSTANCES=1\n")
+    assert variable("instance") in ignored_variables()[ENV_PREFIX + "INSTANCES"]
+
+
+def test_settings_of_the_api_are_known_to_every_process() -> None:
+    assert ApiSettings.model_fields.keys() - Settings.model_fields.keys() == API_SETTINGS
+
+
+def test_a_setting_that_no_kafka_client_takes_is_told_when_settings_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variable(monkeypatch, "KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+    set_variable(monkeypatch, "KAFKA_SASL_MECHANISM", "SCRAM-SHA-513")
+    set_variable(monkeypatch, "KAFKA_SASL_USERNAME", "orchestrator")
+    set_variable(monkeypatch, "KAFKA_SASL_PASSWORD", "hush")
+    with pytest.raises(ConfigurationError, match="KAFKA_SASL_MECHANISM"):
+        load_settings()

@@ -299,7 +299,7 @@ def test_a_replayed_inbox_record_is_itself_again() -> None:
     assert read(Topic.REPLAY, letter.value, dict(letter.headers)) == record
 
 
-def test_a_replayed_inbox_record_of_a_newer_version_stops_the_router() -> None:
+def test_a_replayed_inbox_record_of_a_newer_version_is_told_apart() -> None:
     record = replace(read(READY_TOPIC, envelope(READY_TOPIC)), writer=99, least_reader=99)
     headers = {"first_topic": b"x", "first_partition": b"0", "first_offset": b"0", "wrapped": b"1"}
     with pytest.raises(NewerRecord):

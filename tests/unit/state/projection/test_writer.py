@@ -316,3 +316,10 @@ def test_a_paused_writer_that_comes_back_late_does_no_harm(engine: Engine, log: 
     reader = Reader(engine)
     assert reader.counts().batches == {"cancelled": 1}
     assert reader.offsets()[after.topic, after.partition] == after.offset + 1
+
+
+def test_offsets_belong_to_the_topics_that_they_were_read_from(writer: Writer) -> None:
+    writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "b"})
+    writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "b", Topic.DEAD_LETTERS: "c"})
+    with pytest.raises(ProjectionError, match=r"ORC-PROJECTION-IDENTITY: .*made again since: huleedu.batch.history.v1"):
+        writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "other", Topic.DEAD_LETTERS: "c"})

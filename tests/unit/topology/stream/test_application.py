@@ -35,7 +35,7 @@ def test_a_short_queue_is_filled_again_before_it_runs_dry() -> None:
 def test_nothing_is_created_skipped_or_deleted_by_itself() -> None:
     found = options()
     assert found["auto_create_topics"] is False
-    assert found["auto_offset_reset"] == "earliest"
+    assert found["auto_offset_reset"] == "error"
     assert found["auto_recover_from_source_offset_out_of_range"] is False
 
 

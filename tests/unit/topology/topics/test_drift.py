@@ -1,5 +1,7 @@
 from collections.abc import Mapping
 
+import pytest
+
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 from topology.topics.drift import ActualTopic, Difference, differences
 
@@ -8,7 +10,7 @@ TABLE = TopicTable(prefix="p")
 
 def cluster(**changed: str) -> dict[str, ActualTopic]:
     """A cluster with every topic as it must be, with `changed` settings on the inbox."""
-    topics = {spec.name: ActualTopic(spec.partitions, spec.config()) for spec in TABLE.specs()}
+    topics = {spec.name: ActualTopic(spec.partitions, spec.config() | spec.durability()) for spec in TABLE.specs()}
     inbox = TABLE.name(Topic.INBOX)
     config = {**topics[inbox].config, **{name.replace("_", "."): value for name, value in changed.items()}}
     return {**topics, inbox: ActualTopic(topics[inbox].partitions, config)}
@@ -35,7 +37,7 @@ def test_a_setting_that_the_cluster_does_not_tell_is_a_difference() -> None:
 
 
 def test_settings_that_the_table_does_not_name_are_free() -> None:
-    assert found(cluster(min_insync_replicas="2")) == []
+    assert found(cluster(compression_type="zstd")) == []
 
 
 def test_own_and_output_topics_must_be_there_and_input_topics_need_not() -> None:
@@ -57,3 +59,42 @@ def test_a_topic_whose_partitions_hold_no_state_can_be_made_again() -> None:
     remedies = {one.topic: one.remedy for one in found({**actual, **changed})}
     assert remedies[reports].startswith("Delete it")
     assert "TOPIC_PARTITIONS" in remedies[inbox]
+
+
+def replicated(replicas: int, in_sync: int) -> dict[str, ActualTopic]:
+    return {
+        name: ActualTopic(topic.partitions, {**topic.config, "min.insync.replicas": str(in_sync)}, replicas)
+        for name, topic in cluster().items()
+    }
+
+
+@pytest.mark.parametrize(("replicas", "in_sync"), [(1, 1), (2, 1), (3, 2), (5, 2), (5, 3)])
+def test_replicas_that_survive_a_broker_differ_in_nothing(replicas: int, in_sync: int) -> None:
+    assert found(replicated(replicas, in_sync)) == []
+
+
+@pytest.mark.parametrize(("replicas", "in_sync"), [(3, 1), (5, 1), (1, 2), (2, 3)])
+def test_replicas_that_lose_what_was_acknowledged_or_take_nothing_are_an_error(replicas: int, in_sync: int) -> None:
+    own = {spec.name for spec in TABLE.specs() if spec.owner == "own"}
+    differing = found(replicated(replicas, in_sync))
+    assert {one.topic for one in differing} == own
+    assert {one.severity for one in differing} == {"error"}
+    assert all(f"min.insync.replicas is {in_sync} with {replicas} replicas" in one.what for one in differing)
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_replicas_that_take_nothing_while_a_broker_is_down_are_a_warning(replicas: int) -> None:
+    assert {one.severity for one in found(replicated(replicas, replicas))} == {"warning"}
+
+
+def test_fewer_replicas_than_were_asked_for_are_an_error_and_more_are_none() -> None:
+    assert differences(TABLE, replicated(3, 2), replication=2) == []
+    assert {one.severity for one in differences(TABLE, replicated(2, 1), replication=3)} == {"error"}
+
+
+def test_own_topics_keep_records_by_time_alone_and_elect_no_leader_that_lacks_some() -> None:
+    (size,) = found(cluster(retention_bytes="1000000"))
+    assert size.severity == "error"
+    assert "retention.bytes is 1000000, not -1." in size.what
+    (election,) = found(cluster(unclean_leader_election_enable="true"))
+    assert election.severity == "error"
