@@ -83,6 +83,9 @@ class Site:
             process.kill()
             if error is not None:
                 sys.stderr.write(f"--- orchestrator {process.instance}:\n{process.log()}\n")
+        # While there is a broker: a client that is destroyed behind its broker can wait for it for ever.
+        self.producer.flush(PATIENCE_S)
+        del self.admin, self.producer
 
     def start(self, instance: str = "0", *, beyond: str = "", **changes: Any) -> "Orchestrator":
         """Start a process; `beyond` is code that changes its settings beyond what they allow."""
