@@ -39,17 +39,20 @@ OBSOLETE = frozenset(
 
 API_SETTINGS = frozenset(
     {
-        "host",
-        "port",
-        "web_concurrency",
-        "graceful_timeout_s",
-        "keep_alive_timeout_s",
-        "response_timeout_s",
-        "write_timeout_s",
-        "max_wait_s",
         "anonymous_scopes",
+        "body_timeout_s",
+        "graceful_timeout_s",
+        "host",
+        "keep_alive_timeout_s",
+        "max_concurrent_registrations",
+        "max_concurrent_requests",
+        "max_wait_s",
+        "port",
+        "projection_timeout_s",
+        "response_timeout_s",
         "tail_bytes",
-        "health_interval_s",
+        "web_concurrency",
+        "write_timeout_s",
     }
 )
 """Settings of the api alone: every other process finds them in a shared environment, and they are no mistake there."""

@@ -129,7 +129,7 @@ def _require_within(at: TopicPartition, bounds: tuple[int, int]) -> None:
             f"Retention has removed inbox records that were never processed: offsets {at.offset} to {first - 1} of "
             f"{at.topic}[{at.partition}].",
             code=Code.STATE_INPUT_LOST,
-            next_step="Read docs/errors/ORC-STATE-INPUT-LOST.md: the events that are gone must be sent again.",
+            next_step=f"Read docs/errors/{Code.STATE_INPUT_LOST}.md: the events that are gone must be sent again.",
         )
     if at.offset > end:
         raise StateError(
