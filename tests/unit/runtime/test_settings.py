@@ -148,7 +148,7 @@ def test_an_env_file_in_another_encoding_is_told(
 
 def test_no_client_has_topics_made(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "KAFKA_EXTRA", '{"allow.auto.create.topics": true}')
-    with pytest.raises(ConfigurationError, match="KAFKA_EXTRA: allow.auto.create.topics cannot be set"):
+    with pytest.raises(ConfigurationError, match=r"KAFKA_EXTRA: allow.auto.create.topics cannot be set"):
         load_settings()
     set_variable(monkeypatch, "KAFKA_EXTRA", "{}")
     assert load_settings().kafka()["allow.auto.create.topics"] is False
