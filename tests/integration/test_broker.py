@@ -102,15 +102,6 @@ def test_a_record_of_sixteen_mebibytes_is_taken(kafka: Kafka) -> None:
     assert failures == [None]
 
 
-def test_a_topic_is_not_created_by_writing_to_it(kafka: Kafka) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "topic.metadata.propagation.max.ms": 1000})
-    failures: list[str] = []
-    producer.produce(f"never-{uuid4()}", b"lost", on_delivery=lambda error, _: failures.append(error.name()))
-
-    assert producer.flush(PATIENCE_S) == 0
-    assert failures == ["UNKNOWN_TOPIC_OR_PART"]
-
-
 def test_data_survives_a_restart_and_a_crash(tmp_path: Path) -> None:
     with DevBroker(data_dir=tmp_path) as broker:
         address = broker.bootstrap_servers
