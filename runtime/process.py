@@ -9,6 +9,7 @@ import structlog
 from runtime import exit_codes
 from runtime.health import ProcessHealth
 from runtime.kafka.client_settings import is_refused_by_client, refused_by_client
+from runtime.kafka.twins import twin_reports
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
 from runtime.metrics_server import MetricsServer
@@ -17,6 +18,10 @@ from runtime.settings import Settings
 from runtime.settings_loading import check, ignored_variables
 from runtime.shutdown import Shutdown
 from schemas.errors import OrchestratorError
+from schemas.topics import Topic
+
+_TWIN_WAIT_S = 6.0
+"""Patience with the second report of a process of the same name: two intervals."""
 
 
 class Process:
@@ -30,6 +35,8 @@ class Process:
         self.metrics = Metrics(name)
         self.health = ProcessHealth(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
+        self.reporter: ProcessReporter | None = None
+        """Reports this process; None where the process reports itself."""
         self.metrics.watch(self.health)
 
     @property
@@ -40,6 +47,15 @@ class Process:
     @exit_code.setter
     def exit_code(self, code: int) -> None:
         self.stopping.exit_code = code
+
+    def twin_reports(self) -> bool:
+        """Return whether another process of this kind runs with the same INSTANCE, as far as its reports tell."""
+        if self.reporter is None:
+            return False
+        topic = self.settings.topics().name(Topic.PROCESSES)
+        return twin_reports(
+            self.settings.kafka(), topic, self.reporter.name, self.reporter.start_id, wait_s=_TWIN_WAIT_S
+        )
 
     def restart(self, reason: str) -> None:
         """End in order, with the code that asks to be started again."""
@@ -70,7 +86,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
                     )
                 )
             if metrics_port:
-                stack.enter_context(ProcessReporter(name, settings, process.health.report))
+                process.reporter = stack.enter_context(ProcessReporter(name, settings, process.health.report))
             process.log.info("starting")
             work(process)
             process.log.info("stopped", exit_code=process.exit_code)

@@ -85,6 +85,16 @@ class ProcessReporter:
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="process-report", daemon=True)
 
+    @property
+    def name(self) -> str:
+        """Key of this process's records: kind and instance."""
+        return self._first.name
+
+    @property
+    def start_id(self) -> str:
+        """Tells this start of the process from others of the same name."""
+        return self._first.start_id
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

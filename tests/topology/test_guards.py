@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 from quixstreams.exceptions import PartitionAssignmentError
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
 from rocksdict import DbClosedError
@@ -145,3 +146,12 @@ def test_a_commit_of_unknown_outcome_ends_the_process_and_aborts_nothing(
     assert not driver.kafka.read(Topic.HISTORY, state="aborted")
     driver.run()
     assert history_of(driver) == [Disposition.APPLIED]
+
+
+@pytest.mark.parametrize(("twin", "code"), [(False, exit_codes.LOST), (True, exit_codes.CONFIGURATION)])
+def test_only_a_proven_twin_ends_a_fenced_process_for_good(in_memory: Path, *, twin: bool, code: int) -> None:
+    application = written(in_memory).application(decide=decide_with_a_fault)
+    application.twin_reports = lambda: twin
+    with pytest.raises(Left) as left:
+        application._leave_if_fenced(KafkaError(KafkaError.FENCED_INSTANCE_ID))
+    assert left.value.code == code

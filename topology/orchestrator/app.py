@@ -45,6 +45,7 @@ def _work(process: Process) -> None:
         observe = DecisionMetrics(process.metrics, process.health, inbox)
         on_commit = process.metrics.commit_seconds.observe
         application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
+        application.twin_reports = process.twin_reports
         process.health.watch_restored(application.restored)
         process.stopping.runs(application.stop)
         watch = TopicWatch(

@@ -67,6 +67,7 @@ def _work(process: Process) -> None:
                 **options,
                 state_dir=Path(unused),
             )
+            application.twin_reports = process.twin_reports
             sink.allowing = application.allow
             build(application, topics, sink, process.metrics, process.health)
             process.stopping.runs(application.stop)

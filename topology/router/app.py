@@ -71,6 +71,7 @@ def _work(process: Process) -> None:
             **options,
             state_dir=Path(unused),
         )
+        application.twin_reports = process.twin_reports
         build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
         process.stopping.runs(application.stop)
         application.run()

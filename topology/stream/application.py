@@ -21,9 +21,9 @@ from runtime.settings import Settings
 from schemas.errors import OrchestratorError
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
 from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
-from topology.stream.fencing import fence_of, is_instance_taken, is_taken
+from topology.stream.fencing import fence_of, is_fenced_consumer
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
-from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
+from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
 
 Guarantee = Literal["exactly-once", "at-least-once"]
 
@@ -84,6 +84,8 @@ class StreamApplication(Application):
             self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
             library["consumer_extra_config"] = _also_told(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
+        self.twin_reports: Callable[[], bool] = lambda: False
+        """Asked once Kafka has fenced this process off: whether another one of the same name is alive."""
         self._ends: dict[tuple[str, int], int] = {}
         self._fatal: KafkaError | None = None
         self._note_fatal_errors()
@@ -123,7 +125,7 @@ class StreamApplication(Application):
         def checked(timeout: float | None = None) -> Any:
             turned()
             message = poll(timeout)
-            self._leave_if_taken(self._fatal)
+            self._leave_if_fenced(self._fatal)
             if message is None:
                 return None
             error = message.error()
@@ -137,7 +139,7 @@ class StreamApplication(Application):
                 raise offset_out_of_range(message.topic(), message.partition(), message.offset(), error.str())
             if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise topic_gone(message.topic())
-            self._leave_if_taken(error)
+            self._leave_if_fenced(error)
             return message
 
         return checked
@@ -153,9 +155,20 @@ class StreamApplication(Application):
 
         self._consumer._user_error_cb = note  # noqa: SLF001
 
-    def _leave_if_taken(self, error: KafkaError | None) -> None:
-        if error is not None and is_taken(error):
-            self._leave(exit_codes.CONFIGURATION, instance_taken(error.str()))
+    def _leave_if_fenced(self, error: KafkaError | None) -> None:
+        if error is not None and is_fenced_consumer(error):
+            self._leave_fenced(error)
+
+    def _leave_fenced(self, reason: KafkaError) -> NoReturn:
+        """Leave for good only where another process is proven: a process that is not started again must not be missed.
+
+        Nothing is written here any more, so the time that the proof takes does no harm.
+        """
+        with self.allow(FENCE_S):
+            taken = self.twin_reports()
+        if taken:
+            self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
+        self._leave(exit_codes.LOST, fenced(reason.str()))
 
     def _reached_end(self, topic: str, partition: int, end: int) -> None:
         """Have the end of a partition committed, where what lies before it is processed and the rest no record.
@@ -184,7 +197,7 @@ class StreamApplication(Application):
 
     def _on_lost(self, _consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         """H1: the library would keep the open checkpoint and commit it after rejoining."""
-        self._leave_if_taken(self._fatal)
+        self._leave_if_fenced(self._fatal)
         self._leave(exit_codes.LOST, lost_partitions(len(topic_partitions)))
 
     def _exception_handler(
@@ -193,9 +206,7 @@ class StreamApplication(Application):
         """Runs first when a run ends: after a commit of unknown outcome, or behind a fence, nothing else may."""
         reason = fence_of(error)
         if reason is not None:
-            if is_instance_taken(self._consumer, reason):
-                self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
-            self._leave(exit_codes.LOST, fenced(reason.str()))
+            self._leave_fenced(reason)
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         if self._liveness is not None:

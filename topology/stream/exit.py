@@ -63,11 +63,11 @@ def instance_taken(cause: object) -> ConfigurationError:
 
 
 def fenced(cause: object) -> StateError:
-    """Return what is said when Kafka takes no more transactions from this process."""
+    """Return the error of a process that Kafka has fenced off, without a proof of another one of the same name."""
     return StateError(
-        f"Kafka takes no more transactions from this process: {cause}. Either another process uses the same "
-        "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or this one was paused for longer than a transaction may last.",
+        f"Kafka has fenced this process off: {cause}. It was paused, or a broker answered it late; no other process of "
+        "the same BATCH_ORCHESTRATOR_SERVICE_INSTANCE has been seen.",
         code=Code.FENCED,
-        next_step="None after a pause: a supervisor starts the process again. If it repeats, give each orchestrator an "
+        next_step="None: a supervisor starts the process again. If it repeats, give each process of a kind an "
         "INSTANCE of its own.",
     )

@@ -1,13 +1,7 @@
-"""Telling that another process uses this one's name: its consumer, or its producer, was fenced off."""
-
-import time
-from typing import Any
+"""Telling from an error that Kafka has fenced this process off: its consumer, or its producer."""
 
 from confluent_kafka import KafkaError, KafkaException
 
-JOIN_WAIT_S = 8.0
-"""How long after its producer a process that uses the same instance joins the group, generously."""
-JOIN_POLL_S = 0.5
 _FENCED = {
     KafkaError._FENCED,  # noqa: SLF001 - the library's public name for a local error
     KafkaError.PRODUCER_FENCED,
@@ -15,8 +9,8 @@ _FENCED = {
 }
 
 
-def is_taken(error: KafkaError) -> bool:
-    """Whether a consumer has been fenced: its instance id is another process's now."""
+def is_fenced_consumer(error: KafkaError) -> bool:
+    """Whether a consumer has been fenced: another member has joined the group under its instance id."""
     fatal = error.code() == KafkaError._FATAL  # noqa: SLF001 - the library's public name for it
     return error.code() == KafkaError.FENCED_INSTANCE_ID or (fatal and "instance" in error.str().lower())
 
@@ -26,27 +20,7 @@ def fence_of(error: BaseException | None) -> KafkaError | None:
     seen = 0
     while error is not None and seen < 10:
         found = error.args[0] if isinstance(error, KafkaException) and error.args else None
-        if isinstance(found, KafkaError) and (is_taken(found) or found.code() in _FENCED):
+        if isinstance(found, KafkaError) and (is_fenced_consumer(found) or found.code() in _FENCED):
             return found
         error, seen = error.__cause__ or error.__context__, seen + 1
     return None
-
-
-def is_instance_taken(consumer: Any, reason: KafkaError) -> bool:
-    """Tell whether another process has joined the group under this one's name.
-
-    A fenced producer alone does not say so: Kafka also fences one whose transaction has timed out. The other process
-    joins a moment after its producer; a commit of what is committed already then finds out.
-    """
-    if is_taken(reason):
-        return True
-    deadline = time.monotonic() + JOIN_WAIT_S
-    while time.monotonic() < deadline:
-        try:
-            found = consumer.committed(consumer.assignment(), timeout=JOIN_WAIT_S)  # none on changelogs
-            consumer.commit(offsets=[at for at in found if at.offset >= 0][:1], asynchronous=False)
-        except KafkaException as error:
-            if is_taken(error.args[0]) or error.args[0].code() == KafkaError._FATAL:  # noqa: SLF001 - a fence alone is
-                return True
-        time.sleep(JOIN_POLL_S)
-    return False

@@ -13,6 +13,8 @@ START_S = 45.0
 """Patience with the first turn of the loop: a transaction that a dead process left open is ended before it."""
 ASSIGNMENT_S = 90.0
 """Patience with an assignment. Each step of it is a question with a bound of its own."""
+FENCE_S = 30.0
+"""Patience with the proof that another process of the same name is alive."""
 _LOOP, _CONSUMER, _PRODUCER = "loop", "consumer", "producer"
 _NEXT_STEP = "None: a supervisor starts the process again. If it repeats, look at the brokers and the network."
 
