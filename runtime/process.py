@@ -8,7 +8,7 @@ import structlog
 
 from runtime import exit_codes
 from runtime.health import ProcessHealth
-from runtime.kafka.client_settings import is_refused_by_client, refused_by_client
+from runtime.kafka.errors import outage
 from runtime.kafka.twins import twin_reports
 from runtime.logs import configure_logging, get_logger
 from runtime.metrics import Metrics
@@ -99,8 +99,8 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
 
 def _report(name: str, settings: Settings, error: Exception) -> int:
     known = exit_codes.known_error(error)
-    if known is None and is_refused_by_client(error):
-        known = refused_by_client(error, settings.kafka(), settings.kafka_extra)
+    if known is None:
+        known = outage(error, address=settings.kafka_bootstrap_servers)
     if known is None:
         get_logger(name).error("failed", exc_info=error)
         known = OrchestratorError(

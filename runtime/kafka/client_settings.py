@@ -100,17 +100,10 @@ def check_client_settings(kafka: Mapping[str, Any], extra: Mapping[str, Any]) ->
         Producer(offline, logger=_silent)
         Consumer({**offline, "group.id": "check"}, logger=_silent).close()
     except (KafkaException, TypeError, ValueError) as error:
-        raise refused_by_client(error, kafka, extra) from error
+        raise _refused(error, kafka, extra) from error
 
 
-def is_refused_by_client(error: BaseException) -> bool:
-    """Tell whether a client could not be made of the properties that it was given."""
-    if not isinstance(error, KafkaException) or not error.args or not isinstance(error.args[0], KafkaError):
-        return False
-    return bool(error.args[0].code() == KafkaError._INVALID_ARG)  # noqa: SLF001 - the library's public name for it
-
-
-def refused_by_client(error: BaseException, kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> ConfigurationError:
+def _refused(error: BaseException, kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> ConfigurationError:
     """Return what is said where librdkafka takes a property for wrong."""
     cause = error.args[0] if error.args else error
     reason = str(cause.str() if isinstance(cause, KafkaError) else cause).strip()

@@ -10,6 +10,9 @@ _NOT_ALLOWED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED,
 }
 
+_CHAIN = 10
+"""Exceptions that are looked through for their cause."""
+
 LEADER_MOVES = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -20,6 +23,36 @@ LEADER_MOVES = {
     KafkaError.OFFSET_NOT_AVAILABLE,
 }
 """What a broker answers while a partition is just created or gets another leader: ask again in a moment."""
+
+
+_OUT_OF_REACH = {
+    KafkaError._TRANSPORT,  # noqa: SLF001 - the library's public names for local errors
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+    KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
+    KafkaError._DESTROY_BROKER,  # noqa: SLF001
+    KafkaError._WAIT_COORD,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+}
+
+
+def outage(error: BaseException, *, address: str) -> OrchestratorError | None:
+    """Return the error to report where the cluster's absence ended a process; None where `error` has another cause.
+
+    The stream library raises the client's own errors, and what it raises wraps them.
+    """
+    cause: BaseException | None = error
+    for _ in range(_CHAIN):
+        if isinstance(cause, KafkaException) and cause.args and isinstance(cause.args[0], KafkaError):
+            reason = cause.args[0]
+            if reason.retriable() or reason.code() in _OUT_OF_REACH or reason.code() in LEADER_MOVES:
+                return kafka_failure(cause, address=address, asked="what the process needs to go on")
+            return None
+        if cause is None:
+            return None
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def kafka_failure(error: KafkaException, *, address: str, asked: str, topic: str = "") -> OrchestratorError:

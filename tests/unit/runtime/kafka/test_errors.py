@@ -1,7 +1,7 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from runtime.kafka.errors import LEADER_MOVES, kafka_failure
+from runtime.kafka.errors import LEADER_MOVES, kafka_failure, outage
 from schemas.errors import BrokerError, Code, OrchestratorError, TopicError
 
 
@@ -40,3 +40,22 @@ def test_a_right_that_is_missing_is_told(code: int, topic: str, kind: type[Orche
     assert type(error) is kind
     assert "does not allow this client" in error.message
     assert "rights" in error.next_step
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError._TRANSPORT, KafkaError._DESTROY_BROKER, KafkaError._ALL_BROKERS_DOWN, *sorted(LEADER_MOVES)]
+)
+def test_an_error_of_a_library_that_wraps_an_outage_is_one(code: int) -> None:
+    wrapped = RuntimeError("the library's own")
+    wrapped.__cause__ = KafkaException(KafkaError(code))
+    error = outage(wrapped, address="kafka-1:9092")
+    assert isinstance(error, BrokerError)
+    assert "kafka-1:9092" in error.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a defect"), KafkaException(KafkaError(KafkaError._STATE)), KafkaException("without an error")],
+)
+def test_a_defect_is_no_outage(error: Exception) -> None:
+    assert outage(error, address="kafka-1:9092") is None
