@@ -14,7 +14,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from cli.broker import Kafka
+from cli.broker import DevBroker, Kafka
 from cli.supervision.ports import free_port
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
@@ -195,3 +195,12 @@ def test_a_broker_that_is_not_there_is_named_soon(kafka: Kafka, call: Callable[[
     settings = own_settings(kafka, kafka_bootstrap_servers=address, startup_timeout_s=1)
     with pytest.raises(BrokerError, match=f"No Kafka broker answers at {address} within 1 s"):
         call(settings)
+
+
+def test_topics_are_judged_only_when_every_broker_shows_them() -> None:
+    with DevBroker(brokers=3) as brokers:
+        for _ in range(3):  # the brokers learn of a creation at different moments
+            settings = own_settings(brokers, topic_replication=3)
+            done = provisioning.apply(settings, create_peer_topics=True)
+            assert not [line for line in done if line.startswith("error")]
+            assert provisioning.check(settings) == []

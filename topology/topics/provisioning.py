@@ -8,7 +8,8 @@ from schemas.errors import BrokerError, Code, TopicError
 from schemas.topics import PEER_OUTPUTS, TopicSpec
 from topology.topics.drift import IN_SYNC, ActualTopic, Difference, differences, in_sync_replicas
 
-_VISIBLE_S = 15.0
+_VISIBLE_S = 60.0
+_SHOWN_IN_A_ROW = 3
 
 
 def plan(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
@@ -37,8 +38,8 @@ def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
     missing = _to_create(settings, survey(cluster, settings), create_peer_topics=create_peer_topics)
     if missing:
         _create(cluster, settings, missing)
-        _await_visible(cluster, [spec.name for spec in missing])
-    found = _differences(settings, survey(cluster, settings))
+    actual = _survey_created(cluster, settings, missing) if missing else survey(cluster, settings)
+    found = _differences(settings, actual)
     outputs = {settings.topics().name(topic) for topic in PEER_OUTPUTS}
     _refuse([one for one in found if one.topic not in outputs])
     return [f"created {_described(spec)}" for spec in missing] + [f"{one.severity}: {one}" for one in found]
@@ -92,18 +93,28 @@ def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_pee
     ]
 
 
-def _await_visible(cluster: KafkaAdmin, names: list[str]) -> None:
-    """Creation is acknowledged by the controller; brokers know of it a moment later."""
+def _survey_created(cluster: KafkaAdmin, settings: Settings, created: list[TopicSpec]) -> dict[str, ActualTopic]:
+    """Return the topics of the table once the brokers show the created ones.
+
+    The controller acknowledges a creation, and each broker learns of it a moment later. Any broker may answer a
+    question, so the topics must have been shown several times in a row.
+    """
     deadline = time.monotonic() + _VISIBLE_S
-    while time.monotonic() < deadline:
-        counts = cluster.partition_counts(names)
-        if all(counts.get(name) for name in names):
-            return
+    shown = 0
+    while True:
+        try:
+            actual = survey(cluster, settings)
+        except TopicError:  # one broker shows a topic that the next one does not know yet
+            actual = {}
+        shown = shown + 1 if all(spec.name in actual for spec in created) else 0
+        if shown == _SHOWN_IN_A_ROW:
+            return actual
+        if time.monotonic() > deadline:
+            raise BrokerError(
+                f"Topics were created, but the brokers do not show them after {_VISIBLE_S:g} s.",
+                next_step="Look at the cluster's controller, then run it again.",
+            )
         time.sleep(0.05)
-    raise BrokerError(
-        f"Topics were created, but the brokers do not show them after {_VISIBLE_S:g} s.",
-        next_step="Look at the cluster's controller, then run it again.",
-    )
 
 
 def _refuse(found: list[Difference]) -> None:
