@@ -16,6 +16,7 @@ from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
 _LINGER_MS = 1
 _POLL_S = 0.1
+_MOST_DRAIN_POLLS = 50
 _PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - their public names
 
 _log = get_logger("api.kafka_log.request_producer")
@@ -32,7 +33,8 @@ class KafkaRequestLog:
     """The request topic on a Kafka cluster. Make it, and use it, on one event loop.
 
     A producer that has heard nothing for `silence_s` seconds is replaced, and what it had not written is written by
-    the next one: twice at worst, which the decision takes for the repeat that it is.
+    the next one: twice at worst, which the decision takes for the repeat that it is. One with a fatal error, which an
+    idempotent producer never recovers from, is replaced within seconds.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class KafkaRequestLog:
             },
         )
         self._producer = Producer(self._properties)
+        self._fatal = False
         self._replacing = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._serve, name="requests", daemon=True)
@@ -70,6 +73,7 @@ class KafkaRequestLog:
         """Write one record and wait for the cluster's word."""
         deadline = time.monotonic() + self._timeout_s
         while (failure := await self._write(key, value, deadline)) is not None:
+            self._note(failure)
             if failure.code() not in _PURGED or self._stopping.is_set():
                 raise _failure(failure)
 
@@ -91,6 +95,7 @@ class KafkaRequestLog:
         except BufferError as error:
             raise _unwritten("too many requests wait to be written") from error
         except KafkaException as error:
+            self._note(error.args[0])
             raise _failure(error.args[0]) from error
         try:
             # The producer itself gives up at its delivery timeout; one that was replaced in between, later.
@@ -103,26 +108,44 @@ class KafkaRequestLog:
     def _serve(self) -> None:
         asked_at = heard_at = time.monotonic()
         while not self._stopping.is_set():
-            self._producer.poll(_POLL_S)
+            self._poll(self._producer)
             if time.monotonic() - asked_at < ASK_EVERY_S:
                 continue
-            if heard(self._producer, topic=self._topic, timeout_s=ASK_TIMEOUT_S / 4):
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > self._silence_s:
+            answers = heard(self._producer, topic=self._topic, timeout_s=ASK_TIMEOUT_S / 4)
+            if self._fatal or (not answers and time.monotonic() - heard_at > self._silence_s):
                 self._replace()
                 heard_at = time.monotonic()
+            elif answers:
+                heard_at = time.monotonic()
             asked_at = time.monotonic()
-        self._producer.poll(0)
+        self._poll(self._producer, 0)
+
+    def _poll(self, producer: Producer, timeout_s: float = _POLL_S) -> int:
+        """Serve callbacks. A fatal error is raised here too, and must not end the thread: all would wait for ever."""
+        try:
+            served: int = producer.poll(timeout_s)
+        except KafkaException as error:
+            self._note(error.args[0])
+            self._stopping.wait(timeout_s)
+            return 0
+        return served
+
+    def _note(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
+            self._fatal = True
 
     def _replace(self) -> None:
-        """Put a new producer in the place of one that hears nothing; what it held is reported as purged."""
-        _log.warning("client_replaced", client="requests", silent_s=self._silence_s)
+        """Put a new producer in the place of one that cannot go on; what it held is reported as purged."""
+        reason = "a fatal error" if self._fatal else f"no good answer from Kafka for {self._silence_s:g} s"
+        _log.warning("client_replaced", client="requests", reason=reason)
         following = Producer(self._properties)
         with self._replacing:
             silent, self._producer = self._producer, following
         silent.purge()
-        while silent.poll(_POLL_S):
-            pass
+        for _ in range(_MOST_DRAIN_POLLS):
+            if not self._poll(silent) and not len(silent):
+                break
+        self._fatal = False  # known of the one before: nothing has polled the next one yet
 
 
 def _settle(done: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:

@@ -28,13 +28,16 @@ def dev(
     A Kafka too, unless the environment names one. There all topics are created, the peers' among them.
     """
     from cli.broker import BOOTSTRAP_VARIABLE, DevBroker
+    from cli.broker.keeping import kept_running
     from runtime.settings_loading import load_settings
 
     load_settings()  # a wrong setting is told before a broker is started
     with _until_interrupted() as stack:
         address = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
         if not address:
-            address = stack.enter_context(DevBroker(data_dir=directory / "kafka")).bootstrap_servers
+            kafka = stack.enter_context(DevBroker(data_dir=directory / "kafka"))
+            stack.enter_context(kept_running(kafka, typer.echo))
+            address = kafka.bootstrap_servers
         _run_until_stopped(address, directory=directory, orchestrators=orchestrators, api_port=port)
 
 

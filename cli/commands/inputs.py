@@ -11,6 +11,8 @@ from schemas.errors import ConfigurationError
 if TYPE_CHECKING:
     from topology.router.start_offsets import InputOffsets
 
+_VALID = "The router can go on where it stopped, on every partition."
+
 inputs = typer.Typer(help="The router's offsets on its input topics.", no_args_is_help=True)
 
 
@@ -22,7 +24,7 @@ def check() -> None:
         typer.echo(str(one))
     if lost:
         raise typer.Exit(1)
-    typer.echo("The router can go on where it stopped, on every partition.")
+    typer.echo(_VALID)
 
 
 @inputs.command()
@@ -41,9 +43,10 @@ def resume(
             raise ConfigurationError(
                 f"--from {start} is no place to go on.", next_step="Give earliest, latest or an ISO 8601 time."
             ) from None
-    for (topic, partition), offset in sorted(_offsets().resume(start).items()):
+    resumed = _offsets().resume(start)
+    for (topic, partition), offset in sorted(resumed.items()):
         typer.echo(f"{topic}[{partition}] goes on at offset {offset}.")
-    typer.echo("The router can be started.")
+    typer.echo("The router can be started." if resumed else _VALID + " Nothing was changed.")
 
 
 def _offsets() -> "InputOffsets":

@@ -133,28 +133,38 @@ class Supervisor:
         quick_ends = 0
         while True:
             started = time.monotonic()
+            ended = self._run_once(spec)
+            if ended is None:
+                return
+            quick_ends = quick_ends + 1 if time.monotonic() - started < _GOOD_RUN_SECONDS else 0
+            pause = _PAUSES_SECONDS[min(max(0, quick_ends - 1), len(_PAUSES_SECONDS) - 1)]
+            self.restarts[spec.name] += 1
+            self._on_event(f"{spec.name} {ended}; starting it again" + (f" in {pause:g} s" if pause else ""))
+            with self._changed:
+                self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
+
+    def _run_once(self, spec: ProcessSpec) -> str | None:
+        """Run a process until it ends, and return how it did; None where it is not to be started again."""
+        try:
             with self._changed:
                 if spec.name in self._leaving:
-                    return
+                    return None
                 process = OwnedProcess(
                     spec.command, log_path=self.log_path(spec.name), environment=spec.environment, grace=15.0
                 )
                 self._running[spec.name] = process
                 self._changed.notify_all()
-            code = process.wait()
-            with self._changed:
-                del self._running[spec.name]
-                if spec.name in self._leaving:
-                    return
-            if self._is_misconfigured(spec.name, code):
-                self._give_up(spec.name, code)
-                return
-            quick_ends = quick_ends + 1 if time.monotonic() - started < _GOOD_RUN_SECONDS else 0
-            pause = _PAUSES_SECONDS[min(max(0, quick_ends - 1), len(_PAUSES_SECONDS) - 1)]
-            self.restarts[spec.name] += 1
-            self._on_event(f"{spec.name} ended with {code}; starting it again" + (f" in {pause:g} s" if pause else ""))
-            with self._changed:
-                self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
+        except OSError as error:  # too many processes, no memory, a log that cannot be opened: all of that can pass
+            return f"could not be started ({error})"
+        code = process.wait()
+        with self._changed:
+            del self._running[spec.name]
+            if spec.name in self._leaving:
+                return None
+        if self._is_misconfigured(spec.name, code):
+            self._give_up(spec.name, code)
+            return None
+        return f"ended with {code}"
 
     def _is_misconfigured(self, name: str, code: int) -> bool:
         """Whether starting again cannot help; a port that it had before can be held for a moment by what it left."""

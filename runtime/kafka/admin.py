@@ -22,6 +22,12 @@ CREATE_TIMEOUT_S = 15.0
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""
 
+_NO_ANSWER = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - the library's public names for local errors
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError.REQUEST_TIMED_OUT,
+}
 _RETRY_S = 0.1
 _Answer = TypeVar("_Answer")
 _clients: dict[str, "_SharedClient"] = {}
@@ -170,6 +176,8 @@ class KafkaAdmin:
             try:
                 future.result()
             except KafkaException as error:
+                if error.args[0].code() in _NO_ANSWER:
+                    raise self._failure(error, f"the creation of topic {name}") from error
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise TopicError(
                         f"Topic {name} cannot be created: {error.args[0].str()}.",

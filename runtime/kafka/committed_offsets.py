@@ -42,8 +42,16 @@ class CommittedOffsets:
     def read(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the next offset of each partition that has one committed."""
         asked = [TopicPartition(topic, number) for topic, number in partitions]
-        found = self._once_coordinated(lambda: self._consumer.committed(asked, timeout=self._timeout_s))
+        found = self._once_coordinated(lambda: self._committed(asked))
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
+
+    def _committed(self, asked: list[TopicPartition]) -> list[TopicPartition]:
+        """Ask for offsets; one that could not be read must not look as if nothing was committed."""
+        found: list[TopicPartition] = self._consumer.committed(asked, timeout=self._timeout_s)
+        for at in found:
+            if at.error is not None:
+                raise KafkaException(at.error)
+        return found
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit offsets for a group that has no members; waits for those that have just stopped."""

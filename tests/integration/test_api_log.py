@@ -1,13 +1,14 @@
 """How the api reads a real Kafka: committed records alone, and never held up by what nobody can read."""
 
 import asyncio
+import ctypes
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition, cimpl
 
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
@@ -232,3 +233,38 @@ def test_what_a_producer_has_not_written_when_it_is_replaced_is_written_by_the_n
     asyncio.run(append())
     written = {record.key for record in read_topic(world.settings.kafka(), world.topics.name(Topic.REQUESTS))}
     assert written == {key.decode() for key in KEYS}
+
+
+def test_a_producer_with_a_fatal_error_is_replaced(world: World) -> None:
+    async def append() -> None:
+        requests = KafkaRequestLog(
+            world.settings.kafka(), world.topics.name(Topic.REQUESTS), timeout_s=WAIT_S, largest_bytes=1_000
+        )
+        try:
+            await requests.append(KEYS[0], b"before")
+            end_fatally(requests._producer)
+            deadline = time.monotonic() + WAIT_S
+            while not await taken(requests):
+                assert time.monotonic() < deadline
+        finally:
+            await requests.close()
+
+    async def taken(requests: KafkaRequestLog) -> bool:
+        try:
+            await requests.append(KEYS[0], b"after")
+        except BrokerError:
+            await asyncio.sleep(0.05)
+            return False
+        return True
+
+    asyncio.run(append())
+
+
+def end_fatally(producer: Producer) -> None:
+    """Put a producer into the state that an unrecoverable gap in its sequence leads to, by librdkafka's own means."""
+    library = ctypes.CDLL(cimpl.__file__)
+    at_handle = id(producer) + object.__basicsize__
+    handle = ctypes.c_void_p.from_address(at_handle)
+    set_fatal = library.rd_kafka_test_fatal_error
+    set_fatal.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p]
+    set_fatal(handle, KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, b"a test")

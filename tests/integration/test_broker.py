@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from cli.broker import BOOTSTRAP_VARIABLE, DevBroker, Kafka, kafka_from
+from cli.broker.keeping import kept_running
 from schemas.errors import BrokerError
 from tests.patience import PATIENCE_S, await_that
 
@@ -262,3 +263,17 @@ def test_the_address_given_by_the_user_comes_first(kafka: Kafka, monkeypatch: py
     with kafka_from() as given:
         assert given.bootstrap_servers == kafka.bootstrap_servers
         assert {child.pid for child in psutil.Process(os.getpid()).children(recursive=True)} <= before
+
+
+def test_a_broker_that_ends_while_it_is_kept_running_is_started_again_on_its_data(tmp_path: Path) -> None:
+    events: list[str] = []
+    with DevBroker(data_dir=tmp_path) as broker, kept_running(broker, events.append):
+        address, first = broker.bootstrap_servers, broker.nodes[0].pid
+        topic = create_topic(address)
+        produce(address, topic, b"before the crash")
+        os.kill(first, signal.SIGKILL)
+        await_that(lambda: broker.nodes[0].pid not in {0, first}, "another one runs")
+        assert read_committed(address, topic, 1) == [b"before the crash"]
+        second = broker.nodes[0].pid
+    assert not psutil.pid_exists(second)
+    assert events == ["Kafka has ended; starting it again"]

@@ -73,6 +73,17 @@ def test_a_process_that_keeps_ending_is_started_again_after_growing_pauses(tmp_p
     assert events[:7] == [again, *(f"{again} in {pause} s" for pause in ("0.5", "1", "2", "4", "5", "5"))]
 
 
+def test_a_process_that_cannot_be_started_for_now_is_tried_again(tmp_path: Path) -> None:
+    events: list[str] = []
+    in_the_way = tmp_path / "a.log"
+    in_the_way.mkdir()
+    with Supervisor([spec("a", SLEEPER)], log_directory=tmp_path, on_event=events.append) as supervisor:
+        await_that(lambda: supervisor.restarts["a"], "a start has failed")
+        in_the_way.rmdir()
+        await_that(lambda: supervisor.pid("a"), "it runs")
+    assert events[0].startswith("a could not be started ([Errno 21] Is a directory")
+
+
 def test_wrong_settings_are_not_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
     program = "import sys; print('bad setting', flush=True); sys.exit(78)"
     with Supervisor([spec("broken", program), spec("b", SLEEPER)], log_directory=tmp_path) as supervisor:

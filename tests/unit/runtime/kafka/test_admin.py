@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import NewTopic
 
 from runtime.kafka.admin import KafkaAdmin
-from schemas.errors import TopicError
+from runtime.settings import Settings
+from schemas.errors import BrokerError, OrchestratorError, TopicError
 
 PLACE = ("huleedu.batch.inbox.v1", 0)
 
@@ -31,6 +33,32 @@ class Scripted:
         else:
             future.set_exception(KafkaException(KafkaError(answer)))
         return dict.fromkeys(asked, future)
+
+
+class Creating:
+    """An admin client whose creations of topics fail."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def create_topics(self, new: list[NewTopic], **_: Any) -> dict[str, "Future[None]"]:
+        future = Future[None]()
+        future.set_exception(KafkaException(KafkaError(self.code)))
+        return {each.topic: future for each in new}
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (KafkaError._TIMED_OUT, BrokerError),
+        (KafkaError._TRANSPORT, BrokerError),
+        (KafkaError.POLICY_VIOLATION, TopicError),
+    ],
+)
+def test_a_creation_without_an_answer_is_no_refusal(code: int, kind: type[OrchestratorError]) -> None:
+    specs = Settings(_env_file=None).topics().specs()[:1]
+    with pytest.raises(kind):
+        KafkaAdmin({"bootstrap.servers": "kafka-1:9092"}, Creating(code)).create_topics(specs, replication=1)
 
 
 def admin(client: Scripted) -> KafkaAdmin:
