@@ -55,4 +55,4 @@ bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what this Makefile and the tools made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache build dist
