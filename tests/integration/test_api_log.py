@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog
-from api.queries.database import DatabaseProjection
+from api.queries.projection import DatabaseProjection
 from cli.broker import Kafka
 from cli.verifier import read_topic
 from runtime.kafka.admin import KafkaAdmin

@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from msgspec.structs import replace
 
 from api.kafka_log.consumer import LogPartition
-from api.queries.database import DatabaseProjection
+from api.queries.projection import DatabaseProjection
 from runtime.kafka.partitioner import partition_of
 from schemas.internal.records import decode_status
 from schemas.internal.status import StatusRecord
