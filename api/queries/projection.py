@@ -1,6 +1,6 @@
-"""The projection database as the api reads it: the snapshot of a batch, and how far the projection has come.
+"""The projection as the api reads it: the snapshot of a batch, and the offsets that the projection has reached.
 
-The database may come later than the api, or go away for a while.
+The database may start later than the api, or be unavailable for a while.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,23 +21,23 @@ Answer = TypeVar("Answer")
 
 
 class ProjectionQueries(Protocol):
-    """Reads from any thread, for as long as the database takes.
+    """Reads the database from any thread, without a timeout.
 
-    Reads raise `OrchestratorError` while there is no usable database, of which `ProjectionEmpty` is one that answers.
+    Reads raise `OrchestratorError` while there is no usable database, and `ProjectionEmpty` if it is new and empty.
     """
 
     def get(self, batch_id: str) -> StatusRecord | None:
         """Return the snapshot that the database holds."""
 
     def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects: the next to be read, by partition."""
+        """Return the next offset of each partition that the projection will read."""
 
     def interrupt(self, thread: int) -> None:
-        """Make the read of another thread, named by its identifier, fail now."""
+        """Abort the read of the thread with this identifier."""
 
 
 class BoundedProjection:
-    """The same reads for the event loop: each answers, or raises `ProjectionError`, within `timeout_s`."""
+    """The same reads for the event loop, each with a timeout of `timeout_s`; then it raises `ProjectionError`."""
 
     def __init__(self, queries: ProjectionQueries, *, timeout_s: float) -> None:
         self._queries = queries
@@ -48,18 +48,18 @@ class BoundedProjection:
         return await self._threads.run(lambda: self._queries.get(batch_id))
 
     async def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects."""
+        """Return the next offset of each partition that the projection will read."""
         return await self._threads.run(self._queries.offsets)
 
     def stop(self) -> None:
-        """End the threads; one whose read hangs is left behind."""
+        """End the threads without waiting for one whose read hangs."""
         self._threads.stop()
 
 
 class DatabaseProjection:
-    """Reads the projection at a database URL, once it is known to hold this cluster's events.
+    """Reads the projection at a database URL, after checking that it holds this cluster's events.
 
-    `expected` returns whose events they must be; it is asked once.
+    `expected` returns the cluster and inbox whose events it must hold; it is called once.
     """
 
     def __init__(self, url: str, expected: Callable[[], Identity], *, timeout_s: float) -> None:
@@ -69,22 +69,22 @@ class DatabaseProjection:
         self._expected = expected
         self._mine: Identity | None = None
         self._opened = 0
-        """Connections made so far: the database behind a new one can be another one."""
+        """Number of connections made so far: a new connection can lead to another database."""
         self._checked: int | None = None
-        """What `_opened` was when the schema and whose events it holds were last found right."""
+        """Value of `_opened` at the last successful check of schema and identity."""
         event.listen(self._engine, "connect", self._count)
 
     def get(self, batch_id: str) -> StatusRecord | None:
         """Return the snapshot that the database holds."""
-        return self._asked(lambda: self._reader.get(batch_id))
+        return self._run(lambda: self._reader.get(batch_id))
 
     def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects."""
-        found = self._asked(self._own_offsets)
+        """Return the next offset of each partition that the projection will read."""
+        found = self._run(self._own_offsets)
         return {LogPartition(topic, number): offset for (topic, number), offset in found.items()}
 
     def interrupt(self, thread: int) -> None:
-        """Make the read of another thread fail now."""
+        """Abort the read of another thread."""
         self._interrupts.interrupt(thread)
 
     def close(self) -> None:
@@ -95,14 +95,14 @@ class DatabaseProjection:
     def _count(self, _connection: object, _record: object) -> None:
         self._opened += 1
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer:
-        """Ask a database that was looked at through connections as they are now, and again after any error."""
+    def _run(self, query: Callable[[], Answer]) -> Answer:
+        """Run a query on a database that was checked since the last connection or error."""
         try:
             while True:
                 opened = self._opened
                 if self._checked != opened:
                     self._check()
-                answer = question()
+                answer = query()
                 if self._opened == opened:
                     self._checked = opened
                     return answer
@@ -119,7 +119,7 @@ class DatabaseProjection:
         self._require_own()
 
     def _own_offsets(self) -> dict[tuple[Topic, int], int]:
-        self._require_own()  # a dump can be restored in place
+        self._require_own()  # another dump may have been restored in place
         return self._reader.offsets()
 
     def _require_own(self) -> None:
