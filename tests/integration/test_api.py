@@ -273,6 +273,16 @@ def await_shown(url: str, batch_id: str) -> None:
     await_that(shown, f"batch {batch_id} is shown")
 
 
+def test_it_serves_on_an_ipv6_address(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path, HOST="::1") as (process, url, log):
+        address = f"http://[::1]:{httpx.URL(url).port}"
+        await_ready(address)
+        with httpx.Client(base_url=address, timeout=WAIT_S) as client:
+            batch_id = registered_again(client, str(uuid.uuid4()))["batch_id"]
+            assert client.get(status_path(batch_id)).json()["batch_id"] == batch_id
+        stop(process, log)
+
+
 def test_workers_leave_the_port_when_their_parent_is_killed(stack: Stack, tmp_path: Path) -> None:
     with api_process(stack, tmp_path, WEB_CONCURRENCY="2") as (process, url, _):
         await_ready(url)
