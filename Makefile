@@ -36,12 +36,12 @@ format: install ## format the code, and fix what ruff can fix by itself
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 unit: install ## all tests that need no Kafka, about a minute; ARGS is for pytest
-	@$(BIN)/pytest -n 2 $(WITHOUT_KAFKA) $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(WITHOUT_KAFKA) $(ARGS)
 
 # With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 ifeq ($(strip $(ARGS)),)
-	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 $(WITHOUT_KAFKA)
+	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 --dist worksteal $(WITHOUT_KAFKA)
 	@echo "==> tests on a real Kafka" && $(BIN)/pytest $(ON_KAFKA)
 else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
@@ -55,4 +55,4 @@ bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what this Makefile and the tools made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache build dist

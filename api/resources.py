@@ -8,8 +8,7 @@ from msgspec import Struct
 from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
-from api.queries.database import DatabaseProjection
-from api.queries.projection import ProjectionQueries
+from api.queries.projection import DatabaseProjection, ProjectionQueries
 from api.settings import ApiSettings
 from runtime.health import ProcessHealth, ProcessHealthReport
 from runtime.kafka.admin import KafkaAdmin

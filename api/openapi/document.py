@@ -51,12 +51,25 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
             parameters = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
             operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
             operation.update(told)
+        if "get" in operations:
+            operations["head"] = _head(operations["get"])
     made["components"] = {
         "schemas": schemas(max_essays),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
     return made
+
+
+def _head(get: dict[str, Any]) -> dict[str, Any]:
+    """Return the HEAD operation of a GET: the same answers, without bodies and the links that lead on from them."""
+    head = deepcopy(get)
+    head["operationId"] = f"{get['operationId'].removesuffix('_get')}_head"
+    head["summary"] = f"{get['summary']}, without the body"
+    for response in head["responses"].values():
+        response.pop("content", None)
+        response.pop("links", None)
+    return head
 
 
 def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]]:

@@ -100,11 +100,18 @@ class Supervisor:
             process.stop()
         self._threads[name].join()
 
-    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to the process `name`, as a fault would; its process id."""
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, patience_s: float = 300.0) -> int:
+        """Send a signal to the process `name`, as a fault would, once it runs; return its process id.
+
+        Raises `ProcessFailed` where it does not run within `patience_s` seconds, or was given up.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: name in self._running, timeout=30)
-            process = self._running[name]
+            self._changed.wait_for(lambda: name in self._running or name in self._given_up, timeout=patience_s)
+            process = self._running.get(name)
+        if process is None:
+            raise self.failure or ProcessFailed(
+                f"{name} does not run, so no signal can be sent to it.", next_step=f"Read {self.log_path(name)}."
+            )
         pid = process.pid
         process.signal(number)
         return pid
@@ -181,6 +188,8 @@ class Supervisor:
             f"{quoted}\n",
             next_step=f"Read {self.log_path(name)}; what it says about the cause comes with its own next step.",
         )
-        self._given_up.add(name)
-        self.failure = self.failure or failure
+        with self._changed:
+            self.failure = self.failure or failure
+            self._given_up.add(name)
+            self._changed.notify_all()
         self._on_event(str(failure))

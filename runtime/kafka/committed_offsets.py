@@ -5,7 +5,7 @@ just moving or coming up, which is exactly when a cluster has started.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -19,12 +19,25 @@ _PASSING = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,  # an open transaction holds offsets of the group
     KafkaError.UNKNOWN_MEMBER_ID,  # a static member that has stopped stays until its session ends
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public name for a local error
     KafkaError._TRANSPORT,  # noqa: SLF001
 }
 _RETRY_S = 0.1
 _Answer = TypeVar("_Answer")
+
+
+def answered(partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
+    """Return a group's answer about partitions.
+
+    Raises `KafkaException` where the answer about one of them is an error: the client raises only where all failed, and
+    an offset that could not be read would be taken for one that was never committed.
+    """
+    for at in partitions:
+        if at.error is not None:
+            raise KafkaException(at.error)
+    return partitions
 
 
 class CommittedOffsets:
@@ -42,21 +55,13 @@ class CommittedOffsets:
     def read(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the next offset of each partition that has one committed."""
         asked = [TopicPartition(topic, number) for topic, number in partitions]
-        found = self._once_coordinated(lambda: self._committed(asked))
+        found = self._once_coordinated(lambda: answered(self._consumer.committed(asked, timeout=self._timeout_s)))
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
-
-    def _committed(self, asked: list[TopicPartition]) -> list[TopicPartition]:
-        """Ask for offsets; one that could not be read must not look as if nothing was committed."""
-        found: list[TopicPartition] = self._consumer.committed(asked, timeout=self._timeout_s)
-        for at in found:
-            if at.error is not None:
-                raise KafkaException(at.error)
-        return found
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit offsets for a group that has no members; waits for those that have just stopped."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-        self._once_coordinated(lambda: self._consumer.commit(offsets=given, asynchronous=False))
+        self._once_coordinated(lambda: answered(self._consumer.commit(offsets=given, asynchronous=False) or ()))
 
     def _once_coordinated(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask, again and again while the group's coordinator comes up."""

@@ -25,6 +25,7 @@ class ReadInterrupts:
 
     def __init__(self, engine: Engine, *, statement_timeout_s: float) -> None:
         self._working: dict[int, Interrupt] = {}
+        self._closing = False
         self._dialect = engine.dialect
         self._statement_timeout_ms = max(1, int(statement_timeout_s * 1000))
         event.listen(engine, "do_connect", self._connect)
@@ -36,6 +37,10 @@ class ReadInterrupts:
         interrupt = self._working.get(thread)
         if interrupt is not None:
             interrupt()
+
+    def close_at_checkin(self) -> None:
+        """Have each connection closed by the thread that gives it back: a disposed pool would keep it open."""
+        self._closing = True
 
     def _connect(self, dialect: Dialect, record: ConnectionPoolEntry, arguments: Any, options: Any) -> Any:
         # Here, and not in "connect": what SQLAlchemy asks of a first connection comes before that event.
@@ -58,8 +63,10 @@ class ReadInterrupts:
         except self._dialect.loaded_dbapi.Error as error:
             raise DisconnectionError from error
 
-    def _checkin(self, _connection: Any, _record: ConnectionPoolEntry) -> None:
+    def _checkin(self, connection: Any, _record: ConnectionPoolEntry) -> None:
         self._working.pop(get_ident(), None)
+        if self._closing and connection is not None:
+            connection.close()
 
 
 def _interrupt_of(connection: Any) -> Interrupt:

@@ -6,13 +6,11 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
 from cli.broker import Kafka
 from cli.supervision.stack import Stack
 from cli.verifier import verify
 from peers import PeerOptions, Peers
+from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import Topic
 from tests.e2e.conftest import StartStack
 from tests.e2e.http import call, register
@@ -38,7 +36,7 @@ class Traffic:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._admin = AdminClient(stack.settings.kafka())
+        self._admin = KafkaAdmin(stack.settings.kafka())
         self._ending = threading.Event()
         self._clients = ThreadPoolExecutor(CLIENTS)
         self.registered: set[str] = set()
@@ -84,9 +82,8 @@ class Traffic:
     def _ends(self) -> dict[int, int]:
         settings = self._stack.settings
         inbox = settings.topics().name(Topic.INBOX)
-        places = {TopicPartition(inbox, n): OffsetSpec.latest() for n in range(settings.topic_partitions)}
-        asked = self._admin.list_offsets(places, request_timeout=PATIENCE_S)
-        return {at.partition: future.result(PATIENCE_S).offset for at, future in asked.items()}
+        places = [(inbox, number) for number in range(settings.topic_partitions)]
+        return {number: end for (_, number), end in self._admin.log_ends(places, committed=False).items()}
 
 
 def test_a_third_orchestrator_joins_and_leaves_under_load(kafka: Kafka, start_stack: StartStack) -> None:
@@ -108,4 +105,3 @@ def test_a_third_orchestrator_joins_and_leaves_under_load(kafka: Kafka, start_st
     findings = verify(settings.kafka(), settings.topics(), patience=PATIENCE_S)
     assert findings.problems == []
     assert findings.batches == batches
-    assert all(stack.supervisor.restarts[f"orchestrator-{number}"] == 0 for number in range(3))

@@ -251,14 +251,35 @@ def test_workers_answer_alike_and_their_metrics_add_up(stack: Stack, tmp_path: P
             answer = httpx.post(f"{url}{REGISTER}", json=seed_body(), timeout=WAIT_S)
             assert answer.status_code in (202, 503), answer.text
             if answer.status_code == 202:
-                shown = httpx.get(url + status_path(answer.json()["batch_id"]), timeout=WAIT_S)
-                assert shown.status_code == 200
                 registered.add(answer.json()["batch_id"])
+        for batch_id in registered:
+            await_shown(url, batch_id)
         with httpx.Client(base_url=url, timeout=WAIT_S) as client:
             counted = sample(client, "http_requests_total", endpoint=REGISTER, status_code="202")
             assert counted == len(registered) > 0
             accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
             assert client.get("/metrics", headers=accept).text.endswith("# EOF\n")
+        stop(process, log)
+
+
+def await_shown(url: str, batch_id: str) -> None:
+    """Wait until the batch is shown by whichever worker is met; one that is not ready yet answers 503."""
+
+    def shown() -> bool:
+        answer = httpx.get(url + status_path(batch_id), timeout=WAIT_S)
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code == 200
+
+    await_that(shown, f"batch {batch_id} is shown")
+
+
+def test_it_serves_on_an_ipv6_address(stack: Stack, tmp_path: Path) -> None:
+    with api_process(stack, tmp_path, HOST="::1") as (process, url, log):
+        address = f"http://[::1]:{httpx.URL(url).port}"
+        await_ready(address)
+        with httpx.Client(base_url=address, timeout=WAIT_S) as client:
+            batch_id = registered_again(client, str(uuid.uuid4()))["batch_id"]
+            assert client.get(status_path(batch_id)).json()["batch_id"] == batch_id
         stop(process, log)
 
 

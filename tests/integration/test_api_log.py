@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition, cimpl
+from confluent_kafka import KafkaError, Producer, cimpl
 
 from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
 from api.kafka_log.ends import KafkaEnds
 from api.kafka_log.request_producer import KafkaRequestLog
-from api.queries.database import DatabaseProjection
+from api.queries.projection import DatabaseProjection
 from cli.broker import Kafka
 from cli.verifier import read_topic
 from runtime.kafka.admin import KafkaAdmin
@@ -70,16 +70,9 @@ class World:
 
     def stable_ends(self) -> dict[LogPartition, int]:
         """Where committed records end for now: before the first open transaction of each partition."""
-        consumer = Consumer({**self.settings.kafka(), "group.id": "unused", "isolation.level": "read_committed"})
         name = self.topics.name(Topic.STATUS)
-        ends = {
-            LogPartition(Topic.STATUS, number): consumer.get_watermark_offsets(
-                TopicPartition(name, number), timeout=WAIT_S
-            )[1]
-            for number in (0, 1)
-        }
-        consumer.close()
-        return ends
+        ends = KafkaAdmin(self.settings.kafka()).log_ends([(name, 0), (name, 1)], committed=True)
+        return {LogPartition(Topic.STATUS, number): end for (_, number), end in ends.items()}
 
 
 @pytest.fixture

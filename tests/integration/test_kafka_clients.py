@@ -4,7 +4,7 @@ import time
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from cli.broker import Kafka
 from runtime.kafka.admin import KafkaAdmin, Partition
@@ -100,6 +100,27 @@ def test_committed_offsets_are_kept(address: dict[str, str], topic: str) -> None
         assert offsets.read([(topic, 0)]) == {}
         offsets.commit({(topic, 0): 3})
         assert offsets.read([(topic, 0), (topic, 1)]) == {(topic, 0): 3}
+
+
+def test_an_offset_that_cannot_be_read_is_not_taken_for_none(address: dict[str, str], topic: str) -> None:
+    # One partition of the two has an open transaction, so that the answer about it alone is an error.
+    group = f"{topic}-group"
+    with CommittedOffsets(address, group, timeout_s=WAIT_S) as offsets:
+        offsets.commit({(topic, 0): 1, (topic, 1): 0})
+    member = Consumer({**address, "group.id": group})
+    producer = Producer({**address, "transactional.id": group})
+    producer.init_transactions(WAIT_S)
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([TopicPartition(topic, 0, 2)], member.consumer_group_metadata(), WAIT_S)
+    with (
+        CommittedOffsets(address, group, timeout_s=2) as offsets,
+        pytest.raises(BrokerError, match=f"committed offsets of group {group}"),
+    ):
+        offsets.read([(topic, 0), (topic, 1)])
+    producer.abort_transaction(WAIT_S)
+    with CommittedOffsets(address, group, timeout_s=WAIT_S) as offsets:
+        assert offsets.read([(topic, 0), (topic, 1)]) == {(topic, 0): 1, (topic, 1): 0}
+    member.close()
 
 
 def test_a_cluster_that_is_not_there_is_told_with_its_address() -> None:

@@ -18,7 +18,7 @@ from schemas.internal.group_starts import GroupStart, KnownTopic
 from schemas.topics import Topic
 from topology.router.lost_offsets import LostOffset, PartitionState, lost_offsets, refuse_lost
 from topology.router.start_record import read_start, write_start
-from topology.stream.guards import GroupMember, committed_offset
+from topology.stream.guards import GroupMember, claim, committed_offset
 
 _COMMITTED_TIMEOUT_S = 30.0
 _UNSET = "unset"
@@ -77,7 +77,7 @@ class InputOffsets:
         refuse_lost(lost_offsets(states, self._known))
         claims = [TopicPartition(*at, state.first) for at, state in states.items() if state.committed is None]
         if claims:
-            consumer.commit(offsets=claims, asynchronous=False)
+            claim(consumer, claims)
 
     def lost(self) -> list[LostOffset]:
         """Return the partitions whose offsets are no longer valid. Raises `BrokerError`."""

@@ -119,7 +119,17 @@ def claim_offsets(
     log.info("claiming partitions that have never been processed", partitions=[at.partition for at in missing])
     starts = [(at, member.get_watermark_offsets(at, timeout=timeout_s)[0]) for at in missing]
     claims = [TopicPartition(at.topic, at.partition, start) for at, start in starts]
-    member.commit(offsets=claims, asynchronous=False)
+    claim(member, claims)
+
+
+def claim(member: GroupMember, starts: Sequence[TopicPartition]) -> None:
+    """Commit where partitions begin that the group has never read.
+
+    Raises:
+        StateError: the offset of one of them was not committed; it would be taken for a lost one at the next start.
+    """
+    for at in member.commit(offsets=list(starts), asynchronous=False) or ():
+        committed_offset(at)
 
 
 def _require_within(at: TopicPartition, bounds: tuple[int, int]) -> None:
@@ -145,11 +155,11 @@ def committed_offset(at: TopicPartition) -> int | None:
     """Return the offset that a group's answer about a partition holds; None where nothing is committed.
 
     Raises:
-        StateError: it could not be read.
+        StateError: it could not be read or committed.
     """
     if at.error is not None:
         raise StateError(
-            f"The group's offset on {at.topic}[{at.partition}] cannot be read: {at.error}.",
+            f"The group's offset on {at.topic}[{at.partition}] cannot be read or committed: {at.error}.",
             code=Code.STATE_OFFSETS_UNREAD,
             next_step="Start the process again; a coordinator that moves, or an open transaction, ends by itself.",
         )

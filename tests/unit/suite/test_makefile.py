@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -54,6 +56,16 @@ def test_each_rule_that_is_taken_out_fits_the_code_once() -> None:
         if (ROOT / "state" / f"{rule['module']}.py").read_text().count(rule["old"]) != 1 or rule["old"] == rule["new"]
     ]
     assert unfit == [], "renew these in tests/unit/state/rules.toml"
+
+
+def test_a_word_that_fits_no_rule_is_told_with_the_names_of_the_rules() -> None:
+    words = ["no such rule", "nor this"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/mutate", *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith('No rule\'s name has "no such rule" or "nor this". The names are:\n')
+    assert "an essay in both lists failed" in done.stdout
 
 
 def test_the_rule_that_contributing_shows_is_one_of_them() -> None:

@@ -41,6 +41,17 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
     validate(json.loads(json.dumps(document)))
 
 
+def test_head_is_described_wherever_get_is(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        assert ("head" in operations) == ("get" in operations)
+        if "get" in operations:
+            answers = {method: operations[method]["responses"] for method in ("get", "head")}
+            assert answers["head"].keys() == answers["get"].keys()
+            assert [answer for answer in answers["head"].values() if "content" in answer] == []
+    ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+    assert len(ids) == len(set(ids))
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document))):
         found: Any = document

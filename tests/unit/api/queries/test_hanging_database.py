@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from httpx import AsyncClient
 from msgspec.structs import replace
+from sqlalchemy import text
 
 from api.kafka_log.consumer import LogPartition
-from api.queries.database import DatabaseProjection
+from api.queries.projection import DatabaseProjection
 from runtime.kafka.partitioner import partition_of
 from schemas.internal.records import decode_status
 from schemas.internal.status import StatusRecord
@@ -105,6 +106,14 @@ async def _polls_hang(api: World) -> None:
         return api.services.tail.projection_error is not None
 
     await until(hangs)
+
+
+def test_a_server_that_goes_on_with_a_read_ends_it_by_itself(postgres: PostgresServer) -> None:
+    with (
+        closing(DatabaseProjection(postgres.new_database(), lambda: IDENTITY, timeout_s=7)) as projection,
+        projection._engine.connect() as connection,
+    ):
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "7s"
 
 
 async def test_a_registration_never_waits_for_the_database(database: Database) -> None:

@@ -41,6 +41,16 @@ def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
     assert gone(second)
 
 
+def test_a_process_that_does_not_run_cannot_be_killed(tmp_path: Path) -> None:
+    with Supervisor([spec("a", SLEEPER), spec("b", "raise SystemExit(78)")], log_directory=tmp_path) as supervisor:
+        supervisor.leave("a")
+        with pytest.raises(ProcessFailed, match="a does not run"):
+            supervisor.kill("a", patience_s=0)
+        await_that(lambda: supervisor.failure, "b is given up")
+        with pytest.raises(ProcessFailed, match="b cannot work with its settings"):
+            supervisor.kill("b")
+
+
 def test_a_process_that_leaves_stays_away_until_it_is_started(tmp_path: Path) -> None:
     with Supervisor([spec("a", SLEEPER), spec("b", SLEEPER)], log_directory=tmp_path) as supervisor:
         await_that(lambda: supervisor.pid("a") and supervisor.pid("b"), "both run")

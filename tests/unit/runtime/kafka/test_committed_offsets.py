@@ -1,45 +1,81 @@
-"""What is made of answers about committed offsets that a cluster gives only now and then."""
+"""An answer about a group's offsets is taken only where every partition has one."""
 
-from collections import deque
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import OFFSET_INVALID, KafkaError
 
-from runtime.kafka import committed_offsets
 from runtime.kafka.committed_offsets import CommittedOffsets
 from schemas.errors import BrokerError
 
+FIRST, SECOND = ("requests", 0), ("requests", 1)
 
-class Answer(NamedTuple):
-    offset: int
+
+@dataclass
+class Answer:
+    """What the client tells about a partition; `confluent_kafka.TopicPartition` has no way to set an error."""
+
+    topic: str
+    partition: int
+    offset: int = OFFSET_INVALID
     error: KafkaError | None = None
-    topic: str = "t"
-    partition: int = 0
 
 
-class Scripted:
-    """A consumer that gives one answer after the other."""
+class AnsweringConsumer:
+    """Gives the answers that it was handed, one for each call, and the last one for ever."""
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        self.answers = deque(answers)
+    def __init__(self, *answers: list[Answer]) -> None:
+        self._answers = list(answers)
 
-    def committed(self, _asked: object, timeout: float) -> list[Answer]:  # noqa: ARG002  (the library's signature)
-        return [self.answers.popleft()]
+    def committed(self, _partitions: object, timeout: float) -> list[Answer]:  # noqa: ARG002 - the client's signature
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
+    def commit(self, *, offsets: object, asynchronous: bool) -> list[Answer]:
+        assert not asynchronous
+        return self.committed(offsets, 0)
 
-def read(monkeypatch: pytest.MonkeyPatch, *answers: Answer) -> dict[Any, int]:
-    monkeypatch.setattr(committed_offsets, "Consumer", lambda _: Scripted(answers))
-    return CommittedOffsets({"bootstrap.servers": "kafka-1:9092"}, "g", timeout_s=60).read([("t", 0)])
-
-
-def test_an_offset_that_cannot_be_read_does_not_look_as_if_none_was_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BrokerError, match="committed offsets of group g"):
-        read(monkeypatch, Answer(-1001, KafkaError(KafkaError.UNKNOWN)))
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def test_a_coordinator_that_comes_up_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    loading = Answer(-1001, KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS))
-    assert read(monkeypatch, loading, Answer(7)) == {("t", 0): 7}
-    assert read(monkeypatch, Answer(-1001)) == {}
+@pytest.fixture
+def asking() -> Iterator[Callable[..., CommittedOffsets]]:
+    opened: list[CommittedOffsets] = []
+
+    def make(*answers: list[Answer]) -> CommittedOffsets:
+        offsets = CommittedOffsets({"bootstrap.servers": "127.0.0.1:9"}, "group", timeout_s=60)
+        offsets.close()
+        offsets._consumer = AnsweringConsumer(*answers)
+        opened.append(offsets)
+        return offsets
+
+    yield make
+    for offsets in opened:
+        offsets.close()
+
+
+def failed(code: int) -> list[Answer]:
+    return [Answer(*FIRST, offset=7), Answer(*SECOND, error=KafkaError(code))]
+
+
+def test_a_partition_whose_offset_cannot_be_read_is_not_taken_for_one_without(
+    asking: Callable[..., CommittedOffsets],
+) -> None:
+    offsets = asking(failed(KafkaError.GROUP_AUTHORIZATION_FAILED))
+    with pytest.raises(BrokerError, match="committed offsets of group group"):
+        offsets.read([FIRST, SECOND])
+
+
+def test_a_partition_whose_offset_is_not_committed_is_told(asking: Callable[..., CommittedOffsets]) -> None:
+    offsets = asking(failed(KafkaError.OFFSET_METADATA_TOO_LARGE))
+    with pytest.raises(BrokerError, match="committed offsets of group group"):
+        offsets.commit({FIRST: 7, SECOND: 1})
+
+
+@pytest.mark.parametrize("code", [KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.UNSTABLE_OFFSET_COMMIT])
+def test_an_error_of_one_partition_that_passes_is_asked_again(
+    asking: Callable[..., CommittedOffsets], code: int
+) -> None:
+    offsets = asking(failed(code), [Answer(*FIRST, offset=7), Answer(*SECOND, offset=3)])
+    assert offsets.read([FIRST, SECOND]) == {FIRST: 7, SECOND: 3}

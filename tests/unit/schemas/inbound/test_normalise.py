@@ -1,8 +1,7 @@
-"""What cannot be used is refused with a code of its own; nothing else than that can come of a record."""
+"""What arrives on the input topics becomes an inbox record, or is refused with a code and the next step."""
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,81 +14,24 @@ from schemas.errors import NewerRecord, UnreadableRecord
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import (
-    CancelBatch,
     EssaysReady,
-    InboxRecord,
-    PauseBatch,
-    PhaseConcluded,
-    Principal,
-    RegisterBatch,
-    ResumeBatch,
-    RetryPhase,
 )
 from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox, inbox_outgoing
 from schemas.limits import Limits
-from schemas.public.registration import RegistrationPolicy
-from schemas.public.requests import request_record
 from schemas.topics import ROUTER_INPUTS, Topic
-from state.pipelines.loader import load_pipelines
-
-POLICY = RegistrationPolicy(pipeline=load_pipelines())
-BATCH = "0b352314-208c-5ed1-81ba-5ce3fbb9d912"
-REFS = [{"essay_id": "e1", "text_storage_id": "t1"}, {"essay_id": "e2", "text_storage_id": "t2"}]
-READY = {"batch_id": BATCH, "ready_essays": REFS}
-OUTCOME = {
-    "batch_id": BATCH,
-    "phase_name": "spellcheck",
-    "phase_status": "completed_successfully",
-    "processed_essays": REFS,
-    "failed_essay_ids": [],
-}
-DATA: dict[Topic, dict[str, Any]] = {
-    Topic.ESSAYS_READY: READY,
-    Topic.OUTCOME: OUTCOME,
-    Topic.OUTCOME_SEED: OUTCOME,
-    Topic.CONTENT_PROVISIONED: {"batch_id": BATCH, "essays_for_processing": REFS},
-    Topic.VALIDATION_ERRORS: {
-        "batch_id": BATCH,
-        "failed_essays": [{"essay_id": "", "file_name": "f", "error_detail": {"error_code": "c", "message": "m"}}],
-        "error_summary": {"total_errors": 1},
-    },
-    Topic.REQUESTS: {"request_id": "r-1", "kind": "pause", "batch_id": BATCH, "principal": None, "body": {}},
-}
-
-
-def envelope(topic: Topic, data: object = None, **fields: Any) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "event_id": "5cf33cd4-881a-566c-86f3-c85eec47f87f",
-        "event_type": topic.value,
-        "event_timestamp": "2025-06-16T08:30:00.123456Z",
-        "source_service": "essay-lifecycle-service",
-        "correlation_id": "4c152a9b-d7e7-58da-a8f2-2cf175e883f3",
-        "data": DATA[topic] if data is None else data,
-    }
-    return {name: value for name, value in {**document, **fields}.items() if value is not ...}
-
-
-def read(
-    topic: Topic,
-    value: bytes | dict[str, Any] | None,
-    headers: dict[str, bytes] | None = None,
-    policy: RegistrationPolicy = POLICY,
-) -> InboxRecord:
-    raw = json.dumps(value).encode() if isinstance(value, dict) else value
-    return normalise(topic, RecordPosition(policy.topics.name(topic), 2, 17), raw, headers or {}, policy)
-
-
-def refusal(
-    topic: Topic, value: bytes | dict[str, Any] | None, headers: dict[str, bytes] | None = None
-) -> UnreadableRecord:
-    with pytest.raises(UnreadableRecord) as refused:
-        read(topic, value, headers)
-    assert refused.value.next_step
-    return refused.value
-
-
-READY_TOPIC = Topic.ESSAYS_READY
+from tests.unit.schemas.inbound.reading import (
+    BATCH,
+    DATA,
+    OUTCOME,
+    POLICY,
+    READY,
+    READY_TOPIC,
+    REFS,
+    envelope,
+    read,
+    refusal,
+)
 
 REFUSALS: list[tuple[str, Topic, bytes | dict[str, Any] | None, str]] = [
     ("not JSON", READY_TOPIC, b"\x00\x01 not json {", "ORC-NOT-JSON"),
@@ -152,27 +94,10 @@ def test_it_is_refused_with_its_code(topic: Topic, value: bytes | dict[str, Any]
     assert refusal(topic, value).code == code
 
 
-@pytest.mark.parametrize("limit", ["5000", "batch holds at most"])
-def test_too_many_essays_are_refused_with_the_limit(limit: str) -> None:
-    assert limit in refusal(READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": REFS[:1] * 5_001})).message
-
-
 def test_a_refusal_names_the_field_and_not_the_data() -> None:
     error = refusal(READY_TOPIC, envelope(READY_TOPIC, {"batch_id": BATCH, "ready_essays": ["secret words"]}))
     assert "data.ready_essays.0" in error.message
     assert "secret words" not in error.message
-
-
-def test_metrics_of_any_kind_go_on_untouched() -> None:
-    metrics = {"n": 2**70, "deep": [{"a": [None, 0.1, "å"]}], "": -1}
-    ref = {"essay_id": "e", "text_storage_id": "t", "spellcheck_metrics": metrics}
-    record = read(READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": [ref]}))
-    again = decode_inbox(inbox_outgoing(record).value or b"").body
-    assert isinstance(again, EssaysReady)
-    assert again.essays[0].spellcheck_metrics == metrics
-
-
-# ----------------------------------------------------------------------------- identity and origin
 
 
 def test_an_event_without_an_id_gets_that_of_its_place() -> None:
@@ -210,74 +135,6 @@ def test_the_producers_time_is_taken_as_lax_as_ever(time: Any, expected: int) ->
     assert read(READY_TOPIC, envelope(READY_TOPIC, event_timestamp=time)).origin.produced_ms == expected
 
 
-# ---------------------------------------------------------------------------------------- requests
-
-
-@pytest.mark.parametrize(
-    ("kind", "body", "expected"),
-    [
-        ("cancel", {"reason": "withdrawn"}, CancelBatch),
-        ("pause", {}, PauseBatch),
-        ("resume", {}, ResumeBatch),
-        ("retry", {"phase": "spellcheck"}, RetryPhase),
-        ("register", {"expected_essay_count": 1, "course_code": "SV1", "user_id": "u"}, RegisterBatch),
-    ],
-)
-def test_every_kind_of_request_is_read(kind: str, body: dict[str, Any], expected: type) -> None:
-    record = request_record(
-        request_id="r-1",
-        kind=kind,
-        batch_id=BATCH,
-        principal=Principal(subject="s"),
-        correlation_id=None,
-        body=body,
-        now=datetime.now(UTC),
-    )
-    found = read(Topic.REQUESTS, record)
-    assert isinstance(found.body, expected)
-    assert isinstance(found.body, CancelBatch | PauseBatch | ResumeBatch | RetryPhase | RegisterBatch)
-    assert found.body.principal == Principal(subject="s")
-    assert found.body.correlation_id == ids.request_correlation_id("r-1")
-    assert found.origin.event_id == ids.request_event_id("r-1")
-
-
-def test_an_id_used_for_another_kind_of_request_is_a_conflict() -> None:
-    def fingerprint(kind: str) -> str:
-        data: dict[str, Any] = {"request_id": "r-1", "kind": kind, "batch_id": BATCH, "principal": None, "body": {}}
-        body = read(Topic.REQUESTS, envelope(Topic.REQUESTS, data=data)).body
-        assert isinstance(body, CancelBatch | PauseBatch | ResumeBatch)
-        return body.fingerprint
-
-    assert len({fingerprint(kind) for kind in ("cancel", "pause", "resume")}) == 3
-    assert fingerprint("pause") == fingerprint("pause")
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"kind": "explode"}, "ORC-FIELDS"),
-        ({"body": [1]}, "ORC-FIELDS"),
-        ({"batch_id": 7}, "ORC-FIELDS"),
-        ({"kind": "retry"}, "ORC-REQUEST-BODY"),
-        ({"kind": "register"}, "ORC-REQUEST-BODY"),
-        ({"kind": "cancel", "body": {"reason": "x" * 501}}, "ORC-REQUEST-BODY"),
-        ({"kind": "cancel", "body": {"x": 2**60}}, "ORC-REQUEST-BODY"),
-    ],
-)
-def test_a_refused_request_keeps_its_id(change: dict[str, Any], code: str) -> None:
-    error = refusal(Topic.REQUESTS, envelope(Topic.REQUESTS, {**DATA[Topic.REQUESTS], **change}))
-    assert (error.code, error.request_id) == (code, "r-1")
-
-
-def test_a_request_of_a_program_without_principal_is_anonymous() -> None:
-    body = read(Topic.REQUESTS, envelope(Topic.REQUESTS)).body
-    assert isinstance(body, PauseBatch)
-    assert body.principal == Principal()
-
-
-# ----------------------------------------------------------------------------------------- replay
-
-
 def test_a_replay_is_read_as_where_it_was_first_read() -> None:
     raw = json.dumps(envelope(READY_TOPIC, event_id=...)).encode()
     letter = dead_letter(
@@ -312,13 +169,13 @@ def test_a_replay_from_no_input_is_refused(topic: str) -> None:
     assert refusal(Topic.REPLAY, b"{}", headers).code == "ORC-REPLAY"
 
 
-# --------------------------------------------------------------------- anything at all, on any topic
-
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+
+
 topics = st.sampled_from([topic for topic in ROUTER_INPUTS if topic is not Topic.REPLAY])
 
 
@@ -353,45 +210,10 @@ def test_garbage_is_refused(raw: bytes, topic: Topic) -> None:
         read(topic, raw)
 
 
-# -------------------------------------------------- defects of the original, by their number (docs/wire-contract.md)
-
-
 def test_defect_20_the_kafka_key_plays_no_part_in_which_batch_it_is() -> None:
     record = read(READY_TOPIC, envelope(READY_TOPIC))
     assert record.batch_id == BATCH
     assert inbox_outgoing(record).key == BATCH.encode()
-
-
-@pytest.mark.parametrize("topic", [Topic.OUTCOME, Topic.OUTCOME_SEED])
-@pytest.mark.parametrize("event_type", [Topic.OUTCOME.value, Topic.OUTCOME_SEED.value])
-def test_defect_34_both_spellings_of_the_outcome_topic_are_read(topic: Topic, event_type: str) -> None:
-    assert isinstance(read(topic, envelope(topic, event_type=event_type)).body, PhaseConcluded)
-    assert topic in ROUTER_INPUTS
-
-
-@pytest.mark.parametrize(
-    "status", ["completed_successfully", "completed_with_failures", "failed_critically", "cancelled"]
-)
-def test_defect_35_both_spellings_of_a_status_are_one(status: str) -> None:
-    lower, upper = (
-        read(Topic.OUTCOME, envelope(Topic.OUTCOME, {**OUTCOME, "phase_status": spelling})).body
-        for spelling in (status, status.upper())
-    )
-    assert lower == upper
-
-
-def test_defect_36_the_phase_nlp_has_one_name() -> None:
-    body = read(Topic.OUTCOME, envelope(Topic.OUTCOME, {**OUTCOME, "phase_name": "nlp_metrics"})).body
-    assert isinstance(body, PhaseConcluded)
-    assert body.phase == "nlp"
-
-
-def test_defect_37_a_bad_correlation_id_is_refused_before_anything_changes() -> None:
-    for fields in ({"correlation_id": "not-a-uuid"}, {"data": {**OUTCOME, "correlation_id": "not-a-uuid"}}):
-        assert refusal(Topic.OUTCOME, {**envelope(Topic.OUTCOME), **fields}).code == "ORC-CORRELATION-ID"
-
-
-# -------------------------------------------------------- what peers name otherwise, leave out or send as null
 
 
 @pytest.mark.parametrize("topic", list(DATA))
@@ -411,92 +233,6 @@ def test_an_envelope_may_leave_out_what_is_information(field: str, given: object
     if given is None:
         document[field] = None
     assert isinstance(read(READY_TOPIC, document).body, EssaysReady)
-
-
-@pytest.mark.parametrize(
-    ("topic", "path"),
-    [
-        (Topic.OUTCOME, ("failed_essay_ids",)),
-        (Topic.OUTCOME, ("correlation_id",)),
-        (Topic.OUTCOME, ("attempt",)),
-        (READY_TOPIC, ("validation_failures",)),
-        (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "essay_id")),
-        (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "file_name")),
-        (Topic.VALIDATION_ERRORS, ("error_summary", "critical_failure")),
-        (Topic.REQUESTS, ("body",)),
-        (Topic.REQUESTS, ("principal",)),
-        (Topic.REQUESTS, ("principal", "organisation")),
-    ],
-)
-def test_null_and_absent_mean_the_same(topic: Topic, path: tuple[str | int, ...]) -> None:
-    def changed(value: object) -> InboxRecord:
-        data = json.loads(json.dumps(DATA[topic]))
-        if path[:1] == ("principal",) and len(path) > 1:
-            data["principal"] = {}
-        inner = data
-        for part in path[:-1]:
-            inner = inner[part]
-        inner.pop(path[-1], None)
-        if value is None:
-            inner[path[-1]] = None
-        return read(topic, envelope(topic, data))
-
-    assert changed(None) == changed(...)
-
-
-def test_an_outcome_that_names_no_failures_has_none() -> None:
-    body = read(Topic.OUTCOME, envelope(Topic.OUTCOME, {**OUTCOME, "failed_essay_ids": None})).body
-    assert isinstance(body, PhaseConcluded)
-    assert body.failed_essay_ids == ()
-
-
-# ----------------------------------------------------------------------------------------------------------- ids
-
-IDS: list[tuple[Topic, tuple[str | int, ...]]] = [
-    *((topic, ("batch_id",)) for topic in DATA),
-    (READY_TOPIC, ("ready_essays", 0, "essay_id")),
-    (READY_TOPIC, ("ready_essays", 0, "text_storage_id")),
-    (Topic.CONTENT_PROVISIONED, ("essays_for_processing", 0, "text_storage_id")),
-    (Topic.OUTCOME, ("processed_essays", 0, "essay_id")),
-    (Topic.OUTCOME, ("failed_essay_ids", 0)),
-    (Topic.OUTCOME, ("phase_name",)),
-    (Topic.VALIDATION_ERRORS, ("failed_essays", 0, "essay_id")),
-    (Topic.REQUESTS, ("request_id",)),
-    (Topic.REQUESTS, ("principal", "subject")),
-    (Topic.REQUESTS, ("principal", "organisation")),
-    (Topic.REQUESTS, ("principal", "scopes", 0)),
-]
-
-
-@pytest.mark.parametrize("character", ["\x00", "\n", "\x1f", "\x7f", "\x85", "\x9f"])
-@pytest.mark.parametrize(("topic", "path"), IDS)
-def test_an_id_with_a_control_character_is_refused_by_its_field(
-    topic: Topic, path: tuple[str | int, ...], character: str
-) -> None:
-    data = json.loads(json.dumps({**DATA[topic], "failed_essay_ids": ["e3"]}))
-    data["principal"] = {"subject": "s", "organisation": "o", "scopes": ["s"]}
-    inner = data
-    for part in path[:-1]:
-        inner = inner[part]
-    inner[path[-1]] = f"a{character}b"
-    error = refusal(topic, envelope(topic, data))
-    assert error.code == "ORC-FIELDS"
-    assert ".".join(str(part) for part in path) in error.message
-    assert "control characters" in error.message
-
-
-@pytest.mark.parametrize(
-    "batch_id", ["a/b", "..", ".", "%", "%2F", "?", "#", " ", "'\"", "\u00a0", "👩‍👩‍👧", "å\ue000"]
-)
-def test_any_other_character_can_stand_in_an_id(batch_id: str) -> None:
-    assert read(READY_TOPIC, envelope(READY_TOPIC, {**READY, "batch_id": batch_id})).batch_id == batch_id
-
-
-@pytest.mark.parametrize("batch_id", ["a\x00", "", "b" * 256])
-def test_a_replayed_inbox_record_has_an_id_too(batch_id: str) -> None:
-    record = replace(read(READY_TOPIC, envelope(READY_TOPIC)), batch_id=batch_id)
-    headers = {"first_topic": b"x", "first_partition": b"0", "first_offset": b"0", "wrapped": b"1"}
-    assert refusal(Topic.REPLAY, inbox_outgoing(record).value, headers).code == "ORC-FIELDS"
 
 
 def test_a_request_of_very_many_values_is_refused_before_it_is_reckoned() -> None:

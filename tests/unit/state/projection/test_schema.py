@@ -7,10 +7,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from schemas.errors import ConfigurationError, ProjectionError
 from state.projection import Identity, Reader, Writer, open_engine, tables
 from state.projection.schema import current_revision, head_revision, migrate
+from tests.patience import await_that
 from tests.unit.state.projection.log import Log, batch_id, status
 
 GOLDEN = Path(__file__).parent
@@ -44,8 +46,17 @@ def test_migrating_again_changes_nothing(engine: Engine, writer: Writer, reader:
 def test_processes_that_start_together_make_one_schema(url: str) -> None:
     def prepare(_: int) -> None:
         engine = open_engine(url)
-        Writer(engine).prepare(Identity("cluster", "inbox"))
+        await_that(lambda: prepared(engine), "the database is free")
         engine.dispose()
+
+    def prepared(engine: Engine) -> bool:
+        try:
+            Writer(engine).prepare(Identity("cluster", "inbox"))
+        except OperationalError as error:
+            # As the projector does: it tries again while another one holds SQLite's lock for longer than it waits.
+            assert "database is locked" in str(error)  # noqa: PT017 - any other error is a failure
+            return False
+        return True
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(prepare, range(4)))

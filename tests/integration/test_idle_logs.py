@@ -1,0 +1,43 @@
+"""A process that has nothing to do writes next to nothing into its log."""
+
+import time
+import uuid
+from pathlib import Path
+
+from cli.broker import Kafka
+from cli.supervision.stack import Stack, StackOptions
+from tests.patience import PATIENCE_S
+
+WINDOW_S = 30.0
+LINES_PER_SECOND = 0.5
+"""A line every second, or more, is what must not be; what happens once in a while is allowed."""
+PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
+
+
+def test_an_idle_process_does_not_log_every_second(kafka: Kafka, tmp_path: Path) -> None:
+    prefix = f"idle-{uuid.uuid4().hex[:8]}"
+    options = StackOptions(
+        bootstrap_servers=kafka.bootstrap_servers,
+        directory=tmp_path,
+        settings={
+            "LOG_LEVEL": "INFO",
+            "TOPIC_PREFIX": prefix,
+            "ORCHESTRATOR_GROUP": prefix,
+            "ROUTER_GROUP": f"{prefix}-router",
+            "PROJECTOR_GROUP": f"{prefix}-projector",
+            "STARTUP_TIMEOUT_S": str(PATIENCE_S),
+        },
+    )
+    with Stack(options) as stack:
+        stack.await_ready(PATIENCE_S)
+        logs = {name: stack.supervisor.log_path(name) for name in PROCESSES}
+        before = {name: len(log.read_bytes()) for name, log in logs.items()}
+        began = time.monotonic()
+        time.sleep(WINDOW_S)  # the subject is a rate: what is written while nothing happens
+        new = {name: log.read_bytes()[before[name] :].decode().splitlines() for name, log in logs.items()}
+        elapsed = time.monotonic() - began
+    # One that was started again meanwhile, on a busy machine, was not idle.
+    idle = [name for name in PROCESSES if stack.supervisor.restarts[name] == 0]
+    talkative = {name: new[name] for name in idle if len(new[name]) > elapsed * LINES_PER_SECOND}
+    assert idle
+    assert talkative == {}
