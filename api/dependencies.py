@@ -22,9 +22,9 @@ class Services(Struct, frozen=True):
     """The parts of a worker."""
 
     settings: ApiSettings
-    tail: KafkaLogFollower
+    follower: KafkaLogFollower
     batches: Batches
-    registering: RegistrationService
+    registration: RegistrationService
     registrations: Room
     """Bounds the registrations under way: each can hold a body of `max_input_bytes` in memory."""
     health: ServiceHealth

@@ -113,9 +113,9 @@ def _run_one(settings: ApiSettings, create_app: CreateApp, process: Process, lis
         stop()
 
     server = _QuietServer(_config(settings, create_app(settings, on_failure=fail)))
-    process.stopping.runs(stop)
+    process.shutdown.runs(stop)
     server.run(sockets=[listener])
-    if not server.started and not process.stopping.asked.is_set():
+    if not server.started and not process.shutdown.asked.is_set():
         raise OrchestratorError(
             "The api did not start.", next_step="Read the traceback in the log above, and report it."
         )
@@ -126,7 +126,7 @@ def _run_several(settings: ApiSettings, create_app: CreateApp, process: Process,
         os.environ[MULTIPROCESS_VARIABLE] = directory
         try:
             workers = Multiprocess(_config(settings, partial(_worker, settings, create_app)), [listener])
-            process.stopping.runs(workers.should_exit.set)
+            process.shutdown.runs(workers.should_exit.set)
             workers.run()
         finally:
             del os.environ[MULTIPROCESS_VARIABLE]

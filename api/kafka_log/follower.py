@@ -40,12 +40,12 @@ class KafkaLogFollower:
     def __init__(
         self,
         log: Callable[[], KafkaLog],
-        view: SnapshotCache,
+        snapshots: SnapshotCache,
         *,
         observe: Callable[[LogRecord], None] = lambda _: None,
         failed: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        self.view = view
+        self.snapshots = snapshots
         self.processes = Processes()
         """What has been heard of each process of the product."""
         self.positions: dict[LogPartition, int] = {}
@@ -72,7 +72,7 @@ class KafkaLogFollower:
         self._reached: list[tuple[LogPartition, int, asyncio.Future[None]]] = []
         self._stopping = Event()
         self._room = BoundedSemaphore(_BATCHES_UNDER_WAY)
-        self._thread = Thread(target=self._run, name="tail", daemon=True)
+        self._thread = Thread(target=self._run, name="kafka-log-follower", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -130,7 +130,7 @@ class KafkaLogFollower:
         """Take in the offsets that the projection reflects now."""
         self.projection = dict(projection)
         self.start_from = self.projection
-        self.view.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
+        self.snapshots.projected({p.number: offset for p, offset in projection.items() if p.topic is Topic.STATUS})
 
     def give_up(self, error: Exception) -> None:
         """Follow the log no more, and say why: going on would answer wrongly."""
@@ -138,7 +138,7 @@ class KafkaLogFollower:
             return
         self.error = error
         self._stopping.set()
-        _log.error("tail_failed", error=str(error))
+        _log.error("follower_failed", error=str(error))
         self._failed(error)
 
     def _has_read(self, of: Callable[[Topic], bool]) -> bool:
@@ -171,7 +171,7 @@ class KafkaLogFollower:
         if record.partition.topic is Topic.STATUS:
             batch_id = record.key.decode(errors="replace")
             version = int(record.headers.get(VERSION, b"-1"))
-            self.view.fold(batch_id, Snapshot(record.partition.number, record.offset, version, record.value))
+            self.snapshots.fold(batch_id, Snapshot(record.partition.number, record.offset, version, record.value))
             self._changes.wake(batch_id, version)
             return
         request_id = record.headers.get(REQUEST_ID)
@@ -194,7 +194,7 @@ class KafkaLogFollower:
         self._ends = ends
         if starts is not None:
             self.started_without_projection = True
-            self.view.start_at({p.number: start for p, start in starts.items() if p.topic is Topic.STATUS})
+            self.snapshots.start_at({p.number: start for p, start in starts.items() if p.topic is Topic.STATUS})
 
     # ---------------------------------------------------------------------------------------------- in the thread
 
@@ -248,7 +248,7 @@ class KafkaLogFollower:
                 self._stopping.wait(_RETRY_RESUME_S)
                 continue
             self.waiting_for = None
-            _log.info("tail_resumed")
+            _log.info("follower_resumed")
             return log
         return None
 
@@ -257,11 +257,11 @@ class KafkaLogFollower:
         if self._stopping.is_set():
             log.close()
         else:
-            Thread(target=log.close, name="tail-close", daemon=True).start()
+            Thread(target=log.close, name="kafka-log-close", daemon=True).start()
 
     def _waits(self, error: OrchestratorError) -> None:
         self.waiting_for = str(error)
-        _log.warning("tail_waiting", error=str(error))
+        _log.warning("follower_waiting", error=str(error))
 
     def _follow(self, log: KafkaLog) -> None:
         assert self._loop is not None

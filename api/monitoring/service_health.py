@@ -72,8 +72,8 @@ class ServiceHealth:
     one included, it is the api that does not hear, and no process is called missing.
     """
 
-    def __init__(self, tail: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
-        self._tail = tail
+    def __init__(self, follower: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
+        self._follower = follower
         self._own = own
         self._max_lag_s = max_lag_s
         self._silence_s = silence_s
@@ -81,7 +81,7 @@ class ServiceHealth:
 
     def observe(self) -> None:
         """Note where the log has got to; call it every second or so."""
-        for partition, end in self._tail.readable.items():
+        for partition, end in self._follower.readable.items():
             if partition.topic is Topic.STATUS:
                 self._projection_lag.saw(partition, end)
 
@@ -90,8 +90,8 @@ class ServiceHealth:
         self.observe()
         return max(
             (
-                self._projection_lag.behind(partition, self._tail.projection.get(partition, 0))
-                for partition in self._tail.readable
+                self._projection_lag.behind(partition, self._follower.projection.get(partition, 0))
+                for partition in self._follower.readable
                 if partition.topic is Topic.STATUS
             ),
             default=0.0,
@@ -99,28 +99,28 @@ class ServiceHealth:
 
     def report(self) -> ServiceHealthReport:
         """Return the state of the whole."""
-        views = self._tail.processes.views()
+        views = self._follower.processes.views()
         states = summaries(views, {"projector": self.projection_behind_s()})
-        found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._tail_reasons()]
+        found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._follower_reasons()]
         seen = self._own.report().open_transactions
         if self._hears():
             found += findings(views, states, max_lag_s=self._max_lag_s, seen=seen)
         else:
             found += [*self._deafness(), *open_transaction_findings(seen)]
-        if self._tail.projection_error is not None:
-            found.append(Finding(Code.PROJECTION, "projector", self._tail.projection_error, ""))
+        if self._follower.projection_error is not None:
+            found.append(Finding(Code.PROJECTION, "projector", self._follower.projection_error, ""))
         return ServiceHealthReport(findings=tuple(found), processes=states)
 
     def own_report(self) -> ProcessHealthReport:
         """Return what this process tells about itself on the topic of the processes."""
         report = self._own.report()
-        problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._tail_reasons()]
+        problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._follower_reasons()]
         problems += report.problems
         return ProcessHealthReport(
             process=report.process,
-            alive=report.alive and self._tail.error is None,
-            assigned=self._tail.started,
-            restored=self._tail.ready,
+            alive=report.alive and self._follower.error is None,
+            assigned=self._follower.started,
+            restored=self._follower.ready,
             partitions=report.partitions,
             lag_seconds=report.lag_seconds,
             reasons=tuple(problem.message for problem in problems),
@@ -129,28 +129,28 @@ class ServiceHealth:
             positions=report.positions,
         )
 
-    def tail_reasons(self) -> list[str]:
+    def follower_reasons(self) -> list[str]:
         """Return why this process cannot answer registrations now."""
-        return [f"api: {reason}" for reason in self._tail_reasons()]
+        return [f"api: {reason}" for reason in self._follower_reasons()]
 
-    def _tail_reasons(self) -> list[str]:
-        if self._tail.error is not None:
-            return [f"the log is not followed any more: {self._tail.error}"]
-        if self._tail.waiting_for is not None:
-            return [self._tail.waiting_for]
-        if not self._tail.ready:
+    def _follower_reasons(self) -> list[str]:
+        if self._follower.error is not None:
+            return [f"the log is not followed any more: {self._follower.error}"]
+        if self._follower.waiting_for is not None:
+            return [self._follower.waiting_for]
+        if not self._follower.ready:
             return ["the log is still being read up to its end."]
         return []
 
     def _hears(self) -> bool:
         """Whether what is known about the processes is of now."""
-        return self._tail.processes_read and self._tail.processes.silence_s() <= self._silence_s
+        return self._follower.processes_read and self._follower.processes.silence_s() <= self._silence_s
 
     def _deafness(self) -> list[Finding]:
-        if not self._tail.started:
+        if not self._follower.started:
             return []  # the tail says why
-        if not self._tail.processes_read:
+        if not self._follower.processes_read:
             return [Finding(Code.NOT_READY, "api", "the reports of the processes are still being read.", _WAIT)]
-        silence_s = self._tail.processes.silence_s()
+        silence_s = self._follower.processes.silence_s()
         message = f"no process, this one included, has been heard of for {silence_s:.0f} s."
         return [Finding(Code.BROKER, "api", message, _CLUSTER)]

@@ -25,14 +25,14 @@ class Batches:
 
     def __init__(
         self,
-        tail: KafkaLogFollower,
+        follower: KafkaLogFollower,
         projection: BoundedProjection,
         poll: ProjectionPoll,
         ends: EndOffsets,
         *,
         timeout_s: float,
     ) -> None:
-        self._tail = tail
+        self._follower = follower
         self._projection = projection
         self._poll = poll
         self._ends = ends
@@ -45,11 +45,11 @@ class Batches:
         """
         if not 0 < len(batch_id) <= MAX_BATCH_ID or "\x00" in batch_id:
             return None  # PostgreSQL refuses to look for a NUL; SQLite would show the batch of another id
-        if not self._tail.ready:
-            raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
+        if not self._follower.ready:
+            raise _cannot_tell(self._follower.waiting_for or "the log is still being read")
         partition = self._partition(batch_id)
         found, newest = await self._known(batch_id)
-        if newest or (found is not None and self._tail.view.complete(partition.number)):
+        if newest or (found is not None and self._follower.snapshots.complete(partition.number)):
             return found
         await self._read_to_end(partition, self._timeout_s)
         found, newest = await self._known(batch_id)
@@ -63,7 +63,7 @@ class Batches:
         """Return the newest snapshot once it is `wanted`, or whatever there is after `timeout_s`."""
         until = time.monotonic() + timeout_s
         while True:
-            change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+            change = self._follower.change(batch_id)  # listens before it looks, so that nothing comes in between
             try:
                 found = await self.find(batch_id)
                 if found is not None and wanted(found):
@@ -82,9 +82,9 @@ class Batches:
         reading = asyncio.create_task(self._read_to_end(self._partition(batch_id), timeout_s))
         try:
             while not reading.done():
-                change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+                change = self._follower.change(batch_id)  # listens before it looks, so that nothing comes in between
                 try:
-                    held = self._tail.view.get(batch_id)
+                    held = self._follower.snapshots.get(batch_id)
                     if held is not None and held.version >= version:
                         return
                     either: list[asyncio.Future[Any]] = [change, reading]
@@ -98,7 +98,7 @@ class Batches:
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
         """Return what is known, and whether the log itself says so; the projection alone may be behind or lost."""
         # The view first: what leaves it in between is in the projection by then.
-        held = self._tail.view.get(batch_id)
+        held = self._follower.snapshots.get(batch_id)
         try:
             row = await self._projection.get(batch_id)
         except OrchestratorError as error:
@@ -114,7 +114,7 @@ class Batches:
         try:
             return decode_status(held.value), True
         except NewerRecord as error:
-            self._tail.give_up(error)
+            self._follower.give_up(error)
             raise _cannot_tell(error.message) from error
         except UnreadableRecord:
             return row, False  # not written by the product; the projector passes it over too
@@ -125,18 +125,18 @@ class Batches:
             await self._poll.refresh()
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
-        if not self._tail.view.complete(partition.number):
+        if not self._follower.snapshots.complete(partition.number):
             raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
 
     def _partition(self, batch_id: str) -> LogPartition:
-        return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._follower.status_partitions))
 
     async def _read_to_end(self, partition: LogPartition, timeout_s: float) -> None:
         try:
             end = await self._ends.end(partition, timeout_s)
         except OrchestratorError as error:
             raise _cannot_tell(error.message) from error
-        if not await self._tail.reached(partition, end, timeout_s):
+        if not await self._follower.reached(partition, end, timeout_s):
             raise _cannot_tell("the log's newest records cannot be read yet")
 
 

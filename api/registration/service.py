@@ -35,7 +35,7 @@ _PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=(
 class RegistrationService(NamedTuple):
     """What registering needs: `response_timeout_s` bounds writing and waiting together."""
 
-    tail: KafkaLogFollower
+    follower: KafkaLogFollower
     batches: Batches
     requests: RequestLog
     policy: RegistrationPolicy
@@ -48,10 +48,10 @@ class RegistrationService(NamedTuple):
         until = time.monotonic() + self.response_timeout_s
         await off_the_loop(size, lambda: check_registration(body, self.policy, principal))
         batch_id = str(uuid4()) if key is None else _keyed(principal, body, key)
-        if not self.tail.ready:
-            raise _not_ready(self.tail)
+        if not self.follower.ready:
+            raise _not_ready(self.follower)
         request_id = str(uuid4())
-        answered = self.tail.answer(request_id)
+        answered = self.follower.answer(request_id)
         encode = partial(
             request_record,
             request_id=request_id,
@@ -71,8 +71,8 @@ class RegistrationService(NamedTuple):
         try:
             answer = answer_of(record)
         except NewerRecord as error:
-            self.tail.give_up(error)
-            raise _not_ready(self.tail) from error
+            self.follower.give_up(error)
+            raise _not_ready(self.follower) from error
         await self._wait_until_visible(answer, until)
         return answer
 
@@ -157,8 +157,8 @@ def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
     return keyed_batch_id(organisation, subject, key)
 
 
-def _not_ready(tail: KafkaLogFollower) -> Problem:
-    why = tail.error or tail.waiting_for or "the log is still being read up to its end"
+def _not_ready(follower: KafkaLogFollower) -> Problem:
+    why = follower.error or follower.waiting_for or "the log is still being read up to its end"
     return Problem(
         503,
         Code.NOT_READY,

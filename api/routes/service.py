@@ -19,22 +19,22 @@ async def healthz(request: Request) -> Response:
 @service_routes.get("/livez")
 async def livez(request: Request) -> Response:
     """Tell whether this process should go on: 503 where it cannot follow the log any more."""
-    error = services_of(request).tail.error
+    error = services_of(request).follower.error
     return _told([] if error is None else [f"The log is not followed any more: {error}"])
 
 
 @service_routes.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Tell whether this process accepts registrations."""
-    return _told(services_of(request).health.tail_reasons())
+    return _told(services_of(request).health.follower_reasons())
 
 
 @service_routes.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Return the metrics in the Prometheus or the OpenMetrics format, as the Accept header asks."""
     services = services_of(request)
-    tail = services.tail
-    services.metrics.health(services.health.report(), ready=tail.ready, held=len(tail.view))
+    follower = services.follower
+    services.metrics.health(services.health.report(), ready=follower.ready, held=len(follower.snapshots))
     body, content_type = services.metrics.exposition(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": content_type, **_NO_STORE})
 

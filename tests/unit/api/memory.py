@@ -307,7 +307,7 @@ class World:
         """Return when a call waits for the next version of this batch."""
 
         async def waited_for() -> bool:
-            futures = self.services.tail._changes._futures.get(batch_id, [])
+            futures = self.services.follower._changes._futures.get(batch_id, [])
             return any(not future.done() for future in futures)
 
         await until(waited_for)
@@ -316,7 +316,7 @@ class World:
         """Return when a call waits until the tail has read to an end of the log."""
 
         async def waited_for() -> bool:
-            return bool(self.services.tail._reached)
+            return bool(self.services.follower._reached)
 
         await until(waited_for)
 

@@ -96,7 +96,7 @@ async def test_a_process_that_stops_in_order_is_not_missing_where_another_goes_o
         api.tell(process_record("orchestrator", instance="1", start_id="another", state=ProcessState.STOPPED))
 
         async def stopped() -> bool:
-            return "stopped" in [view.state for view in api.services.tail.processes.views()]
+            return "stopped" in [view.state for view in api.services.follower.processes.views()]
 
         await until(stopped)
         assert (await api.client.get("/healthz")).status_code == 200
@@ -152,7 +152,7 @@ async def test_a_damaged_report_is_passed_over() -> None:
         api.tell(process_record("router", lag_s=1.5))
 
         async def heard() -> bool:
-            return any(view.record.lag_s == 1.5 for view in api.services.tail.processes.views())
+            return any(view.record.lag_s == 1.5 for view in api.services.follower.processes.views())
 
         await until(heard)
         assert (await api.client.get("/healthz")).status_code == 200
