@@ -22,11 +22,11 @@ from schemas.errors import OrchestratorError
 class Process:
     """What the work of a process finds around it."""
 
-    def __init__(self, name: str, settings: Settings, stopping: Shutdown) -> None:
+    def __init__(self, name: str, settings: Settings, shutdown: Shutdown) -> None:
         self.name = name
         """`router`, `orchestrator`, `projector` or `api`."""
         self.settings = settings
-        self.stopping = stopping
+        self.shutdown = shutdown
         self.metrics = Metrics(name)
         self.health = ProcessHealth(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
@@ -35,17 +35,17 @@ class Process:
     @property
     def exit_code(self) -> int:
         """What the process ends with when its work returns."""
-        return self.stopping.exit_code
+        return self.shutdown.exit_code
 
     @exit_code.setter
     def exit_code(self, code: int) -> None:
-        self.stopping.exit_code = code
+        self.shutdown.exit_code = code
 
     def restart(self, reason: str) -> None:
         """End in order, with the code that asks to be started again."""
         self.log.warning("restart_needed", reason=reason)
         self.exit_code = exit_codes.RESTART
-        self.stopping.ask()
+        self.shutdown.ask()
 
 
 def run_process(name: str, settings: Settings, work: Callable[[Process], None], *, metrics_port: bool = True) -> int:

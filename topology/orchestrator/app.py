@@ -21,7 +21,7 @@ from topology.orchestrator.state_directory import StateDirectory, StateIdentity
 from topology.stream.application import AssignmentGuard, StreamApplication, application_options
 from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
 """Room that a dead letter needs beside the inbox record that it wraps."""
@@ -46,8 +46,8 @@ def _work(process: Process) -> None:
         on_commit = process.metrics.commit_seconds.observe
         application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
         process.health.watch_restored(application.restored)
-        process.stopping.runs(application.stop)
-        watch = TopicWatch(
+        process.shutdown.runs(application.stop)
+        watch = PartitionWatch(
             cluster,
             expected=cluster.partition_counts([inbox, changelog]),
             ids=cluster.topic_ids([inbox, changelog]),

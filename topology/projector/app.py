@@ -23,7 +23,7 @@ from state.projection import Applied, Identity, Writer, open_engine
 from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication, application_options
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 COMMIT_INTERVAL_S = 0.2
@@ -46,12 +46,12 @@ def _work(process: Process) -> None:
         writer = Writer(engine)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
         ids = cluster.topic_ids(topics)
-        retry_database(lambda: writer.prepare(identity), stopping=process.stopping.asked)
+        retry_database(lambda: writer.prepare(identity), stopping=process.shutdown.asked)
         bound = {topics[name]: given for name, given in ids.items()}
-        retry_database(lambda: writer.bind_topics(bound), stopping=process.stopping.asked)
-        sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
+        retry_database(lambda: writer.bind_topics(bound), stopping=process.shutdown.asked)
+        sink = ProjectionSink(writer, topics, stopping=process.shutdown.asked, observe=observer(process.metrics))
         start = StartFromProjection(sink, topics, cluster)
-        watch = TopicWatch(
+        watch = PartitionWatch(
             cluster,
             expected=cluster.partition_counts(topics),
             ids=ids,
@@ -69,7 +69,7 @@ def _work(process: Process) -> None:
             )
             sink.allowing = application.allow
             build(application, topics, sink, process.metrics, process.health)
-            process.stopping.runs(application.stop)
+            process.shutdown.runs(application.stop)
             application.run()
     finally:
         engine.dispose()

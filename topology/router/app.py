@@ -24,10 +24,10 @@ from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
 from topology.router.start_offsets import InputOffsets
-from topology.router.transform import Routing, registration_policy
+from topology.router.transform import RecordTransform, registration_policy
 from topology.stream.application import StreamApplication, application_options
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 COMMIT_INTERVAL_S = 0.5
 """Outputs go out at once; a commit only bounds what is repeated after a crash."""
@@ -43,7 +43,7 @@ def run(settings: Settings) -> int:
 
 def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
-    routing = Routing(registration_policy(settings), settings.limits())
+    transform = RecordTransform(registration_policy(settings), settings.limits())
     for warning in provisioning.check(settings, outputs=False):
         process.log.warning("topic_differs", difference=warning)
     cluster = KafkaAdmin(settings.kafka())
@@ -55,7 +55,7 @@ def _work(process: Process) -> None:
     start = offsets.claim()
     if start is not None:
         process.log.info("first_start", begins=start, topics=sorted(inputs))
-    watch = TopicWatch(
+    watch = PartitionWatch(
         cluster,
         expected=counts,
         ids=cluster.topic_ids(counts),
@@ -71,8 +71,8 @@ def _work(process: Process) -> None:
             **options,
             state_dir=Path(unused),
         )
-        build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
-        process.stopping.runs(application.stop)
+        build(application, table, [names[name] for name in inputs], transform, process.metrics, process.health)
+        process.shutdown.runs(application.stop)
         application.run()
 
 
@@ -103,11 +103,11 @@ def build(
     application: StreamApplication,
     table: TopicTable,
     inputs: Sequence[Topic],
-    routing: Routing,
+    transform: RecordTransform,
     metrics: Metrics,
     health: ProcessHealth,
 ) -> None:
-    """Lay out the dataframes: each of `inputs` through `routing` to the inbox or the dead letters."""
+    """Lay out the dataframes: each of `inputs` through `transform` to the inbox or the dead letters."""
     outputs = {
         topic: application.topic(table.name(topic), value_serializer=_Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
@@ -121,23 +121,23 @@ def build(
     for topic in inputs:
         source = application.topic(table.name(topic), value_deserializer="bytes")
         frame = application.dataframe(source)
-        frame = frame.apply(_step(topic, table.name(topic), routing, metrics, health), metadata=True)
+        frame = frame.apply(_step(topic, table.name(topic), transform, metrics, health), metadata=True)
         frame = frame.set_headers(_headers)
         frame.to_topic(destination, key=_key)
 
 
 def _step(
-    topic: Topic, name: str, routing: Routing, metrics: Metrics, health: ProcessHealth
+    topic: Topic, name: str, transform: RecordTransform, metrics: Metrics, health: ProcessHealth
 ) -> Callable[[bytes | None, bytes | None, int, Headers], OutgoingRecord]:
     read = metrics.records_read.labels(topic.value)
     letters = metrics.dead_letters
-    route, processed = routing.route, health.processed
+    apply, processed = transform.apply, health.processed
 
     def step(value: bytes | None, key: bytes | None, time_ms: int, headers: Headers) -> OutgoingRecord:
         context = message_context()
         at = RecordPosition(name, context.partition, context.offset, time_ms)
         given = {name: value for name, value in headers if value is not None} if headers else _NO_HEADERS
-        outgoing = route(topic, at, key, value, given)
+        outgoing = apply(topic, at, key, value, given)
         if outgoing.topic is Topic.DEAD_LETTERS:
             letters.labels(dict(outgoing.headers)[CODE].decode()).inc()
         read.inc()

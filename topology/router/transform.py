@@ -34,7 +34,7 @@ def registration_policy(settings: Settings) -> RegistrationPolicy:
     )
 
 
-class Routing:
+class RecordTransform:
     """Turns records of the router's inputs into what it publishes; the same record always gives the same."""
 
     def __init__(self, policy: RegistrationPolicy, limits: Limits) -> None:
@@ -43,7 +43,7 @@ class Routing:
         self._inbox_room = limits.inbox_bytes - RECORD_OVERHEAD_BYTES
         self._letter_room = limits.dead_letter_bytes - RECORD_OVERHEAD_BYTES
 
-    def route(
+    def apply(
         self, topic: Topic, at: RecordPosition, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
     ) -> OutgoingRecord:
         """Return the inbox record, or the dead letter with the unchanged value."""

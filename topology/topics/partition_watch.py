@@ -19,7 +19,7 @@ class TopicFacts(Protocol):
         """Return how many partitions each topic has."""
 
 
-class TopicWatch:
+class PartitionWatch:
     """Looks every `interval_s` seconds, and calls `on_change` once with a sentence; a context manager.
 
     `expected` are the counts at the start; with more partitions keys would part from their state. `ids` are the

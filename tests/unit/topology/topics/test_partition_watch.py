@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 
 class Cluster:
@@ -21,7 +21,7 @@ class Cluster:
 
 
 def seen(**topics: tuple[int, str]) -> str | None:
-    watch = TopicWatch(
+    watch = PartitionWatch(
         Cluster(**topics),
         expected={"a": 2},
         ids={"a": "first"},
