@@ -21,7 +21,7 @@ from schemas.topics import Topic
 from state.codec import decode_batch
 from state.decision.decide import decide
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
-from topology.stream.application import POLL_TIMEOUT_S, application_options
+from topology.stream.options import POLL_TIMEOUT_S, application_options
 
 CONSUME = 500
 """Records that are taken at a time."""

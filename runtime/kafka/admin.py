@@ -3,18 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from runtime.kafka.errors import LEADER_MOVES, kafka_failure
+from runtime.kafka.shared_client import REQUEST_TIMEOUT_S, shared_client
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
-
-REQUEST_TIMEOUT_S = 6.0
-"""Patience with one request to the cluster: a client that gets no answer by then may never get one."""
 
 CREATE_TIMEOUT_S = 15.0
 """Patience with the creation of topics."""
@@ -24,7 +21,6 @@ Partition = tuple[str, int]
 
 _RETRY_S = 0.1
 _Answer = TypeVar("_Answer")
-_clients: dict[str, "_SharedClient"] = {}
 
 
 class ClusterFacts(Protocol):
@@ -65,7 +61,7 @@ class KafkaAdmin:
     def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
         self._address = str(kafka["bootstrap.servers"])
         self._given = client
-        self._shared = _shared_client(kafka)
+        self._shared = shared_client(kafka)
 
     @property
     def _admin(self) -> Any:
@@ -252,35 +248,3 @@ def _passing(error: KafkaException, deadline: float) -> bool:
 
 def _named(topics: Iterable[str]) -> str:
     return ", ".join(sorted(set(topics)))
-
-
-class _SharedClient:
-    """The admin client of a cluster, for all threads of the process.
-
-    A client is not collected while it may be called back: where Python's collector runs in a callback of librdkafka's
-    own thread, a client that goes there ends the process (confluent-kafka-python, pull request 2129). So the one
-    before is kept until the next is replaced. It logs nothing: all that goes wrong is raised.
-    """
-
-    def __init__(self, properties: dict[str, Any]) -> None:
-        self._properties = properties
-        self._lock = Lock()
-        self._renewed_at = time.monotonic()
-        self._previous: AdminClient | None = None
-        self.client = AdminClient(properties)
-
-    def renew(self) -> None:
-        """Put a new client in place; once in `REQUEST_TIMEOUT_S` whoever asks."""
-        with self._lock:
-            now = time.monotonic()
-            if now - self._renewed_at >= REQUEST_TIMEOUT_S:
-                self._previous, self.client = self.client, AdminClient(self._properties)
-                self._renewed_at = now
-
-
-def _shared_client(kafka: Mapping[str, Any]) -> _SharedClient:
-    properties = {"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"}
-    cluster = repr(sorted(kafka.items()))
-    if cluster not in _clients:
-        _clients[cluster] = _SharedClient(properties)
-    return _clients[cluster]

@@ -28,14 +28,14 @@ PROGRAM = """
 import sys
 from runtime.settings_loading import load_settings
 from topology.orchestrator.app import run
-from topology.stream import application
+from topology.stream import options
 
 settings = load_settings()
 {changes}
 sys.exit(run(settings))
 """
 NO_COMMIT = """
-application.TRANSACTION_TIMEOUT_MS = 900_000
+options.TRANSACTION_TIMEOUT_MS = 900_000
 settings = settings.model_copy(update={'commit_interval_s': 3600})
 """
 """No commit comes in the middle of a test, however long its steps take, nor does the broker end the transaction."""

@@ -18,8 +18,9 @@ from topology.orchestrator.metrics import DecisionMetrics
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.orchestrator.state_directory import StateDirectory, StateIdentity
-from topology.stream.application import AssignmentGuard, StreamApplication, application_options
+from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.guards import claim_offsets, wait_until_stable
+from topology.stream.options import application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 

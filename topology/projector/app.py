@@ -21,7 +21,8 @@ from schemas.errors import Code
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, open_engine
 from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
-from topology.stream.application import StreamApplication, application_options
+from topology.stream.application import StreamApplication
+from topology.stream.options import application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 

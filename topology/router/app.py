@@ -25,7 +25,8 @@ from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
 from topology.router.start_offsets import InputOffsets
 from topology.router.transform import RecordTransform, registration_policy
-from topology.stream.application import StreamApplication, application_options
+from topology.stream.application import StreamApplication
+from topology.stream.options import application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from confluent_kafka import TopicPartition
 
-from runtime.kafka.admin import REQUEST_TIMEOUT_S, KafkaAdmin, Partition
+from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.committed_offsets import CommittedOffsets
+from runtime.kafka.shared_client import REQUEST_TIMEOUT_S
 from runtime.settings import Settings
 from schemas.errors import BrokerError, Code, ConfigurationError
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER

@@ -4,51 +4,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from quixstreams import Application
 from quixstreams.checkpointing import InvalidStoredOffset
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
-from quixstreams.kafka import ConnectionConfig
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
-from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime import exit_codes
-from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
+from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
-from runtime.settings import Settings
 from schemas.errors import OrchestratorError
-from schemas.limits import PRODUCER_OVERHEAD_BYTES
 from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
 from topology.stream.fencing import fence_of, is_instance_taken, is_taken
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 
-Guarantee = Literal["exactly-once", "at-least-once"]
-
-SESSION_TIMEOUT_MS = 6_000
-HEARTBEAT_INTERVAL_MS = 2_000
-TRANSACTION_TIMEOUT_MS = 10_000
-POLL_TIMEOUT_S = 0.02
-"""Patience with an empty input: a longer one holds the last event's commit back."""
-FETCH_WAIT_MS = 100
-"""How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
-two questions for each partition."""
-LINGER_MS = 5
-"""Of what is visible as soon as it is written."""
-TRANSACTION_LINGER_MS = 50
-"""Of what a commit makes visible, where that does not come earlier."""
-QUEUED_RECORDS = 1_000
-"""Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
-FETCH_BACKOFF_MS = 20
-"""Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
-BATCH_BYTES = 262_144
-"""Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
 COMMIT_LIMIT_S = 10.0
 """Patience with a commit. The coordinator aborts a transaction of that age, so that nothing is gained by waiting."""
-DELIVERY_TIMEOUT_MS = 10_000
-"""Patience with a write outside transactions; then the process ends, and the next one reads the input again."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
@@ -224,93 +198,3 @@ def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> C
         on_commit(time.perf_counter() - started)
 
     return timed
-
-
-def application_options(
-    settings: Settings,
-    *,
-    group: str,
-    guarantee: Guarantee,
-    largest_record: int,
-    smallest_limit: int | None = None,
-    commit_interval_s: float = 0.1,
-    health: ProcessHealth | None = None,
-) -> dict[str, Any]:
-    """Return the library's arguments for one stream application, all but its state directory.
-
-    Args:
-        settings: of the process.
-        group: consumer group; with the instance it names the member and its transactions.
-        guarantee: `exactly-once` for what keeps state, `at-least-once` where repeats are absorbed behind it.
-        largest_record: bytes of the largest record that is written, headers included.
-        smallest_limit: smallest record batch that a destination takes, in bytes; batches stay below it.
-        commit_interval_s: seconds between commits; under exactly-once the latency of outputs.
-        health: told the consumer's statistics.
-    """
-    connection, extra = _split(settings.kafka())
-    member = f"{group}-{settings.instance}"
-    return {
-        "broker_address": connection,
-        "consumer_group": group,
-        # An offset that is not there is lost input: that is for a person. First offsets are set by the guards.
-        "auto_offset_reset": "error",
-        "auto_create_topics": False,
-        # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
-        "auto_recover_from_source_offset_out_of_range": False,
-        "processing_guarantee": guarantee,
-        "commit_interval": commit_interval_s,
-        "broker_availability_timeout": 0,  # the watchdog looks after that
-        "consumer_poll_timeout": POLL_TIMEOUT_S,
-        "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
-        "loglevel": None,  # the library's loggers go the way of the process's own
-        "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
-        | extra,
-        "consumer_extra_config": _consumer(member, health) | extra,
-    }
-
-
-def _producer(
-    member: str, guarantee: Guarantee, commit_interval_s: float, largest_record: int, smallest_limit: int | None
-) -> dict[str, Any]:
-    batch_bytes = BATCH_BYTES if smallest_limit is None else min(BATCH_BYTES, smallest_limit)
-    config: dict[str, Any] = {
-        "client.id": member,
-        "partitioner": "murmur2",
-        "enable.idempotence": True,
-        "linger.ms": LINGER_MS,
-        "batch.size": batch_bytes,
-        "message.max.bytes": max(largest_record + PRODUCER_OVERHEAD_BYTES, batch_bytes),
-    }
-    if guarantee == "exactly-once":
-        # Stable, so that a restart ends the dead process's transaction at once.
-        config["transactional.id"] = member
-        config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
-        # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
-        config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
-    else:
-        config["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
-    return config
-
-
-def _consumer(member: str, health: ProcessHealth | None) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "client.id": member,
-        "isolation.level": "read_committed",
-        "group.instance.id": member,
-        "session.timeout.ms": SESSION_TIMEOUT_MS,
-        "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
-        "queued.min.messages": QUEUED_RECORDS,
-        "fetch.queue.backoff.ms": FETCH_BACKOFF_MS,
-        "fetch.wait.max.ms": FETCH_WAIT_MS,
-    }
-    if health is not None:
-        config["stats_cb"] = health.on_statistics
-        config["statistics.interval.ms"] = STATISTICS_INTERVAL_MS
-    return config
-
-
-def _split(kafka: Mapping[str, Any]) -> tuple[ConnectionConfig, dict[str, Any]]:
-    """Return what the library calls the connection, and the properties that it wants apart from it."""
-    fields = set(ConnectionConfig.model_fields) | {"sasl_mechanisms"}
-    extra = {name: value for name, value in kafka.items() if name.replace(".", "_") not in fields}
-    return ConnectionConfig.from_librdkafka_dict(dict(kafka), ignore_extras=True), extra
