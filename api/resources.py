@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 
 from msgspec import Struct
 
-from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer
+from api.kafka_log.consumer import KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
+from api.kafka_log.kafka_log import KafkaLog
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.database import DatabaseProjection
 from api.queries.projection import ProjectionQueries

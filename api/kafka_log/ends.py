@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import TopicTable
 

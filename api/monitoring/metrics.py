@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.kafka_log.consumer import LogRecord
+from api.kafka_log.kafka_log import LogRecord
 from api.monitoring.service_health import ServiceHealthReport
 from runtime import metric_names as names
 from schemas.internal.enums import BatchStatus

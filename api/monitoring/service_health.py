@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.monitoring.lag import LagClock
 from api.monitoring.process_findings import (
     Finding,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.kafka_log.waiters import within
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic

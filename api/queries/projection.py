@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.read_threads import ReadThreads
 from schemas.internal.status import StatusRecord
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.projection import BoundedProjection
 from runtime.logs import get_logger
 from schemas.errors import OrchestratorError, ProjectionEmpty

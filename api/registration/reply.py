@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogRecord
+from api.kafka_log.kafka_log import LogRecord
 from schemas.errors import Code
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import Disposition, ReasonCode

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogRecord
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.request_producer import RequestLog
 from api.kafka_log.waiters import within
 from api.paths import status_path

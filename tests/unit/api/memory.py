@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.dependencies import Services
-from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
+from api.kafka_log.kafka_log import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
 from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings

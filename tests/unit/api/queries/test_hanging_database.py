@@ -9,7 +9,7 @@ import pytest
 from httpx import AsyncClient
 from msgspec.structs import replace
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.database import DatabaseProjection
 from runtime.kafka.partitioner import partition_of
 from schemas.internal.records import decode_status

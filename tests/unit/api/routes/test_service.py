@@ -180,7 +180,7 @@ async def test_defect_41_health_sees_a_dead_tail() -> None:
 
 
 async def test_an_outage_of_the_cluster_does_not_end_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.kafka_log.follower._CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr("api.kafka_log.reading_thread._CHECK_EVERY_S", 0.0)
     async with world() as api:
         location = (await api.client.post(REGISTER, json=seed_body())).headers["Location"]
         api.cluster.unreachable = "All brokers are down."

@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 from msgspec.structs import replace
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, NewerRecord
 from schemas.internal.enums import BatchStatus, PhaseStatus
