@@ -37,7 +37,7 @@ def create_app(
     *,
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> FastAPI:
-    """Return the application. `on_failure` is called when the worker cannot follow the log any more."""
+    """Return the application. `on_failure` is called when the worker can no longer follow the Kafka log."""
     settings = api_settings(settings)
     metrics = ApiMetrics()
 
@@ -62,7 +62,7 @@ def create_app(
     app = FastAPI(
         redirect_slashes=False,
         title="Batch Orchestrator",
-        description="Registers batches of essays and tells how far they are. See docs/http.md.",
+        description="Registers batches of essays and returns their status. See docs/http.md.",
         lifespan=lifespan,
     )
     errors.install(app)

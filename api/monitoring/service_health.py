@@ -1,4 +1,4 @@
-"""Whether the whole is well: every process there and in time, nothing held back, and the tail alive."""
+"""Health of the whole product: processes present and in time, no transaction left open, the Kafka log followed."""
 
 from typing import Any
 
@@ -19,34 +19,34 @@ from schemas.errors import Code
 from schemas.internal.processes import ProcessProblem
 from schemas.topics import Topic
 
-WELL: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
-"""The body that the original answers with."""
-_UNWELL_MESSAGE = "Batch Orchestrator Service is not healthy"
-_WAIT = "Wait a moment; read the log of the api where it stays so."
-_CLUSTER = "Check that the Kafka cluster answers this api; its log has what Kafka said."
+HEALTHY: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
+"""The body that the original service answers with."""
+_UNHEALTHY_MESSAGE = "Batch Orchestrator Service is not healthy"
+_WAIT = "Wait a moment; if it persists, read the log of the api."
+_CLUSTER = "Check that the Kafka cluster answers this api; the api's log has Kafka's errors."
 
 
 class ServiceHealthReport(Struct, frozen=True, kw_only=True):
-    """The state of the whole at one moment."""
+    """The health of the whole product at one moment."""
 
     findings: tuple[Finding, ...]
-    """What is wrong; empty when it is well."""
+    """All health problems; empty if the product is healthy."""
     processes: tuple[ProcessSummary, ...]
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What is wrong, as sentences."""
+        """The findings as sentences."""
         return tuple(str(finding) for finding in self.findings)
 
     @property
-    def well(self) -> bool:
-        """Whether nothing is wrong."""
+    def healthy(self) -> bool:
+        """Whether there are no findings."""
         return not self.findings
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body of `/healthz`."""
-        if self.well:
-            return WELL
+        if self.healthy:
+            return HEALTHY
         processes = {
             state.process: {
                 "members": state.members,
@@ -58,7 +58,7 @@ class ServiceHealthReport(Struct, frozen=True, kw_only=True):
         }
         return {
             "status": "unavailable",
-            "message": _UNWELL_MESSAGE,
+            "message": _UNHEALTHY_MESSAGE,
             "reasons": list(self.reasons),
             "problems": [finding.body() for finding in self.findings],
             "processes": processes,
@@ -66,10 +66,10 @@ class ServiceHealthReport(Struct, frozen=True, kw_only=True):
 
 
 class ServiceHealth:
-    """Puts together what the processes say of themselves and what the tail sees. For the event loop alone.
+    """Combines the reports of the processes with the follower's observations. Use it on the event loop only.
 
-    `own` is what this process knows about itself. Where nothing has been heard of any process for `silence_s`, this
-    one included, it is the api that does not hear, and no process is called missing.
+    `own` is the health of this process. If no process, including this one, has reported for `silence_s` seconds, the
+    api itself receives nothing; that is the finding then, and no process counts as missing.
     """
 
     def __init__(self, follower: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
@@ -80,13 +80,13 @@ class ServiceHealth:
         self._projection_lag: LagClock[LogPartition] = LagClock()
 
     def observe(self) -> None:
-        """Note where the log has got to; call it every second or so."""
+        """Note the end offsets of the Kafka log; call it about once a second."""
         for partition, end in self._follower.readable.items():
             if partition.topic is Topic.STATUS:
                 self._projection_lag.saw(partition, end)
 
     def projection_behind_s(self) -> float:
-        """Return how long the oldest status record that the projection does not hold has been in the log."""
+        """Return the projection's lag: the seconds for which its oldest missing status record has been in the log."""
         self.observe()
         return max(
             (
@@ -98,21 +98,21 @@ class ServiceHealth:
         )
 
     def report(self) -> ServiceHealthReport:
-        """Return the state of the whole."""
+        """Return the health of the whole product."""
         views = self._follower.processes.views()
         states = summaries(views, {"projector": self.projection_behind_s()})
         found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._follower_reasons()]
         seen = self._own.report().open_transactions
-        if self._hears():
+        if self._receives_reports():
             found += findings(views, states, max_lag_s=self._max_lag_s, seen=seen)
         else:
-            found += [*self._deafness(), *open_transaction_findings(seen)]
+            found += [*self._silence_findings(), *open_transaction_findings(seen)]
         if self._follower.projection_error is not None:
             found.append(Finding(Code.PROJECTION, "projector", self._follower.projection_error, ""))
         return ServiceHealthReport(findings=tuple(found), processes=states)
 
     def own_report(self) -> ProcessHealthReport:
-        """Return what this process tells about itself on the topic of the processes."""
+        """Return the report of this process for the processes topic."""
         report = self._own.report()
         problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._follower_reasons()]
         problems += report.problems
@@ -130,27 +130,27 @@ class ServiceHealth:
         )
 
     def follower_reasons(self) -> list[str]:
-        """Return why this process cannot answer registrations now."""
+        """Return why this process cannot answer registrations now; empty if it can."""
         return [f"api: {reason}" for reason in self._follower_reasons()]
 
     def _follower_reasons(self) -> list[str]:
         if self._follower.error is not None:
-            return [f"the log is not followed any more: {self._follower.error}"]
+            return [f"the Kafka log is no longer followed: {self._follower.error}"]
         if self._follower.waiting_for is not None:
             return [self._follower.waiting_for]
         if not self._follower.ready:
-            return ["the log is still being read up to its end."]
+            return ["the Kafka log is still being read up to its end."]
         return []
 
-    def _hears(self) -> bool:
-        """Whether what is known about the processes is of now."""
+    def _receives_reports(self) -> bool:
+        """Whether the reports of the processes are current."""
         return self._follower.processes_read and self._follower.processes.silence_s() <= self._silence_s
 
-    def _deafness(self) -> list[Finding]:
+    def _silence_findings(self) -> list[Finding]:
         if not self._follower.started:
-            return []  # the tail says why
+            return []  # the follower's reasons say why
         if not self._follower.processes_read:
             return [Finding(Code.NOT_READY, "api", "the reports of the processes are still being read.", _WAIT)]
         silence_s = self._follower.processes.silence_s()
-        message = f"no process, this one included, has been heard of for {silence_s:.0f} s."
+        message = f"no process, including this one, has reported for {silence_s:.0f} s."
         return [Finding(Code.BROKER, "api", message, _CLUSTER)]

@@ -1,4 +1,4 @@
-"""The projection database; it may come later than the api, or go away for a while."""
+"""Reads of the projection database, which may start later than the api or be unavailable for a while."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -17,9 +17,9 @@ Answer = TypeVar("Answer")
 
 
 class DatabaseProjection:
-    """Reads the projection at a database URL, once it is known to hold this cluster's events.
+    """Reads the projection at a database URL, after checking that it holds this cluster's events.
 
-    `expected` returns whose events they must be; it is asked once.
+    `expected` returns the cluster and inbox whose events it must hold; it is called once.
     """
 
     def __init__(self, url: str, expected: Callable[[], Identity], *, timeout_s: float) -> None:
@@ -29,22 +29,22 @@ class DatabaseProjection:
         self._expected = expected
         self._mine: Identity | None = None
         self._opened = 0
-        """Connections made so far: the database behind a new one can be another one."""
+        """Number of connections made so far: a new connection can lead to another database."""
         self._checked: int | None = None
-        """What `_opened` was when the schema and whose events it holds were last found right."""
+        """Value of `_opened` at the last successful check of schema and identity."""
         event.listen(self._engine, "connect", self._count)
 
     def get(self, batch_id: str) -> StatusRecord | None:
         """Return the snapshot that the database holds."""
-        return self._asked(lambda: self._reader.get(batch_id))
+        return self._run(lambda: self._reader.get(batch_id))
 
     def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects."""
-        found = self._asked(self._own_offsets)
+        """Return the next offset of each partition that the projection will read."""
+        found = self._run(self._own_offsets)
         return {LogPartition(topic, number): offset for (topic, number), offset in found.items()}
 
     def interrupt(self, thread: int) -> None:
-        """Make the read of another thread fail now."""
+        """Abort the read of another thread."""
         self._interrupts.interrupt(thread)
 
     def close(self) -> None:
@@ -54,14 +54,14 @@ class DatabaseProjection:
     def _count(self, _connection: object, _record: object) -> None:
         self._opened += 1
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer:
-        """Ask a database that was looked at through connections as they are now, and again after any error."""
+    def _run(self, query: Callable[[], Answer]) -> Answer:
+        """Run a query on a database that was checked since the last connection or error."""
         try:
             while True:
                 opened = self._opened
                 if self._checked != opened:
                     self._check()
-                answer = question()
+                answer = query()
                 if self._opened == opened:
                     self._checked = opened
                     return answer
@@ -78,7 +78,7 @@ class DatabaseProjection:
         self._require_own()
 
     def _own_offsets(self) -> dict[tuple[Topic, int], int]:
-        self._require_own()  # a dump can be restored in place
+        self._require_own()  # another dump may have been restored in place
         return self._reader.offsets()
 
     def _require_own(self) -> None:

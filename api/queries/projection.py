@@ -1,4 +1,4 @@
-"""The projection database as the api reads it: the snapshot of a batch, and how far the projection has come."""
+"""The projection as the api reads it: the snapshot of a batch, and the offsets that the projection has reached."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,23 +9,23 @@ from schemas.internal.status import StatusRecord
 
 
 class ProjectionQueries(Protocol):
-    """Reads from any thread, for as long as the database takes.
+    """Reads the database from any thread, without a timeout.
 
-    Reads raise `OrchestratorError` while there is no usable database, of which `ProjectionEmpty` is one that answers.
+    Reads raise `OrchestratorError` while there is no usable database, and `ProjectionEmpty` if it is new and empty.
     """
 
     def get(self, batch_id: str) -> StatusRecord | None:
         """Return the snapshot that the database holds."""
 
     def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects: the next to be read, by partition."""
+        """Return the next offset of each partition that the projection will read."""
 
     def interrupt(self, thread: int) -> None:
-        """Make the read of another thread, named by its identifier, fail now."""
+        """Abort the read of the thread with this identifier."""
 
 
 class BoundedProjection:
-    """The same reads for the event loop: each answers, or raises `ProjectionError`, within `timeout_s`."""
+    """The same reads for the event loop, each with a timeout of `timeout_s`; then it raises `ProjectionError`."""
 
     def __init__(self, queries: ProjectionQueries, *, timeout_s: float) -> None:
         self._queries = queries
@@ -36,9 +36,9 @@ class BoundedProjection:
         return await self._threads.run(lambda: self._queries.get(batch_id))
 
     async def offsets(self) -> Mapping[LogPartition, int]:
-        """Return the offsets it reflects."""
+        """Return the next offset of each partition that the projection will read."""
         return await self._threads.run(self._queries.offsets)
 
     def stop(self) -> None:
-        """End the threads; one whose read hangs is left behind."""
+        """End the threads without waiting for one whose read hangs."""
         self._threads.stop()

@@ -1,4 +1,4 @@
-"""How far the projection has come, asked for twice a second, apart from the thread that reads the log."""
+"""Polls the offsets that the projection has reached, twice a second, outside the thread that reads the log."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ _log = get_logger("api.queries.projection_poll")
 
 
 class ProjectionPoll:
-    """Starts the follower once the projection has said where it is, or has not answered in time, and keeps it told.
+    """Starts the follower when the projection's offsets are known or a read has timed out; then keeps them current.
 
-    Runs on the event loop that everything else of the worker runs on.
+    It runs on the worker's event loop.
     """
 
     def __init__(self, follower: KafkaLogFollower, projection: BoundedProjection, ends: EndOffsets) -> None:
@@ -31,18 +31,18 @@ class ProjectionPoll:
         self._checked = False
 
     async def run(self) -> None:
-        """Poll until cancelled. Anything unexpected ends the follower, so that health sees it."""
+        """Poll until cancelled. An unexpected error ends the follower, so that health reports it."""
         try:
             await self._poll()
             self._follower.start()
             while True:
                 await asyncio.sleep(_EVERY_S)
                 await self._poll()
-        except Exception as error:  # noqa: BLE001 - a task that dies unseen would leave old offsets in place
+        except Exception as error:  # noqa: BLE001 - otherwise the task would end unnoticed, and the offsets stay old
             self._follower.give_up(error)
 
     async def refresh(self) -> None:
-        """Ask now, and tell the follower. Raises `OrchestratorError` where there is no usable projection."""
+        """Read the offsets now for the follower. Raises `OrchestratorError` without a usable projection."""
         try:
             offsets = await self._projection.offsets()
         except ProjectionEmpty:
@@ -62,7 +62,7 @@ class ProjectionPoll:
             self._follower.projection_error = None
 
     async def _require_not_ahead(self, offsets: Mapping[LogPartition, int]) -> None:
-        """Make up for the check that a start without the projection's offsets had to leave out."""
+        """Run the check that a start without the projection's offsets had to skip."""
         if self._checked or not self._follower.started_without_projection:
             return
         for partition, offset in offsets.items():

@@ -11,22 +11,22 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @service_routes.get("/healthz")
 async def healthz(request: Request) -> Response:
-    """Tell whether the whole is well: 200 with the original's body, or 503 with reasons."""
+    """Return the health of the whole product: 200 with the original's body, or 503 with reasons."""
     report = services_of(request).health.report()
-    return JSONResponse(report.body(), status_code=200 if report.well else 503, headers=_NO_STORE)
+    return JSONResponse(report.body(), status_code=200 if report.healthy else 503, headers=_NO_STORE)
 
 
 @service_routes.get("/livez")
 async def livez(request: Request) -> Response:
-    """Tell whether this process should go on: 503 where it cannot follow the log any more."""
+    """Return the liveness of this process: 503 if it can no longer follow the Kafka log."""
     error = services_of(request).follower.error
-    return _told([] if error is None else [f"The log is not followed any more: {error}"])
+    return _response([] if error is None else [f"The Kafka log is no longer followed: {error}"])
 
 
 @service_routes.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Tell whether this process accepts registrations."""
-    return _told(services_of(request).health.follower_reasons())
+    """Return the readiness of this process: 200 if it accepts registrations."""
+    return _response(services_of(request).health.follower_reasons())
 
 
 @service_routes.get("/metrics")
@@ -39,6 +39,6 @@ async def metrics(request: Request) -> Response:
     return Response(body, headers={"Content-Type": content_type, **_NO_STORE})
 
 
-def _told(reasons: list[str]) -> JSONResponse:
+def _response(reasons: list[str]) -> JSONResponse:
     body = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok"}
     return JSONResponse(body, status_code=503 if reasons else 200, headers=_NO_STORE)

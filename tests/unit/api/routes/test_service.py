@@ -142,7 +142,7 @@ async def test_where_nothing_is_heard_no_process_is_called_missing() -> None:
         await answers(api.client, "/healthz", 200)
         api.services.health._silence_s = -1.0
         (reason,) = await reasons(api)
-        assert reason.startswith("api: no process, this one included, has been heard of")
+        assert reason.startswith("api: no process, including this one, has reported for")
 
 
 async def test_a_damaged_report_is_passed_over() -> None:
