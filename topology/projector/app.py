@@ -28,7 +28,7 @@ from topology.topics.partition_watch import PartitionWatch
 
 INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 COMMIT_INTERVAL_S = 0.2
-"""Seconds between transactions of the database: how old a read can be."""
+"""Seconds between transactions of the database, and so the age of what a read returns."""
 
 
 def run(settings: Settings) -> int:
@@ -38,7 +38,9 @@ def run(settings: Settings) -> int:
 
 def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
-    engine = open_engine(settings.projection_url)  # first: a wrong URL is told whether or not the cluster answers
+    engine = open_engine(
+        settings.projection_url
+    )  # first, so that a wrong URL is reported even if the cluster does not answer
     try:
         for warning in provisioning.check(settings, outputs=False):
             process.log.warning("topic_differs", difference=warning)
@@ -95,7 +97,7 @@ def build(
     metrics: Metrics,
     health: ProcessHealth,
 ) -> None:
-    """Lay out the dataframes: each of `topics`, real names, into `sink`."""
+    """Connect each of `topics`, given by real names, to `sink`."""
     for name, topic in topics.items():
         source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
         frame = application.dataframe(source)
@@ -114,7 +116,7 @@ def _counter(name: str, topic: Topic, metrics: Metrics, health: ProcessHealth) -
 
 
 def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
-    """Return what is told of each transaction: metrics, and a log line for everything that should not be."""
+    """Return a function that counts each transaction and logs chain breaks and unreadable records."""
     log = get_logger(__name__)
 
     def observe(applied: Applied, seconds: float) -> None:

@@ -1,9 +1,9 @@
-"""The router: a stateless stream application that gives every batch one log.
+"""The router: a stateless stream application that writes the events of every batch to one inbox partition.
 
 Peers send without keys and in several wire eras. The router reads every input as raw bytes, normalises it into a
 canonical event keyed by batch_id, and sends what it cannot read to the dead letters. At least once, with an idempotent
-producer: `decide` absorbs repeats. Each input is a dataframe of its own: joining them with `concat` would put the
-application on buffered, time-aligned polling.
+producer: `decide` absorbs repeats. Each input is a dataframe of its own: joining them with `concat` would switch
+the application to buffered, time-aligned polling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 
 COMMIT_INTERVAL_S = 0.5
-"""Outputs go out at once; a commit only bounds what is repeated after a crash."""
+"""Seconds between commits. Outputs are sent at once; a commit only bounds what is repeated after a crash."""
 _NO_HEADERS: Mapping[str, bytes] = {}
 
 Headers = Sequence[tuple[str, bytes | None]] | None
@@ -82,7 +82,7 @@ def router_options(settings: Settings, inputs: Mapping[str, int], health: Proces
 
     The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
     session gets the assignment that it had, whatever it subscribes to: a topic that has appeared since would not be
-    read, and nothing would tell.
+    read, and no error would show it.
     """
     limits = settings.limits()
     options = application_options(
@@ -108,7 +108,7 @@ def build(
     metrics: Metrics,
     health: ProcessHealth,
 ) -> None:
-    """Lay out the dataframes: each of `inputs` through `transform` to the inbox or the dead letters."""
+    """Connect each of `inputs` through `transform` to the inbox or the dead letters."""
     outputs = {
         topic: application.topic(table.name(topic), value_serializer=_Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
@@ -149,7 +149,7 @@ def _step(
 
 
 class _Payload(Serializer):
-    """Publishes the bytes of an `OutgoingRecord`; None, a record without a value, passes too."""
+    """Returns the bytes of an `OutgoingRecord` unchanged; None for a record without a value."""
 
     def __call__(self, value: OutgoingRecord, ctx: object) -> bytes:  # noqa: ARG002
         return value.value  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The common way to build a stream application, with the settings that were found to work."""
+"""The base of every stream application: the library's application with guards, a watchdog and checked messages."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,24 +22,24 @@ from topology.stream.guards import offset_out_of_range, topic_gone, unusable_sta
 from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 
 COMMIT_LIMIT_S = 10.0
-"""Patience with a commit. The coordinator aborts a transaction of that age, so that nothing is gained by waiting."""
+"""Seconds that a commit may take. The coordinator aborts a transaction of that age, so a longer wait is useless."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
 
 class AssignmentGuard(Protocol):
-    """Looks at an assignment before the library acts on it; raises to leave."""
+    """Checks an assignment before the library acts on it; an error that it raises ends the process."""
 
     def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        """See that the partitions can be taken over; `consumer` is the library's."""
+        """Check that the partitions can be taken over; `consumer` is the library's."""
 
 
 class StreamApplication(Application):
     """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
 
-    `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot; `on_commit` is
-    told how many seconds each commit of a transaction took. With `silence_timeout_s` the process ends where the loop
-    hangs, or a client hears nothing from Kafka, for so long.
+    `guards` run at each assignment before anything is recovered; `leave` ends the process at once; `on_commit` is
+    called with the seconds that each commit of a transaction took. With `silence_timeout_s` the process ends if the
+    loop hangs, or a client gets no answer from Kafka, for so many seconds.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class StreamApplication(Application):
         self._liveness: StreamLiveness | None = None
         if silence_timeout_s is not None:
             self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
-            library["consumer_extra_config"] = _also_told(library["consumer_extra_config"], self._liveness)
+            library["consumer_extra_config"] = _with_liveness(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
         self._ends: dict[tuple[str, int], int] = {}
         self._fatal: KafkaError | None = None
@@ -67,13 +67,13 @@ class StreamApplication(Application):
         self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run until stopped, under watch."""
+        """Run until stopped, watched by the watchdog."""
         topic = self._dataframe_registry.consumer_topics[0].name
         with self._liveness.watching(topic) if self._liveness is not None else nullcontext():
             return super().run(*args, **kwargs)
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:
-        """Give the loop at least `seconds` for the work inside, before it counts as hanging."""
+        """Allow the loop at least `seconds` for the work inside before it counts as hanging."""
         return self._liveness.allow(seconds) if self._liveness is not None else nullcontext()
 
     def _inner_consumer(self) -> Any:
@@ -83,15 +83,15 @@ class StreamApplication(Application):
         return self._producer._producer._inner_producer  # noqa: SLF001
 
     def restored(self) -> bool:
-        """Return whether the state of every assigned partition has been read back."""
+        """Return whether the state of every assigned partition has been restored."""
         return not self._state_manager.recovery_required
 
     def _checked(self, poll: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
-        """Return `poll` with messages whose headers can be read, and with the errors that only a message reports.
+        """Return a `poll` that removes unreadable headers and raises the errors that only a message reports.
 
-        The library reads the headers of each message before anything of ours runs, so a name that is not UTF-8 would
-        end the process at the same offset again and again. Here is the one place that all messages pass. `turned` is
-        told of each call.
+        The library reads the headers of each message before any code of the product runs, so a header name that is not
+        UTF-8 would end the process at the same offset after every restart. All messages pass through `poll`. `turned`
+        is called at each call.
         """
 
         def checked(timeout: float | None = None) -> Any:
@@ -117,8 +117,8 @@ class StreamApplication(Application):
         return checked
 
     def _note_fatal_errors(self) -> None:
-        """Keep a fatal error of the consumer: it is told to a callback alone, just before the partitions are lost."""
-        report = self._consumer._user_error_cb  # noqa: SLF001 - the library takes no callback of ours
+        """Keep a fatal error of the consumer: only a callback receives it, just before the partitions are lost."""
+        report = self._consumer._user_error_cb  # noqa: SLF001 - the library accepts no other callback
 
         def note(error: KafkaError) -> None:
             if error.code() == KafkaError._FATAL:  # noqa: SLF001 - the library's public name for it
@@ -132,10 +132,10 @@ class StreamApplication(Application):
             self._leave(exit_codes.CONFIGURATION, instance_taken(error.str()))
 
     def _reached_end(self, topic: str, partition: int, end: int) -> None:
-        """Have the end of a partition committed, where what lies before it is processed and the rest no record.
+        """Commit the end offset of a partition whose records are all processed.
 
-        Transaction markers are handed to nobody, so an idle partition would keep an offset before its end for ever.
-        Once retention has passed it, that would look as if unread records were lost.
+        Consumers skip transaction markers, so the committed offset of an idle partition would stay before its end.
+        After retention has passed that offset, unread records would seem to be lost.
         """
         if end > 0 and self._ends.get((topic, partition)) != end:
             self._ends[topic, partition] = end
@@ -147,7 +147,7 @@ class StreamApplication(Application):
             self._ends.clear()
             for at in topic_partitions:
                 if at.topic not in self._topic_manager.non_changelog_topics:
-                    at.offset = OFFSET_BEGINNING  # nothing is committed there: recovery sets where to read
+                    at.offset = OFFSET_BEGINNING  # nothing is committed on a changelog: recovery sets the offset
             if topic_partitions:
                 for guard in self._guards:
                     guard(self._consumer, topic_partitions)
@@ -164,7 +164,7 @@ class StreamApplication(Application):
     def _exception_handler(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Runs first when a run ends: after a commit of unknown outcome, or behind a fence, nothing else may."""
+        """Runs first when a run ends: after an unknown commit or a fence, no further clean-up may run."""
         reason = fence_of(error)
         if reason is not None:
             if is_instance_taken(self._consumer, reason):
@@ -177,20 +177,20 @@ class StreamApplication(Application):
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
 
 
-def _also_told(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
-    """Return a consumer's properties with `liveness` told its statistics, beside whoever else is."""
-    told = consumer.get("stats_cb")
+def _with_liveness(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
+    """Return a consumer's properties in which `liveness` receives the statistics, with the callback given before."""
+    previous = consumer.get("stats_cb")
 
     def on_statistics(statistics: str) -> None:
         liveness.on_statistics(statistics)
-        if told is not None:
-            told(statistics)
+        if previous is not None:
+            previous(statistics)
 
     return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
-    """Return `commit` with a bound, and with `on_commit` told how long it took."""
+    """Return `commit` with a timeout; `on_commit` is called with the seconds that it took."""
 
     def timed(positions: Any, group: Any, timeout: float | None = None) -> None:
         started = time.perf_counter()

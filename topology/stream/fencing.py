@@ -1,4 +1,4 @@
-"""Telling that another process uses this one's name: its consumer, or its producer, was fenced off."""
+"""Detects that another process uses this one's instance name: the consumer or the producer was fenced."""
 
 import time
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 JOIN_WAIT_S = 8.0
-"""How long after its producer a process that uses the same instance joins the group, generously."""
+"""Seconds within which a process joins the group after starting its producer, at most."""
 JOIN_POLL_S = 0.5
 _FENCED = {
     KafkaError._FENCED,  # noqa: SLF001 - the library's public name for a local error
@@ -16,13 +16,13 @@ _FENCED = {
 
 
 def is_taken(error: KafkaError) -> bool:
-    """Whether a consumer has been fenced: its instance id is another process's now."""
+    """Return whether a consumer has been fenced: another process uses its instance id now."""
     fatal = error.code() == KafkaError._FATAL  # noqa: SLF001 - the library's public name for it
     return error.code() == KafkaError.FENCED_INSTANCE_ID or (fatal and "instance" in error.str().lower())
 
 
 def fence_of(error: BaseException | None) -> KafkaError | None:
-    """Return what fenced this process off, from the chain of causes of `error`."""
+    """Return the error that fenced this process, from the chain of causes of `error`."""
     seen = 0
     while error is not None and seen < 10:
         found = error.args[0] if isinstance(error, KafkaException) and error.args else None
@@ -33,10 +33,10 @@ def fence_of(error: BaseException | None) -> KafkaError | None:
 
 
 def is_instance_taken(consumer: Any, reason: KafkaError) -> bool:
-    """Tell whether another process has joined the group under this one's name.
+    """Return whether another process has joined the group under this one's instance name.
 
-    A fenced producer alone does not say so: Kafka also fences one whose transaction has timed out. The other process
-    joins a moment after its producer; a commit of what is committed already then finds out.
+    A fenced producer alone does not prove it: Kafka also fences a producer whose transaction has timed out. The other
+    process joins the group a moment after starting its producer; committing the committed offsets again detects that.
     """
     if is_taken(reason):
         return True

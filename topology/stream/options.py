@@ -16,22 +16,24 @@ SESSION_TIMEOUT_MS = 6_000
 HEARTBEAT_INTERVAL_MS = 2_000
 TRANSACTION_TIMEOUT_MS = 10_000
 POLL_TIMEOUT_S = 0.02
-"""Patience with an empty input: a longer one holds the last event's commit back."""
+"""Seconds that a poll of an empty input waits; a longer wait delays the commit of the last event."""
 FETCH_WAIT_MS = 100
-"""How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
-two questions for each partition."""
+"""Milliseconds that a broker holds an empty fetch. Every other request on that connection waits behind it; an
+assignment makes two requests for each partition."""
 LINGER_MS = 5
-"""Of what is visible as soon as it is written."""
+"""linger.ms of the non-transactional producers."""
 TRANSACTION_LINGER_MS = 50
-"""Of what a commit makes visible, where that does not come earlier."""
+"""Longest linger.ms of the transactional producer; the commit interval is used if it is shorter."""
 QUEUED_RECORDS = 1_000
-"""Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
+"""Records that are read ahead on each partition. A rebalance drops them, and they take memory."""
 FETCH_BACKOFF_MS = 20
-"""Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
+"""Milliseconds between fetches of a partition whose queue is full. With the default of 1 s so small a queue runs empty
+at 1,400 records/s."""
 BATCH_BYTES = 262_144
-"""Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
+"""batch.size in bytes. Smaller batches cost CPU time in librdkafka's threads; larger ones gain nothing."""
 DELIVERY_TIMEOUT_MS = 10_000
-"""Patience with a write outside transactions; then the process ends, and the next one reads the input again."""
+"""Milliseconds that a write outside transactions may take; then the process ends, and the next one reads the input
+again."""
 
 
 def application_options(
@@ -47,30 +49,30 @@ def application_options(
     """Return the library's arguments for one stream application, all but its state directory.
 
     Args:
-        settings: of the process.
+        settings: settings of the process.
         group: consumer group; with the instance it names the member and its transactions.
-        guarantee: `exactly-once` for what keeps state, `at-least-once` where repeats are absorbed behind it.
+        guarantee: `exactly-once` for a process with state, `at-least-once` if its consumers absorb repeats.
         largest_record: bytes of the largest record that is written, headers included.
         smallest_limit: smallest record batch that a destination takes, in bytes; batches stay below it.
         commit_interval_s: seconds between commits; under exactly-once the latency of outputs.
-        health: told the consumer's statistics.
+        health: receives the consumer's statistics.
     """
     connection, extra = _split(settings.kafka())
     member = f"{group}-{settings.instance}"
     return {
         "broker_address": connection,
         "consumer_group": group,
-        # An offset that is not there is lost input: that is for a person. First offsets are set by the guards.
+        # A missing offset is lost input, on which a person must decide. First offsets are set by the guards.
         "auto_offset_reset": "error",
         "auto_create_topics": False,
-        # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
+        # A committed offset that retention has passed is lost input: a person must decide, and no state is deleted.
         "auto_recover_from_source_offset_out_of_range": False,
         "processing_guarantee": guarantee,
         "commit_interval": commit_interval_s,
-        "broker_availability_timeout": 0,  # the watchdog looks after that
+        "broker_availability_timeout": 0,  # the watchdog checks availability
         "consumer_poll_timeout": POLL_TIMEOUT_S,
         "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
-        "loglevel": None,  # the library's loggers go the way of the process's own
+        "loglevel": None,  # the library's loggers use the handlers of the process
         "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
         | extra,
         "consumer_extra_config": _consumer(member, health) | extra,
@@ -93,7 +95,7 @@ def _producer(
         # Stable, so that a restart ends the dead process's transaction at once.
         config["transactional.id"] = member
         config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
-        # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
+        # Records are not read before the commit, whose flush ends the wait; lingering makes fewer requests.
         config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
     else:
         config["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
@@ -118,7 +120,7 @@ def _consumer(member: str, health: ProcessHealth | None) -> dict[str, Any]:
 
 
 def _split(kafka: Mapping[str, Any]) -> tuple[ConnectionConfig, dict[str, Any]]:
-    """Return what the library calls the connection, and the properties that it wants apart from it."""
+    """Return the library's connection settings, and the remaining properties, which it takes separately."""
     fields = set(ConnectionConfig.model_fields) | {"sasl_mechanisms"}
     extra = {name: value for name, value in kafka.items() if name.replace(".", "_") not in fields}
     return ConnectionConfig.from_librdkafka_dict(dict(kafka), ignore_extras=True), extra
