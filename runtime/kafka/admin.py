@@ -1,4 +1,4 @@
-"""What the product asks a Kafka cluster about itself, and creates there, beside reading and writing records."""
+"""Administration of a Kafka cluster: ids, partitions, settings and offsets of topics, and their creation."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
 
 CREATE_TIMEOUT_S = 15.0
-"""Patience with the creation of topics."""
+"""Seconds that the creation of topics may take."""
 
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""
@@ -24,38 +24,38 @@ _Answer = TypeVar("_Answer")
 
 
 class ClusterFacts(Protocol):
-    """Facts about a cluster. Every method raises `BrokerError` where the cluster does not answer."""
+    """Facts about a cluster. Every method raises `BrokerError` if the cluster does not answer."""
 
     def cluster_id(self) -> str:
         """Return the id that the cluster was formatted with."""
 
     def topic_id(self, topic: str) -> str:
-        """Return the id of a topic: another one after it was deleted and created again."""
+        """Return the id of a topic; it changes when the topic is deleted and created again."""
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the id of each topic; topics that are not there are left out."""
+        """Return the id of each topic; missing topics are left out."""
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return how many partitions each topic has; topics that are not there are left out."""
+        """Return how many partitions each topic has; missing topics are left out."""
 
     def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Return the offset of the first record that is still there; the end where there is none."""
+        """Return the offset of the first record that retention has kept; the end offset if there is none."""
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Return the largest record batch that each topic takes, in bytes."""
+        """Return the largest record batch that each topic accepts, in bytes."""
 
     def log_ends(self, partitions: Sequence[Partition], *, committed: bool) -> dict[Partition, int]:
         """Return the offset after the last record: of all records, or of those that are committed or aborted."""
 
 
 class KafkaAdmin:
-    """A `ClusterFacts` asked through an admin client; objects for the same cluster share one client.
+    """`ClusterFacts` through an admin client; objects for the same cluster share one client.
 
-    After a question without an answer a new client takes its place: librdkafka can lose its brokers for good while
-    they freeze, and only a new client finds them again.
+    After an unanswered request the client is replaced: librdkafka can lose its brokers for ever while they freeze, and
+    only a new client reconnects.
 
-    Methods raise `BrokerError` where the cluster does not answer, and `TopicError` where it refuses what was asked of
-    a topic. They may be called from any thread. `client` is an admin client to ask in place of the shared one.
+    Methods raise `BrokerError` if the cluster does not answer, and `TopicError` if it refuses a request about a topic.
+    They may be called from any thread. `client` is an admin client to use instead of the shared one.
     """
 
     def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
@@ -68,7 +68,7 @@ class KafkaAdmin:
         return self._shared.client if self._given is None else self._given
 
     def require_reachable(self, within_s: float) -> None:
-        """Raise `BrokerError` where no broker answers within that many seconds."""
+        """Raise `BrokerError` if no broker answers within `within_s` seconds."""
         try:
             self._admin.list_topics(timeout=within_s)
         except KafkaException as error:
@@ -93,7 +93,7 @@ class KafkaAdmin:
         return str(self._answer(ask, f"the description of topic {topic}", topic).topic_id)
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the id of each topic; topics that are not there are left out."""
+        """Return the id of each topic; missing topics are left out."""
         names = sorted(set(topics))
 
         def ask() -> dict[str, str]:
@@ -104,12 +104,12 @@ class KafkaAdmin:
         return self._answer(ask, f"the descriptions of {_named(names)}") if names else {}
 
     def partition_counts(self, topics: Iterable[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, int]:
-        """Return how many partitions each topic has; topics that are not there are left out."""
+        """Return how many partitions each topic has; missing topics are left out."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=timeout_s), "the list of its topics")
         return {topic: len(listed.topics[topic].partitions) for topic in topics if topic in listed.topics}
 
     def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return the replicas of each topic's partition that has the fewest; topics that are not there are left out."""
+        """Return the replicas of each topic's partition that has the fewest; missing topics are left out."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
         return {
             topic: min(len(one.replicas) for one in listed.topics[topic].partitions.values())
@@ -118,7 +118,7 @@ class KafkaAdmin:
         }
 
     def default_replicas(self) -> int | None:
-        """Return how many replicas the cluster gives a topic; None where this client may not know."""
+        """Return the default number of replicas of a topic; None if this client may not read it."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its brokers")
         broker = ConfigResource(ResourceType.BROKER, str(next(iter(listed.brokers))))
         try:
@@ -143,7 +143,7 @@ class KafkaAdmin:
         return self._answer(ask, f"the settings of {_named(topics)}", _named(topics))
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Return the largest record batch that each topic takes, in bytes."""
+        """Return the largest record batch that each topic accepts, in bytes."""
         return {topic: int(config["max.message.bytes"]) for topic, config in self.topic_configs(topics).items()}
 
     def create_topics(
@@ -151,7 +151,7 @@ class KafkaAdmin:
     ) -> None:
         """Create topics as they are specified, own ones with the settings `own` too.
 
-        A topic that is there by now stays as it is. A `replication` of -1 leaves it to the cluster.
+        A topic that exists already is not changed. A `replication` of -1 means the cluster's default.
         """
         new = [
             NewTopic(
@@ -182,7 +182,7 @@ class KafkaAdmin:
         return self._offsets(partitions, OffsetSpec.latest(), committed=committed)
 
     def offsets_since(self, partitions: Sequence[Partition], time_ms: int) -> dict[Partition, int]:
-        """Return the first offset of each partition with a timestamp of `time_ms` or later; -1 where there is none."""
+        """Return the first offset of each partition with a timestamp of `time_ms` or later; -1 if there is none."""
         return self._offsets(partitions, OffsetSpec.for_timestamp(time_ms))
 
     async def log_end(self, partition: Partition, *, timeout_s: float) -> int:
@@ -194,7 +194,7 @@ class KafkaAdmin:
             try:
                 return int((await asyncio.wrap_future(asked[at])).offset)
             except KafkaException as error:
-                if not _passing(error, deadline):
+                if not _is_transient(error, deadline):
                     raise self._failure(error, f"the end of topic {at.topic}", at.topic) from error
             await asyncio.sleep(_RETRY_S)
 
@@ -214,13 +214,13 @@ class KafkaAdmin:
         return self._answer(ask, f"offsets of {topics}", topics)
 
     def _answer(self, ask: Callable[[], _Answer], asked: str, topic: str = "") -> _Answer:
-        """Ask, again and again while a partition gets another leader."""
+        """Send a request, with retries while a partition gets another leader."""
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
         while True:
             try:
                 return ask()
             except KafkaException as error:
-                if not _passing(error, deadline):
+                if not _is_transient(error, deadline):
                     raise self._failure(error, asked, topic) from error
             time.sleep(_RETRY_S)
 
@@ -232,7 +232,7 @@ class KafkaAdmin:
 
 
 def _unless_missing(future: Any) -> Any:
-    """Return what a description of a topic says; None where there is no such topic."""
+    """Return the description of a topic; None if there is no such topic."""
     try:
         return future.result()
     except KafkaException as error:
@@ -241,8 +241,8 @@ def _unless_missing(future: Any) -> Any:
         raise
 
 
-def _passing(error: KafkaException, deadline: float) -> bool:
-    """Whether a partition is just getting another leader, and there is time to ask again."""
+def _is_transient(error: KafkaException, deadline: float) -> bool:
+    """Return whether a partition is just getting another leader, and there is time for a retry."""
     return error.args[0].code() in LEADER_MOVES and time.monotonic() < deadline
 
 
