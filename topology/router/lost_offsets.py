@@ -76,8 +76,8 @@ def _lost(at: Partition, state: PartitionState, known: KnownTopic | None) -> Los
         return LostOffset(topic=topic, partition=partition, loss="retention", what=what)
     if committed > end:
         what = (
-            f"the committed offset {committed} lies after the end {end}: the topic was deleted and created again, or has "
-            f"lost records; {left} are unread."
+            f"the committed offset {committed} lies after the end {end}: the topic was deleted and created again, or "
+            f"has lost records; {left} are unread."
         )
         return LostOffset(topic=topic, partition=partition, loss="truncated", what=what)
     return None

@@ -86,7 +86,7 @@ class InputOffsets:
         return self._lost(committed, known) if started else []
 
     def resume(self, start: str) -> dict[Partition, int]:
-        """Commit the offsets of `start` (`earliest`, `latest`, ISO 8601) on partitions whose offsets are no longer valid.
+        """Commit offsets for `start` (`earliest`, `latest`, ISO 8601) on partitions whose offsets are no longer valid.
 
         Returns the new offset of each of them. The group must have no members.
 

@@ -95,7 +95,7 @@ class RecordTransform:
             key=None,
             first=first,
             code=error.code,
-            reason=f"Too large for the dead letter topic, so only the input topic has its key and value. "
+            reason=f"Too large for the dead letter topic, so its key and value are only where it was first read. "
             f"{error.message}",
             request_id=request_id,
             wrapped=wrapped,
