@@ -94,7 +94,7 @@ def test_a_whole_log_is_sound(kafka: Kafka) -> None:
         ),
         (lambda log: log[Topic.HISTORY][1].update(disposition="applied"), "is applied yet goes from version 0 to 0"),
         (lambda log: log[Topic.HISTORY][1].update(version=1), "is stale yet goes from version 0 to 1"),
-        (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e1"}), "e1 is there 2 times"),
+        (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e1"}), "e1 exists 2 times"),
         (lambda log: log[Topic.SPELLCHECK_COMMAND].clear(), "e1 does not exist"),
         (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e2"}), "e2 is in no history"),
         (

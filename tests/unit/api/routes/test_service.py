@@ -73,11 +73,11 @@ async def test_defect_41_health_sees_each_kind_of_process_that_is_not_there(proc
 
 @pytest.mark.parametrize("process", PROCESSES)
 async def test_defect_41_health_sees_each_process_that_is_unassigned_behind_or_not_ready(process: str) -> None:
-    problem = ProcessProblem("ORC-PROCESS-NOT-READY", "Local state is being read back.")
+    problem = ProcessProblem("ORC-PROCESS-NOT-READY", "Local state is being restored.")
     kinds: dict[tuple[str, str], dict[str, Any]] = {
         ("ORC-PROCESS-NOT-READY", "no partitions are assigned"): {"partitions": 0},
         ("ORC-PROCESS-BEHIND", "45 s behind"): {"lag_s": 45.0},
-        ("ORC-PROCESS-NOT-READY", "being read back"): {"restored": False, "problems": (problem,)},
+        ("ORC-PROCESS-NOT-READY", "being restored"): {"restored": False, "problems": (problem,)},
     }
     async with world(max_lag_s=30) as api:
         for (code, words), facts in kinds.items():
