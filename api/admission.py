@@ -1,6 +1,6 @@
-"""What is settled about a request before it is routed: its path, its headers, and whether there is room for it.
+"""Admission of a request before routing: its path and headers are checked, and the number of requests is bounded.
 
-HEAD is answered on every route as GET is, without the body.
+HEAD is answered on every route like GET, without the body.
 """
 
 from fastapi import Request
@@ -12,11 +12,11 @@ from api.paths import routing_path
 from schemas.errors import Code
 
 _ALWAYS = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
-"""Answered whatever the load: they tell about it."""
+"""Paths that are answered under any load: they report the service's health."""
 
 
 class AdmissionMiddleware:
-    """ASGI middleware between the metrics and the routes; bounds how many requests are under way at once."""
+    """ASGI middleware between the metrics and the routes; bounds the number of concurrent requests."""
 
     def __init__(self, app: ASGIApp, max_requests: int) -> None:
         self._app = app
@@ -61,9 +61,9 @@ def _without_body(send: Send) -> Send:
 
 
 class Room:
-    """Counts what is under way, up to a limit; for one event loop.
+    """Counts requests in progress, up to a limit. Use it on one event loop only.
 
-    `what` is counted, in the plural; `setting` names the limit to the operator.
+    `what` names them in messages, in the plural; `setting` is the name of the setting that holds the limit.
     """
 
     def __init__(self, limit: int, what: str, setting: str) -> None:
@@ -73,7 +73,7 @@ class Room:
         self._taken = 0
 
     def enter(self) -> None:
-        """Take a place. Raises `Problem` 503 where there is none; otherwise `leave` must follow."""
+        """Count one more. Raises `Problem` 503 at the limit; otherwise the caller must call `leave`."""
         if self._taken >= self._limit:
             raise Problem(
                 503,
@@ -87,7 +87,7 @@ class Room:
         self._taken += 1
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Count one less."""
         self._taken -= 1
 
     def __enter__(self) -> None:

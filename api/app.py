@@ -33,36 +33,36 @@ _QUERY_TIMEOUT_S = 5.0
 
 def create_app(
     settings: Settings,
-    make_parts: MakeResources = open_resources,
+    make_resources: MakeResources = open_resources,
     *,
     on_failure: Callable[[Exception], None] = lambda _: None,
 ) -> FastAPI:
-    """Return the application. `on_failure` is called when the worker cannot follow the log any more."""
+    """Return the application. `on_failure` is called when the worker can no longer follow the Kafka log."""
     settings = api_settings(settings)
     metrics = ApiMetrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with make_parts(settings) as parts:
-            projection = BoundedProjection(parts.projection, timeout_s=settings.projection_timeout_s)
-            services, poll = _services(settings, parts, projection, metrics, on_failure)
+        async with make_resources(settings) as resources:
+            projection = BoundedProjection(resources.projection, timeout_s=settings.projection_timeout_s)
+            services, poll = _services(settings, resources, projection, metrics, on_failure)
             app.state.services = services
             tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
             try:
-                with parts.reporting(services.health.own_report):
+                with resources.reporting(services.health.own_report):
                     yield
             finally:
                 for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
-                await services.tail.stop()
+                await services.follower.stop()
                 projection.stop()
 
     app = FastAPI(
         redirect_slashes=False,
         title="Batch Orchestrator",
-        description="Registers batches of essays and tells how far they are. See docs/http.md.",
+        description="Registers batches of essays and returns their status. See docs/http.md.",
         lifespan=lifespan,
     )
     errors.install(app)
@@ -81,28 +81,28 @@ def serve(settings: Settings) -> int:
 
 def _services(
     settings: ApiSettings,
-    parts: Resources,
+    resources: Resources,
     projection: BoundedProjection,
     metrics: ApiMetrics,
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
-    tail = KafkaLogFollower(
-        parts.log,
+    follower = KafkaLogFollower(
+        resources.log,
         SnapshotCache(settings.tail_bytes),
         observe=metrics.record,
         failed=on_failure,
     )
-    poll = ProjectionPoll(tail, projection, parts.ends)
-    batches = Batches(tail, projection, poll, parts.ends, timeout_s=_QUERY_TIMEOUT_S)
+    poll = ProjectionPoll(follower, projection, resources.ends)
+    batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
     services = Services(
         settings=settings,
-        tail=tail,
+        follower=follower,
         batches=batches,
-        registering=RegistrationService(tail, batches, parts.requests, policy, settings.response_timeout_s),
+        registration=RegistrationService(follower, batches, resources.requests, policy, settings.response_timeout_s),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(
-            tail, parts.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
+            follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
         ),
         metrics=metrics,
     )

@@ -1,7 +1,7 @@
-"""Who asks. Every request carries a principal, also where nobody checks credentials yet.
+"""The principal of a request and its scopes. Credentials are not verified.
 
-On loopback a caller who names nobody is anonymous with all scopes. `X-User-ID` and `X-Org-ID` name a user and an
-organisation; that is claimed, not verified, and such a caller sees and controls its own batches alone.
+A request without identity headers is anonymous and has the scopes of the setting ANONYMOUS_SCOPES. `X-User-ID` and
+`X-Org-ID` name a user and an organisation without proof; such a caller sees and controls its own batches only.
 """
 
 from api.headers import Raw, header
@@ -12,20 +12,20 @@ from schemas.text import unusable_character
 READ = "batches:read"
 WRITE = "batches:write"
 ANY_OWNER = "batches:any-owner"
-"""Reaches batches of other owners too."""
+"""Scope that also reaches batches of other owners."""
 ALL_SCOPES = (READ, WRITE, ANY_OWNER)
-_CLAIMED_SCOPES = (READ, WRITE)
+_NAMED_SCOPES = (READ, WRITE)
 USER_HEADER = "x-user-id"
 ORGANISATION_HEADER = "x-org-id"
 _LONGEST_NAME = 255
 
 
 def principal_of(headers: Raw, anonymous_scopes: tuple[str, ...]) -> Principal:
-    """Return who asks. Raises `InvalidIdentity` for a name that is too long or has control characters."""
+    """Return the caller. Raises `InvalidIdentity` for a name that is too long or has control characters."""
     subject, organisation = _name(headers, USER_HEADER), _name(headers, ORGANISATION_HEADER)
     if not subject:
         return Principal(organisation=organisation, scopes=anonymous_scopes)
-    return Principal(subject=subject, organisation=organisation, scopes=_CLAIMED_SCOPES)
+    return Principal(subject=subject, organisation=organisation, scopes=_NAMED_SCOPES)
 
 
 def may(principal: Principal, scope: str) -> bool:
@@ -34,7 +34,7 @@ def may(principal: Principal, scope: str) -> bool:
 
 
 def may_reach(principal: Principal, owner_organisation: str, owner_subject: str) -> bool:
-    """Whether a batch of that owner is the principal's to see and control."""
+    """Whether the principal may see and control a batch of that owner."""
     if ANY_OWNER in principal.scopes:
         return True
     return (principal.organisation, principal.subject) == (owner_organisation, owner_subject)

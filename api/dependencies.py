@@ -1,4 +1,4 @@
-"""What the routes work with, made once per worker by the composition root."""
+"""The services that routes depend on, created once per worker by the composition root."""
 
 from typing import cast
 
@@ -19,25 +19,25 @@ from schemas.internal.events import Principal
 
 
 class Services(Struct, frozen=True):
-    """The parts of a worker."""
+    """The services of one worker."""
 
     settings: ApiSettings
-    tail: KafkaLogFollower
+    follower: KafkaLogFollower
     batches: Batches
-    registering: RegistrationService
+    registration: RegistrationService
     registrations: Room
-    """Bounds the registrations under way: each can hold a body of `max_input_bytes` in memory."""
+    """Bounds the registrations in progress: each can hold a body of `max_input_bytes` in memory."""
     health: ServiceHealth
     metrics: ApiMetrics
 
 
 def services_of(request: Request) -> Services:
-    """Return the parts of the worker that answers `request`."""
+    """Return the services of the worker that answers `request`."""
     return cast("Services", request.app.state.services)
 
 
 def require_principal(request: Request, scope: str) -> Principal:
-    """Return who asks. Raises `Problem` 400 for a name that cannot be, 403 where `scope` is missing."""
+    """Return the caller. Raises `Problem` 400 for an invalid identity header, 403 if `scope` is missing."""
     try:
         principal = principal_of(request.scope["headers"], services_of(request).settings.anonymous_scopes)
     except InvalidIdentity as error:

@@ -1,4 +1,4 @@
-"""Errors as clients see them: problem+json (RFC 9457) with the original's `error` and `details` beside it."""
+"""Errors as clients see them: problem+json (RFC 9457), with the original service's `error` and `details`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +17,8 @@ MEDIA_TYPE = "application/problem+json"
 class Problem(OrchestratorError):
     """Ends a request with an error.
 
-    `code` is stable (`ORC-…`, a page each in docs/errors), `next_step` says what the client can do, `error` is the
-    short text that the original sent, `details` are JSON-safe objects, `extra` are further members of the body.
+    `code` is stable (`ORC-…`, documented in docs/errors), `next_step` says what the client can do, `error` is the
+    short text that the original service sent, `details` are JSON-safe objects, `extra` are further members of the body.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Problem(OrchestratorError):
         self.extra = dict(extra or {})
 
     def body(self, instance: str) -> dict[str, Any]:
-        """Return the JSON body; `instance` is the path that was asked for."""
+        """Return the JSON body; `instance` is the requested path."""
         body: dict[str, Any] = {
             "type": f"urn:batch-orchestrator:error:{self.code}",
             "title": self.error,
@@ -58,7 +58,7 @@ class Problem(OrchestratorError):
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of `app` answered as a problem."""
+    """Register handlers that answer every error of `app` as a problem."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_parameters)
@@ -66,7 +66,7 @@ def install(app: FastAPI) -> None:
 
 
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
-    """Return the response to `request`, its correlation id echoed."""
+    """Return the response to `request`, with its correlation id."""
     correlation = getattr(request.state, "correlation_id", None)
     headers = dict(problem.headers)
     extra = {}
@@ -131,11 +131,11 @@ async def _on_parameters(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_defect(request: Request, error: Exception) -> JSONResponse:
-    del error  # logged where it was raised; its text can hold what the client must not see
+    del error  # logged where it was raised; its text may hold data that the client must not see
     problem = Problem(
         500,
         Code.INTERNAL,
-        "The service made a mistake with this request.",
+        "The service failed on this request.",
         next_step="Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
         error="Internal error",
     )

@@ -1,4 +1,4 @@
-"""Request headers as their senders meant them: UTF-8, each given once."""
+"""Request headers: each must be UTF-8 and given at most once."""
 
 from collections.abc import Iterable
 
@@ -7,17 +7,17 @@ from schemas.errors import Code
 from schemas.text import unusable_character
 
 Raw = Iterable[tuple[bytes, bytes]]
-"""Headers as ASGI has them: names in lower case."""
+"""Headers in ASGI form, with names in lower case."""
 
 SINGLE = ("x-user-id", "x-org-id", "idempotency-key", "x-correlation-id", "content-type", "content-encoding")
-"""Headers of which two could contradict each other."""
+"""Headers that must not be repeated, because two values could contradict each other."""
 
 
 def header(raw: Raw, name: str) -> str | None:
-    """Return the text of a header, None where it is absent.
+    """Return the text of a header; None if it is absent.
 
     Raises:
-        Problem: 400 `ORC-HEADER-REPEATED` where it is given twice; 400 `ORC-HEADER` where it is not UTF-8 or holds a
+        Problem: 400 `ORC-HEADER-REPEATED` if it is given twice; 400 `ORC-HEADER` if it is not UTF-8 or holds a
             control character.
     """
     found = [value for given, value in raw if given == name.encode()]
@@ -42,7 +42,7 @@ def header(raw: Raw, name: str) -> str | None:
 
 
 def check_headers(raw: Raw) -> None:
-    """Raise `Problem` where a header that the service reads is given twice or cannot be read."""
+    """Raise `Problem` if a header that the service reads is repeated or cannot be read."""
     given = list(raw)
     for name in SINGLE:
         header(given, name)

@@ -1,4 +1,4 @@
-"""The server's side of a connection, with a bound on the time in which a request's head must arrive."""
+"""The server side of a connection, with a timeout for the head of each request."""
 
 import asyncio
 from typing import Any, cast
@@ -7,10 +7,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 
 class BoundedHeadProtocol(H11Protocol):
-    """Closes a connection whose next request has begun, or could have, `head_timeout_s` seconds ago without its head.
+    """Closes a connection if the head of its request is incomplete after `head_timeout_s` seconds.
 
-    uvicorn waits for ever there, so that a few clients could hold every descriptor. Between two requests its own
-    `timeout_keep_alive` counts.
+    The time starts when the connection opens, and for later requests with their first byte. uvicorn has no such
+    timeout, so a few clients could hold every file descriptor. Between two requests uvicorn's own
+    `timeout_keep_alive` applies.
     """
 
     def __init__(self, *args: Any, head_timeout_s: float, **kwargs: Any) -> None:
@@ -19,12 +20,12 @@ class BoundedHeadProtocol(H11Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timeout for the first request."""
         super().connection_made(transport)
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes; the wait ends when they complete a head, and begins with those of the next one."""
+        """Take in bytes; stop the timeout when a head is complete, and start it with the bytes of the next one."""
         super().data_received(data)
         if self._in_request():
             self._end_wait()

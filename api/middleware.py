@@ -1,4 +1,4 @@
-"""What happens around every request: its correlation id, its metrics, its log line where it failed."""
+"""Middleware around every request: correlation id, metrics, and a log line for a failure."""
 
 import time
 from uuid import UUID, uuid4
@@ -16,14 +16,14 @@ _log = get_logger("api.http")
 
 
 class RequestMetricsMiddleware:
-    """ASGI middleware, outermost."""
+    """Sets the correlation id and counts the request; the outermost ASGI middleware."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and note what came of it."""
+        """Pass the request on, and record its status and duration."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -56,7 +56,7 @@ class RequestMetricsMiddleware:
 
 
 def correlation_of(header: str | None) -> str:
-    """Return the caller's correlation id where it is a UUID, else a fresh one."""
+    """Return the caller's correlation id if it is a UUID, otherwise a new one."""
     try:
         given = UUID(header or "")
     except ValueError:

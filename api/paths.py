@@ -1,4 +1,4 @@
-"""The addresses of batches, written so that every id comes through a client, a proxy and the server unchanged."""
+"""Paths of batches, encoded so that clients, proxies and the server keep every batch id unchanged."""
 
 import re
 from urllib.parse import quote, unquote_to_bytes, urlencode
@@ -11,7 +11,7 @@ _UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 def status_path(batch_id: str) -> str:
     """Return the path of a batch's status, percent-encoded.
 
-    Clients resolve the segments `.` and `..` away, encoded or not, so these two ids stand in the query.
+    Clients remove the segments `.` and `..`, encoded or not, so these two ids go into the query.
     """
     if batch_id in {".", ".."}:
         return f"{BATCHES}/status?{urlencode({'batch_id': batch_id})}"
@@ -19,12 +19,12 @@ def status_path(batch_id: str) -> str:
 
 
 def decode_segment(segment: str) -> str:
-    """Return what a percent-encoded segment of a path means. Raises `UnicodeDecodeError` where that is not UTF-8."""
+    """Return a percent-decoded path segment. Raises `UnicodeDecodeError` if it is not UTF-8."""
     return unquote_to_bytes(segment.encode("ascii")).decode()
 
 
 def routing_path(raw_path: bytes) -> str:
-    """Return the path to route by: still percent-encoded, so that an encoded slash separates nothing.
+    """Return the path for routing: still percent-encoded, so that an encoded slash is no separator.
 
     Characters that need no encoding are decoded (RFC 3986, section 6.2.2.2), bytes outside ASCII are encoded, and one
     slash at the end is dropped.

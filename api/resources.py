@@ -1,12 +1,13 @@
-"""The worker's doors to the outside: Kafka and the projection database. Tests put fakes in their place."""
+"""The external resources of a worker: Kafka and the projection database. Tests replace them by fakes."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 
 from msgspec import Struct
 
-from api.kafka_log.consumer import KafkaLog, KafkaLogConsumer
+from api.kafka_log.consumer import KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
+from api.kafka_log.kafka_log import KafkaLog
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.projection import DatabaseProjection, ProjectionQueries
 from api.settings import ApiSettings
@@ -18,16 +19,16 @@ from state.projection import Identity
 
 
 class Resources(Struct, frozen=True):
-    """What a worker reads and writes."""
+    """The clients through which a worker reads and writes."""
 
     log: Callable[[], KafkaLog]
     requests: RequestLog
     ends: EndOffsets
     projection: ProjectionQueries
     health: ProcessHealth
-    """What the reading of the log tells about this process."""
+    """Health of this process, from the statistics of the consumer that reads the Kafka log."""
     reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
-    """Reports this process on the topic of the processes, as the given function sees it, until it is left."""
+    """Returns a context manager that reports this process on the processes topic, as the given function states it."""
 
 
 MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
@@ -35,10 +36,10 @@ MakeResources = Callable[[ApiSettings], AbstractAsyncContextManager[Resources]]
 
 @asynccontextmanager
 async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
-    """Open the cluster and the database that the settings name; nothing is asked of them yet."""
+    """Create the clients of the cluster and the database that the settings name; none connects yet."""
     topics, kafka = settings.topics(), settings.kafka()
     cluster = KafkaAdmin(kafka)
-    silence_s = settings.kafka_silence_timeout_s / 2  # new clients come early enough for whoever waits for an answer
+    silence_s = settings.kafka_silence_timeout_s / 2  # a new client must come before the callers' timeouts
     requests = KafkaRequestLog(
         kafka,
         topics.name(Topic.REQUESTS),
@@ -74,5 +75,5 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
 
 
 def _identity(cluster: KafkaAdmin, inbox: str) -> Identity:
-    """Return whose events a projection of this cluster holds."""
+    """Return the cluster and inbox whose events the projection must hold."""
     return Identity(cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox))

@@ -1,4 +1,4 @@
-"""Serving the application with uvicorn: one worker in this process, or several in processes of their own."""
+"""Serving the application with uvicorn: one worker in this process, or several child processes."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ _BACKLOG = 2048
 
 
 class _QuietServer(Server):
-    """Leaves signals to the process around it, which turns them into a stop."""
+    """Sets no signal handlers, because `runtime.shutdown` handles signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -39,7 +39,7 @@ class _QuietServer(Server):
 
 
 class CreateApp(Protocol):
-    """Makes the application of one worker."""
+    """Creates the application of one worker."""
 
     def __call__(self, settings: ApiSettings, *, on_failure: Callable[[Exception], None]) -> FastAPI:
         """Return the application; `on_failure` is called when the worker cannot go on."""
@@ -64,7 +64,7 @@ def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> Non
 
 
 def _check(settings: ApiSettings) -> None:
-    """Fail now, with a clear message, where the worker could only wait: no cluster, no topics, no such database."""
+    """Fail with a clear message if the cluster, a topic or the database is missing; a worker would only wait."""
     open_engine(settings.projection_url).dispose()
     log = KafkaLogConsumer(settings.kafka(), settings.topics(), settings.max_dead_letter_bytes)
     try:
@@ -82,7 +82,7 @@ def _listening(settings: ApiSettings) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             f"The port cannot be opened at {shown_address(settings.host, settings.port)}: {error.strerror or error}.",
-            next_step="Set PORT (and HOST) to a free one, or end what holds it.",
+            next_step="Set PORT (and HOST) to a free address, or end the process that uses it.",
             code=Code.PORT,
         ) from error
 
@@ -113,9 +113,9 @@ def _run_one(settings: ApiSettings, create_app: CreateApp, process: Process, lis
         stop()
 
     server = _QuietServer(_config(settings, create_app(settings, on_failure=fail)))
-    process.stopping.runs(stop)
+    process.shutdown.runs(stop)
     server.run(sockets=[listener])
-    if not server.started and not process.stopping.asked.is_set():
+    if not server.started and not process.shutdown.asked.is_set():
         raise OrchestratorError(
             "The api did not start.", next_step="Read the traceback in the log above, and report it."
         )
@@ -126,14 +126,14 @@ def _run_several(settings: ApiSettings, create_app: CreateApp, process: Process,
         os.environ[MULTIPROCESS_VARIABLE] = directory
         try:
             workers = Multiprocess(_config(settings, partial(_worker, settings, create_app)), [listener])
-            process.stopping.runs(workers.should_exit.set)
+            process.shutdown.runs(workers.should_exit.set)
             workers.run()
         finally:
             del os.environ[MULTIPROCESS_VARIABLE]
 
 
 def _worker(settings: ApiSettings, create_app: CreateApp) -> FastAPI:
-    """Make the application in a process of its own; where it cannot go on, the parent starts another."""
+    """Create the application in a child process; if it cannot go on, the parent starts another one."""
     configure_logging(settings, "api")
     Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
@@ -145,7 +145,7 @@ def _worker(settings: ApiSettings, create_app: CreateApp) -> FastAPI:
 
 
 def _end_with_parent() -> None:
-    """Stop in order when the parent was killed: the next one needs the port."""
+    """Stop in order if the parent was killed, because the next parent needs the port."""
     parent = parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Settings of the api process, beside those that every process shares."""
+"""Settings of the api process, in addition to those that all processes share."""
 
 from pydantic import Field
 
@@ -10,41 +10,42 @@ MIB = 1_048_576
 
 
 class ApiSettings(Settings):
-    """Settings of the api. Units stand in the names."""
+    """Settings of the api. Names end with the unit."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. The default takes calls from this machine alone; `0.0.0.0` opens it to the network."""
+    """Address to listen on. The default accepts calls from this machine; `0.0.0.0` opens it to the network."""
     port: int = Field(default=5000, ge=0, le=65535)
     web_concurrency: int = Field(default=1, ge=1)
-    """Worker processes; each follows the log by itself, and all answer alike."""
+    """Number of worker processes; each follows the Kafka log by itself, and all give the same answers."""
     graceful_timeout_s: int = Field(default=5, ge=0, le=7)
-    """How long requests under way may take to end at a stop; whoever waits longer is told to come back."""
+    """Seconds that requests in progress may take to end at a stop; later ones are answered with 503."""
     keep_alive_timeout_s: int = Field(default=75, ge=0)
-    """Longer than clients keep idle connections, or a request can meet a connection that is just being closed."""
+    """Seconds that an idle connection stays open. It must exceed the clients' own timeout, or a request can arrive on a
+    connection that is being closed."""
 
     max_concurrent_requests: int = Field(default=2_000, ge=1)
-    """Requests under way in one worker, those that wait for a status among them; more are told to come back."""
+    """Concurrent requests of one worker, including those that wait for a status; further ones are answered with 503."""
     max_concurrent_registrations: int = Field(default=256, ge=1)
-    """Registrations under way in one worker: each can hold a body of `max_input_bytes` in memory."""
+    """Concurrent registrations of one worker: each can hold a body of `max_input_bytes` in memory."""
     body_timeout_s: float = Field(default=30, gt=0)
-    """How long a client may take to send a request's head, and then its body."""
+    """Seconds that a client may take to send a request's head, and again for its body."""
     response_timeout_s: float = Field(default=15.0, gt=0)
-    """How long a registration waits for its answer, writing included, before it is told to come back."""
+    """Seconds that a registration waits for its answer, including the write, before it is answered with 503."""
     write_timeout_s: float = Field(default=8.0, gt=0)
-    """How long Kafka may take to acknowledge a request."""
+    """Seconds that Kafka may take to acknowledge a request."""
     max_wait_s: float = Field(default=60.0, ge=0)
-    """Upper bound of `wait=` on a status."""
+    """Upper bound, in seconds, of `wait=` on a status."""
     anonymous_scopes: tuple[str, ...] = ALL_SCOPES
-    """What a caller may do who names nobody. Empty: every caller must name a user."""
+    """Scopes of a caller without identity headers. Empty: every caller must name a user."""
 
     projection_timeout_s: float = Field(default=2.0, gt=0)
-    """How long the projection database may take for one read, before the answer does without it or is 503."""
+    """Seconds that one read of the projection database may take; then the answer is made without it, or is 503."""
     tail_bytes: int = Field(default=256 * MIB, ge=MIB)
-    """Memory for snapshots that the projection has not passed yet."""
+    """Bytes of memory for snapshots that the projection has not applied yet."""
 
     @property
     def open_to_network(self) -> bool:
-        """Whether callers from other machines can reach it."""
+        """Whether callers on other machines can reach the api."""
         return not is_loopback(self.host)
 
 

@@ -26,7 +26,7 @@ _QUIET_LOAD = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much is measured. Times are seconds."""
+    """Amounts to measure. Times are in seconds."""
 
     batches: int = 6_000
     rounds: int = 3
@@ -50,29 +50,29 @@ class Bench:
         self._name = run_name()
         self.results = Results()
 
-    def tell(self, text: str) -> None:
-        """Say what is going on, and since how long."""
+    def report(self, text: str) -> None:
+        """Print the current step and the elapsed time."""
         self._console.print(f"[{time.monotonic() - self._started:4.0f} s] {text}", markup=False)
 
     def run(self, kafka: Kafka, directory: Path) -> None:
         """Measure."""
         if "alone" in self._sections:
-            self.tell(f"single processes, {self._plan.rounds} rounds in turns")
-            alone = Alone(kafka, directory, self._name, self.tell)
+            self.report(f"single processes, {self._plan.rounds} rounds in turns")
+            alone = Alone(kafka, directory, self._name, self.report)
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
         if self._sections - {"alone"}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
     def _whole(self, workplace: Workplace, kafka: Kafka) -> None:
-        self.tell("starting router, orchestrator, projector and api")
+        self.report("starting router, orchestrator, projector and api")
         options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=workplace.directory,
             settings={"TOPIC_PREFIX": workplace.prefix},
         )
-        with Stack(options, on_event=self.tell) as stack:
-            whole = Whole(stack, workplace.broker_pids(), self._name, self.tell)
+        with Stack(options, on_event=self.report) as stack:
+            whole = Whole(stack, workplace.broker_pids(), self._name, self.report)
             self._pipeline(whole)
             if "registration" in self._sections:
                 whole.settle()
@@ -81,18 +81,18 @@ class Bench:
     def _pipeline(self, whole: Whole) -> None:
         if not self._sections & {"whole", "latency"}:
             return
-        self.tell("whole pipeline, always full")
+        self.report("whole pipeline, always full")
         self.results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
         if "latency" in self._sections:
             whole.settle()
             half = self.results.whole.per_second / 2
-            self.tell(f"event to command at half of that, {half:.0f} decisions/s")
+            self.report(f"event to command at half of that, {half:.0f} decisions/s")
             self.results.latency = whole.latency(
                 half, essays=ESSAYS, seconds=self._plan.latency, warm_up=self._plan.latency
             )
 
     def _registration(self, stack: Stack) -> None:
-        self.tell(f"registrations at {REGISTRATION_RATE:.0f}/s")
+        self.report(f"registrations at {REGISTRATION_RATE:.0f}/s")
         self.results.registration = at_rate(
             stack.api_url,
             per_second=REGISTRATION_RATE,
@@ -100,14 +100,14 @@ class Bench:
             essays=ESSAYS,
             run=f"{self._name}-steady",
         )
-        self.tell("registrations as fast as possible")
+        self.report("registrations as fast as possible")
         self.results.registration_limit = as_fast_as_possible(
             stack.api_url, seconds=self._plan.limit, essays=ESSAYS, run=f"{self._name}-limit"
         )
 
 
 def main() -> int:
-    """Run as the arguments say. A missed aim is told, and is no failure: hosts differ."""
+    """Run the sections that the arguments choose. A missed aim is printed and is no failure: hosts differ."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="shorter: numbers are rough")
     parser.add_argument("--section", action="append", choices=SECTIONS, help="only this section; can be repeated")
@@ -119,12 +119,12 @@ def main() -> int:
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
     bench = Bench(plan, set(arguments.section or SECTIONS), console)
-    host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.tell)
+    host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
         console.print(f"{name:10} {fact}", markup=False)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
-        bench.tell(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
+        bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
         bench.run(stack.enter_context(kafka_from()), directory)
     console.print(cost_table(bench.results), latency_table(bench.results), aim_table(bench.results))
     return 0

@@ -1,4 +1,4 @@
-"""Single processes on work that lies before them: orchestrator, bare loop and router, in turns."""
+"""Measures single processes on a prepared load: orchestrator, bare loop and router, in turns."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -15,12 +15,12 @@ ORCHESTRATOR = ("-m", "cli.main", "orchestrator")
 BARE_LOOP = ("-m", "bench.bare_loop")
 ROUTER = ("-m", "cli.main", "router")
 SELF = "self"
-"""The measured process, beside the broker."""
+"""Name of the measured process in the results, beside the broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AloneResult:
-    """Medians over rounds, and every round."""
+    """Medians over all rounds, and the rounds themselves."""
 
     orchestrator: Cost
     bare_loop: Cost
@@ -33,21 +33,21 @@ class AloneResult:
 class Alone:
     """Measures single processes, `rounds` times each in turns."""
 
-    def __init__(self, kafka: Kafka, directory: Path, name: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, kafka: Kafka, directory: Path, name: str, report: Callable[[str], None]) -> None:
         self._kafka = kafka
-        self._tell = tell
+        self._report = report
         self._inbox = Workplace(kafka, directory, f"{name}-alone")
         self._inputs: dict[Shape, Workplace] = {
             shape: Workplace(kafka, directory, f"{name}-{shape}") for shape in ("seed", "head")
         }
 
     def run(self, *, batches: int, essays: int, rounds: int) -> AloneResult:
-        """Lay the load down, measure, and clear away."""
+        """Prepare the load, measure, and clean up."""
         try:
             settings = self._inbox.settings()
             self._inbox.provision(settings)
             inbox = fill_inbox(settings, batches=batches, essays=essays)
-            self._tell(f"inbox: {inbox.records} records of {inbox.mean_bytes:.0f} bytes")
+            self._report(f"inbox: {inbox.records} records of {inbox.mean_bytes:.0f} bytes")
             inputs = {shape: self._fill(shape, batches, essays) for shape in self._inputs}
             found: dict[str, list[Cost]] = {}
             for number in range(rounds):
@@ -70,7 +70,7 @@ class Alone:
         workplace = self._inputs[shape]
         workplace.provision(workplace.settings())
         laid = fill_inputs(workplace.settings(), shape, batches=batches, essays=essays)
-        self._tell(f"router inputs, {shape}: {laid.records} records of {laid.mean_bytes:.0f} bytes")
+        self._report(f"router inputs, {shape}: {laid.records} records of {laid.mean_bytes:.0f} bytes")
         return laid
 
     def _round(self, number: int, inbox: Laid, inputs: dict[Shape, Laid]) -> dict[str, Cost]:
@@ -81,7 +81,7 @@ class Alone:
         for shape, laid in inputs.items():
             costs[f"router {shape}"] = self._route(shape, number, laid)
         told = ", ".join(f"{name} {cost.per_second:.0f}/s {cost.cpu_us[SELF]:.0f} us" for name, cost in costs.items())
-        self._tell(f"round {number + 1}: {told}")
+        self._report(f"round {number + 1}: {told}")
         return costs
 
     def _decide(self, name: str, command: tuple[str, ...], number: int, laid: Laid) -> Cost:

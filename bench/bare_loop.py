@@ -21,10 +21,10 @@ from schemas.topics import Topic
 from state.codec import decode_batch
 from state.decision.decide import decide
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
-from topology.stream.application import POLL_TIMEOUT_S, application_options
+from topology.stream.options import POLL_TIMEOUT_S, application_options
 
 CONSUME = 500
-"""Records that are taken at a time."""
+"""Records of one consume call."""
 _WRITE_BUFFER = 8 * 1_048_576
 
 
@@ -64,7 +64,7 @@ class BareLoop:
         self._offsets: dict[int, int] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set."""
+        """Decide until `stop` is set."""
         self._producer.init_transactions()
         self._consumer.subscribe([self._inbox])
         self._producer.begin_transaction()
@@ -125,7 +125,7 @@ class BareLoop:
 
 
 def main() -> None:
-    """Work as the settings in the environment say, until SIGTERM."""
+    """Run with the settings of the environment until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     BareLoop(Settings()).run(stop)

@@ -1,4 +1,4 @@
-"""Facts of the host that a measurement stands on, and waiting until it is quiet."""
+"""Facts about the host of a measurement, and a wait until it is idle."""
 
 import os
 import platform

@@ -1,11 +1,11 @@
-"""A lean HTTP client: one request at a time over a kept connection, because the load generator shares the host."""
+"""A small HTTP client with one persistent connection; it uses little CPU, because it shares the measured host."""
 
 import asyncio
 from typing import Self
 
 
 class Connection:
-    """One connection, made by `open`."""
+    """One persistent connection, created by `open`."""
 
     def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._host = host
@@ -22,7 +22,7 @@ class Connection:
         await self._writer.wait_closed()
 
     async def post(self, path: str, body: bytes, key: str) -> int:
-        """Send a JSON body with an Idempotency-Key; return the status after the whole answer was read."""
+        """Send a JSON body with an Idempotency-Key; return the status after reading the whole response."""
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nIdempotency-Key: {key}\r\n\r\n"

@@ -1,7 +1,7 @@
-"""Playing the peers at full speed: answers every published record at once, and notes how long commands took.
+"""Simulated peers at full speed: they answer every published record at once, and measure the latency of commands.
 
-The played peers of the demo judge all that they read by the eras' JSON schemas, which costs more CPU than what is
-measured. These answer with the same events and judge nothing.
+The simulated peers of the demo validate all records against the eras' JSON schemas, which costs more CPU than the
+measured work. These send the same events and validate nothing.
 """
 
 import heapq
@@ -38,14 +38,14 @@ class _Batch:
     ids: BatchIds
     essay_ids: list[str] = field(default_factory=list)
     sent_at: float = 0.0
-    """When the last event was sent that a command answers; 0 where none is awaited."""
+    """When the last event was sent that leads to a command; 0 if no command is expected."""
 
 
 class PlayedPeers:
-    """Registers batches over the request topic and plays their peers, in the thread that calls it.
+    """Registers batches over the request topic and simulates their peers, in the calling thread.
 
-    Each answer is sent after a time within `delay` (seconds). Without one, answers would come in step with the
-    commits that they answer, each just too late for the next one.
+    Each answer is sent after a random time within `delay` (seconds). Without a delay, answers would follow the commit
+    interval, each just too late for the next commit.
     """
 
     def __init__(self, settings: Settings, *, essays: int, run: str, delay: tuple[float, float] = (0.0, 0.0)) -> None:
@@ -72,24 +72,24 @@ class PlayedPeers:
         self._batches: dict[bytes, _Batch] = {}
         self._number = 0
         self.ended = 0
-        """Batches that were completed."""
+        """Number of completed batches."""
         self.latencies: list[tuple[float, float]] = []
-        """When a command was read, and how many seconds after the event that it answers was sent."""
+        """Times at which commands were read, with the seconds since the event that led to each."""
 
     @property
     def open(self) -> int:
-        """Batches that were registered and not completed."""
+        """Number of registered batches that are not completed."""
         return len(self._batches)
 
     def register(self) -> None:
-        """Register one batch more."""
+        """Register one more batch."""
         ids = BatchIds.numbered(self._number, self._run)
         self._number += 1
         self._batches[ids.batch_id.encode()] = _Batch(ids)
         self._send("register", self._wire.registration(ids))
 
     def play(self, until: float, refill: Callable[[], None]) -> None:
-        """Answer what is published until the monotonic time `until`; `refill` is called all the time."""
+        """Answer published records until the monotonic time `until`; `refill` is called in every turn."""
         while time.monotonic() < until:
             refill()
             self._send_due()

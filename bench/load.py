@@ -1,4 +1,4 @@
-"""The load that is laid down before a measurement: whole batches, four events each, as the real pipeline gives them."""
+"""The load that is written before a measurement: whole batches with four events each, as in the real pipeline."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,28 +16,29 @@ from schemas.topics import Topic
 from topology.router.transform import registration_policy
 
 WAVE = 256
-"""Batches that are on their way at a time: their events are interleaved, as those of concurrent batches are."""
+"""Number of concurrent batches, whose events are interleaved."""
 _STEPS = ("register", "ready", *PHASES)
 
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """What was laid down."""
+    """The size of a written load."""
 
     records: int
+    """Number of records."""
     value_bytes: int
-    """Bytes of all values together."""
+    """Total bytes of all values."""
 
     @property
     def mean_bytes(self) -> float:
-        """Mean size of a value."""
+        """Mean size of a value, in bytes."""
         return self.value_bytes / self.records
 
 
 def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
     """Fill an empty inbox with what the router would write for `batches` batches of the seed's shape.
 
-    Essay ids follow from the offset of the batch's registration, so each record's offset is reckoned beforehand.
+    Essay ids follow from the offset of the batch's registration, so each record's offset is computed in advance.
     """
     wire, policy, inbox = Wire("seed", essays), registration_policy(settings), settings.topics().name(Topic.INBOX)
     partitions = settings.topic_partitions
@@ -60,7 +61,7 @@ def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
 
 
 def fill_inputs(settings: Settings, shape: Shape, *, batches: int, essays: int) -> Laid:
-    """Fill the router's input topics with the same events in one era's shape, without keys as the seed's peers send."""
+    """Fill the router's input topics with the same events in one era's shape, without keys like the seed's peers."""
     wire, topics = Wire(shape, essays), settings.topics()
     size = 0
     with _Sending(settings) as sending:
@@ -88,7 +89,7 @@ def _event(wire: Wire, ids: BatchIds, step: str, essay_ids: Sequence[str]) -> by
 
 
 class _Sending:
-    """A producer that has sent everything when it is left; a context manager."""
+    """A producer that flushes all records when its context ends."""
 
     def __init__(self, settings: Settings) -> None:
         self._producer = Producer(

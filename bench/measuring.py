@@ -1,4 +1,4 @@
-"""Measuring a process from outside while it works off what lies before it: how much it did, and what CPU that took."""
+"""Measures a process from outside while it processes a prepared load: its progress and its CPU time."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from statistics import median
 import psutil
 
 WARM_UP = 0.1
-"""Share of the work before a measurement begins: imports, topic checks and first metadata are behind it."""
-_LOOK_S = 0.02
+"""Share of the work before the measurement begins, so that imports, topic checks and metadata do not count."""
+_POLL_S = 0.02
 _STALL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was done by when, and the CPU time (seconds, user and system) that each process had used."""
+    """The progress at one time, and the CPU time (seconds, user and system) of each process."""
 
     at: float
     done: int
@@ -31,7 +31,7 @@ class Cost:
 
     @classmethod
     def between(cls, first: Sample, last: Sample) -> "Cost":
-        """Return the cost of what was done between two samples."""
+        """Return the cost of the work between two samples."""
         done = last.done - first.done
         return cls(
             per_second=done / (last.at - first.at),
@@ -48,7 +48,7 @@ class Cost:
 
 
 class NoProgress(Exception):
-    """What is measured has stopped moving."""
+    """The measured process has made no progress for too long."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -75,7 +75,7 @@ def measure_to_end(
     first, count = None, 0
     moved = time.monotonic()
     while count < total:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
         check()
         now = done()
         if now != count:

@@ -21,7 +21,7 @@ TOP = 45
 
 
 def profile(kafka: Kafka, directory: Path, process: str, *, batches: int) -> pstats.Stats:
-    """Return the statistics of `process`, which works off `batches` batches of the seed's shape."""
+    """Return the statistics of `process`, which processes `batches` batches of the seed's shape."""
     with closing(Workplace(kafka, directory, run_name())) as workplace:
         settings = workplace.settings(STATE_DIR=str(workplace.directory / "state"))
         workplace.provision(settings)
@@ -42,7 +42,7 @@ def _fill_inputs(settings: Settings, *, batches: int, essays: int) -> Laid:
 
 
 def main() -> None:
-    """Print the dearest functions, without what they call and with it."""
+    """Print the most expensive functions, by own time and by cumulative time."""
     parser = argparse.ArgumentParser(prog="python -m bench.profiling", description=__doc__.partition("\n")[0])
     parser.add_argument("process", choices=("orchestrator", "router"))
     parser.add_argument("--batches", type=int, default=5_000, help="four events each")

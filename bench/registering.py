@@ -1,4 +1,4 @@
-"""Registrations over HTTP: each ends when its event is committed in Kafka, so its time holds a whole hop."""
+"""Measures registrations over HTTP; each ends when its event is committed in Kafka."""
 
 import asyncio
 import json
@@ -13,28 +13,28 @@ from cli.demo.table import percentile
 _PATH = "/v1/batches/register"
 _CONNECTIONS = 64
 CLOSED_LOOP = 128
-"""Callers that register one batch after the other."""
+"""Number of callers, each of which registers one batch after the other."""
 _WARM_UP = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationResult:
-    """Times in seconds, from when a request was due to when its answer was there."""
+    """Latencies in seconds, from the time a request was due to its response."""
 
     per_second: float
     p50: float
     p99: float
     statuses: dict[int, int]
-    """Answers by their status; 202 is a registration that is committed."""
+    """Number of responses by status; 202 is a committed registration."""
 
 
 def at_rate(url: str, *, per_second: float, seconds: float, essays: int, run: str) -> RegistrationResult:
-    """Register at a steady rate, whether answers come or not."""
+    """Register at a steady rate, independently of the responses."""
     return asyncio.run(_Load(url, essays, run).steady(per_second, seconds))
 
 
 def as_fast_as_possible(url: str, *, seconds: float, essays: int, run: str) -> RegistrationResult:
-    """Let many callers register, each as soon as it has its answer."""
+    """Register with many callers, each of which continues after its response."""
     return asyncio.run(_Load(url, essays, run).closed(CLOSED_LOOP, seconds))
 
 
@@ -90,7 +90,7 @@ class _Load:
         self._statuses.clear()
 
     async def _register(self, due: float) -> None:
-        """Register once; `due` is when the caller wanted to."""
+        """Register once; `due` is the scheduled time."""
         connection = await self._idle.get()
         self._number += 1
         status = await connection.post(_PATH, self._body, f"{self._run}-{self._number}")

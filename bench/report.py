@@ -1,4 +1,4 @@
-"""The tables at the end of a run: what was measured, beside what was aimed at."""
+"""The tables at the end of a run: results beside their aims."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from bench.registering import RegistrationResult
 from bench.whole import PROCESSES, LatencyResult
 
 ORCHESTRATOR_AIM = 0.5
-"""Decisions of the orchestrator for each CPU second, over those of the bare loop; at least."""
+"""Lower limit of the orchestrator's decisions per CPU second, relative to the bare loop."""
 LATENCY_AIM_S = 0.150
 """Upper limit for the p99 latency from event to command at half load."""
 REGISTRATION_AIM_S = 0.300
-"""A registration at 50/s, p99; at most."""
+"""Upper limit of the p99 latency of a registration at 50/s."""
 REGISTRATION_RATE = 50.0
 ROUTER_AIM = 1.0
-"""CPU of the router for an event, over the orchestrator's for a decision; at most."""
+"""Upper limit of the router's CPU per event, relative to the orchestrator's per decision."""
 
 
 @dataclass(slots=True)
 class Results:
-    """What the sections found; None where one was left out."""
+    """Results of the sections; None for one that was not run."""
 
     alone: AloneResult | None = None
     whole: Cost | None = None
@@ -34,7 +34,7 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Something that was aimed at, and what came of it."""
+    """One aim and its result."""
 
     what: str
     aim: str
@@ -76,7 +76,7 @@ def aims(results: Results) -> Iterator[Aim]:
 
 
 def cost_table(results: Results) -> Table:
-    """Return rates and CPU by process."""
+    """Return the table of rates and CPU time by process."""
     table = Table(title="What it costs (CPU is user and system time of the process)")
     for heading in ("what", "per second", "CPU us each", "us in the broker"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
@@ -99,7 +99,7 @@ def cost_table(results: Results) -> Table:
 
 
 def latency_table(results: Results) -> Table:
-    """Return times."""
+    """Return the table of latencies."""
     table = Table(title="How long it takes (ms)")
     for heading in ("what", "per second", "p50", "p90", "p99"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
@@ -120,7 +120,7 @@ def latency_table(results: Results) -> Table:
 
 
 def aim_table(results: Results) -> Table:
-    """Return the aims."""
+    """Return the table of aims."""
     table = Table(title="Aims")
     for heading in ("what", "aim", "found", ""):
         table.add_column(heading, justify="right" if heading in ("aim", "found") else "left")

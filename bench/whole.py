@@ -1,4 +1,4 @@
-"""The whole pipeline under load: what it sustains and costs, and how fast commands come at half of that."""
+"""Measures the whole pipeline: its sustained rate and cost, and the latency of commands at half that rate."""
 
 import os
 import time
@@ -15,13 +15,13 @@ from cli.supervision.stack import Stack
 
 PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
 IN_FLIGHT = 600
-"""Batches on their way while the pipeline is filled: enough that no process waits for the peers."""
+"""Number of concurrent batches at full load, so many that no process waits for the peers."""
 WARM_UP_S = 4.0
 ANSWER_S = (0.05, 0.25)
-"""How long the peers take to answer where latency is measured: they come at any moment of a commit interval."""
+"""Shortest and longest answer time of the peers, in seconds: answers arrive at any point of a commit interval."""
 IDLE_CORES = 0.25
-"""CPU of the whole product from which on it counts as having caught up."""
-_SETTLE_S = 30.0
+"""CPU load of the whole product, in cores, below which it has caught up."""
+_CATCH_UP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +40,11 @@ class LatencyResult:
 class Whole:
     """Measures a running stack."""
 
-    def __init__(self, stack: Stack, broker: Mapping[str, int], run: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, broker: Mapping[str, int], run: str, report: Callable[[str], None]) -> None:
         self._stack = stack
         self._broker = dict(broker)
         self._run = run
-        self._tell = tell
+        self._report = report
 
     def pids(self) -> dict[str, int]:
         """Return the processes whose CPU counts, the load generator's and the broker's apart from the product's."""
@@ -69,12 +69,12 @@ class Whole:
             if last.done == first.done:
                 raise ProcessEnded(f"no batch was completed in {seconds:.0f} s; {peers.open} are open")
         cost = Cost.between(first, last)
-        self._tell(f"whole pipeline, always full: {cost.per_second:.0f} decisions/s")
+        self._report(f"whole pipeline, always full: {cost.per_second:.0f} decisions/s")
         return cost
 
     def settle(self) -> None:
-        """Return when everything behind the orchestrator has caught up too, or after half a minute."""
-        deadline = time.monotonic() + _SETTLE_S
+        """Wait until all processes have caught up, or half a minute has passed."""
+        deadline = time.monotonic() + _CATCH_UP_S
         pids = {name: pid for name, pid in self.pids().items() if name in PROCESSES}
         used = float("inf")
         while used > IDLE_CORES and time.monotonic() < deadline:
@@ -83,7 +83,7 @@ class Whole:
             used = sum(cpu_seconds(pid) for pid in pids.values()) - before
 
     def latency(self, decisions_per_second: float, *, essays: int, seconds: float, warm_up: float) -> LatencyResult:
-        """Return how fast commands come at a steady load, once `warm_up` seconds of it are over.
+        """Return the latency of commands at a steady load, after `warm_up` seconds.
 
         The broker's compiler takes a core for half a minute after its start, which is no part of what is measured.
         """
@@ -118,7 +118,7 @@ class Whole:
         )
 
     def _check(self, pids: Mapping[str, int]) -> None:
-        """Raise `ProcessEnded` where a process was started again: nothing measured would mean anything."""
+        """Raise `ProcessEnded` if a process was restarted, because the results would be invalid."""
         self._stack.supervisor.check()
         changed = [name for name, pid in self.pids().items() if pids[name] != pid]
         if changed:

@@ -1,4 +1,4 @@
-"""Bytes of the events that a batch meets, cheaply: the played peers' own events, once each, as templates.
+"""Creates the bytes of a batch's events cheaply, from the simulated peers' events as templates.
 
 The load generator shares the host with what it measures, so it fills bytes in rather than encode documents.
 """
@@ -23,7 +23,7 @@ from schemas.topics import Topic
 Shape = Literal["seed", "head"]
 PHASES = ("spellcheck", "cj_assessment")
 EVENTS_PER_BATCH = 4
-"""Registration, ready, and the outcome of each phase."""
+"""Events of one batch: registration, ready, and the outcome of each phase."""
 
 _BATCH = "aaaaaaaa-0000-4000-8000-000000000001"
 _EVENT = "aaaaaaaa-0000-4000-8000-000000000002"
@@ -34,14 +34,14 @@ _MOMENT = 1_764_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class BatchIds:
-    """The names that one batch of the load carries."""
+    """The ids of one batch of the load."""
 
     batch_id: str
     correlation_id: str
 
     @classmethod
     def numbered(cls, number: int, run: str) -> "BatchIds":
-        """Return the names of batch `number` of a run."""
+        """Return the ids of batch `number` of a run."""
         return cls(derived_id(f"bench {run} {number}"), derived_id(f"bench {run} {number} correlation"))
 
 
@@ -85,7 +85,7 @@ class Wire:
 
 
 def _topics(shape: Shape) -> dict[str, Topic]:
-    """Return which topic carries what."""
+    """Return the topic of each kind of event."""
     outcome = Topic.OUTCOME_SEED if shape == "seed" else Topic.OUTCOME
     return {"register": Topic.REQUESTS, "ready": Topic.ESSAYS_READY} | dict.fromkeys(PHASES, outcome)
 

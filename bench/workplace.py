@@ -1,4 +1,4 @@
-"""Where a section works: a prefix of its own for its topics, processes under a keeper, and nothing left behind."""
+"""The workplace of a section: topics under their own prefix, and processes that end with it."""
 
 import sys
 import time
@@ -67,13 +67,13 @@ class Workplace:
             process.stop()
 
     def check(self, name: str, process: OwnedProcess) -> None:
-        """Raise `ProcessEnded`, with the end of its log, where a process does not run."""
+        """Raise `ProcessEnded`, with the end of its log, if a process does not run."""
         if not process.running:
             log = (self.directory / f"{name}.log").read_text(encoding="utf-8", errors="replace")
             raise ProcessEnded(f"{name} ended with {process.wait(0)}:\n{log[-3000:]}")
 
     def broker_pids(self) -> dict[str, int]:
-        """Return the broker's process where it is one of our own."""
+        """Return the broker's process if it is a development broker."""
         return {"broker": self._kafka.nodes[0].pid} if isinstance(self._kafka, DevBroker) else {}
 
     def close(self) -> None:
@@ -86,12 +86,12 @@ class Workplace:
 
 
 class GroupOffsets:
-    """How far a group has come on the inbox: exact, because the inbox holds no control records."""
+    """The number of inbox records that a group has processed; exact, because the inbox has no control records."""
 
     def __init__(self, settings: Settings) -> None:
         inbox = settings.topics().name(Topic.INBOX)
         self._partitions = [(inbox, number) for number in range(settings.topic_partitions)]
-        # Read committed, the broker would let the question wait for the end of an open transaction.
+        # With read_committed the broker would delay the request until an open transaction ends.
         kafka = {**settings.kafka(), "isolation.level": "read_uncommitted"}
         self._committed = CommittedOffsets(kafka, settings.orchestrator_group, timeout_s=_TIMEOUT_S)
 
@@ -105,7 +105,7 @@ class GroupOffsets:
 
 
 class InboxEnd:
-    """How many records the inbox holds beyond those that it held at first."""
+    """The number of inbox records written since this object was created."""
 
     def __init__(self, settings: Settings) -> None:
         inbox = settings.topics().name(Topic.INBOX)
@@ -119,7 +119,7 @@ class InboxEnd:
         return sum(self._cluster.log_ends(self._partitions, committed=False).values()) - self._first
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no connection is kept open."""
 
 
 def run_name() -> str:

@@ -1,1 +1,1 @@
-"""The `bos` command: it composes and runs the processes, and looks after the cluster."""
+"""The `bos` command: it runs the processes, manages topics, and starts the development broker."""

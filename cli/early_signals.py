@@ -1,7 +1,7 @@
-"""SIGTERM obeyed from the first moment of a command; imported before anything that takes time.
+"""Handles SIGTERM from the start of a command; it is imported before anything that takes time.
 
-Process 1 of a container has no default for a signal: without a handler one that comes while Python still imports is
-lost, and the process starts as if nobody had asked it to stop. What runs later sets handlers of its own.
+Process 1 of a container has no default signal handlers: without this one, a SIGTERM that arrives while Python imports
+is lost, and the process starts. Code that runs later sets its own handlers.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""The `bos` command, composed of what the modules of this package bring.
+"""The `bos` command, composed of the subcommands in `cli.commands`.
 
-A module keeps its heavy imports inside its functions, so that `bos --help` and every command start fast.
+Their modules import heavy packages inside functions, so that `bos --help` and every command start fast.
 """
 
 import cli.early_signals  # noqa: F401  (first: it has an effect)
@@ -45,7 +45,7 @@ app.add_typer(batches, name="batches")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector"})
-"""Commands that are processes: they log what others print."""
+"""Commands that run a process: they log warnings, which other commands print."""
 
 
 @app.callback()
@@ -65,8 +65,8 @@ def root(
 def main() -> None:
     """Run the command line.
 
-    An error is told by its code, what is wrong and the next step. The exit code is 78 for a wrong setting, which a
-    supervisor need not try again, and 1 for anything else.
+    An error is printed with its code, what is wrong and the next step. The exit code is 78 for a wrong setting, after
+    which a supervisor need not retry, and 1 for any other error.
     """
     try:
         app()

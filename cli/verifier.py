@@ -1,7 +1,7 @@
-"""The verifier: reads the topics and holds the product's promises against them.
+"""The verifier: it reads the topics and checks the product's guarantees.
 
-It knows topic names and the published JSON alone; it decodes with the standard library, so that a defect of the
-product's codecs cannot hide here.
+It knows only topic names and the published JSON, and decodes with the standard library, so that it also finds defects
+of the product's codecs.
 """
 
 import json
@@ -15,10 +15,10 @@ from runtime.kafka.partition_reader import KafkaRecord, read_to_ends
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0
-_LOOK_AGAIN_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
 _NO_VERSION = -1
-_OF_NO_BATCH = ("unreadable_record", "key_mismatch")
-"""Reasons for which a record was set aside under a key of which nobody knows whether it is a batch's."""
+_WITHOUT_BATCH = ("unreadable_record", "key_mismatch")
+"""Reasons of quarantined records whose key need not be a batch_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class VerifiedRecord:
 
 @dataclass(slots=True)
 class Findings:
-    """What was read and what was wrong with it."""
+    """Counts of the records that were read, and the problems that were found."""
 
     inbox: int = 0
     history: int = 0
@@ -47,23 +47,23 @@ class Findings:
 
     @property
     def sound(self) -> bool:
-        """Whether every promise held."""
+        """Whether no problem was found."""
         return not self.problems
 
 
 def verify(kafka: Mapping[str, Any], topics: TopicTable, *, patience: float = 0.0) -> Findings:
-    """Read inbox, history, status and all published topics to their ends, and check what they say of each other.
+    """Read inbox, history, status and all published topics to their ends, and check that they agree.
 
-    Records that are still under way look like missing ones. So a log that is not sound is read again for `patience`
-    seconds: what is under way arrives, and what is wrong stays wrong.
+    Records that are not written yet look missing, so the topics are read again for up to `patience` seconds while
+    there are problems.
 
-    Held: one history record for each inbox record; the chain of versions of every batch; every effect that history
+    Checked: one history record for each inbox record; the chain of versions of every batch; every effect that history
     names lies on its topic exactly once, and nothing lies there that history does not name; each (batch, phase,
-    attempt) is commanded once; the last status snapshot has the last version.
+    attempt) is commanded once; the last status snapshot has the last version of the batch.
     """
     deadline = time.monotonic() + patience
     while not (findings := _verify(kafka, topics)).sound and time.monotonic() < deadline:
-        time.sleep(_LOOK_AGAIN_SECONDS)
+        time.sleep(_RETRY_SECONDS)
     return findings
 
 
@@ -82,7 +82,7 @@ def _verify(kafka: Mapping[str, Any], topics: TopicTable) -> Findings:
 
 
 def read_topic(kafka: Mapping[str, Any], *topics: str, isolation: str = "read_committed") -> Iterator[VerifiedRecord]:
-    """Yield what lies on topics up to their ends; in order within each partition.
+    """Yield the records of topics up to their ends; in order within each partition.
 
     Raises:
         TimeoutError: a partition is silent for 15 seconds.
@@ -112,20 +112,20 @@ def _json(raw: bytes) -> Any:
 
 
 def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[VerifiedRecord], findings: Findings) -> None:
-    told = Counter((record.value["partition"], record.value["offset"]) for record in history)
-    for place in inbox.keys() - told.keys():
+    recorded = Counter((record.value["partition"], record.value["offset"]) for record in history)
+    for place in inbox.keys() - recorded.keys():
         findings.problems.append(f"inbox record {place} has no history record")
-    for place, times in told.items():
+    for place, times in recorded.items():
         if times > 1:
             findings.problems.append(f"inbox record {place} has {times} history records")
         if place not in inbox:
-            findings.problems.append(f"history tells of an inbox record {place} that is not there")
+            findings.problems.append(f"history has a record of inbox record {place}, which does not exist")
 
 
 def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str, int]:
     by_batch: dict[str, list[VerifiedRecord]] = defaultdict(list)
     for record in history:
-        if record.value["reason"]["code"] not in _OF_NO_BATCH:
+        if record.value["reason"]["code"] not in _WITHOUT_BATCH:
             by_batch[record.value["batch_id"]].append(record)
     last: dict[str, int] = {}
     for batch_id, records in by_batch.items():
@@ -151,11 +151,11 @@ def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str
 def _check_effects(
     kafka: Mapping[str, Any], topics: TopicTable, history: list[VerifiedRecord], findings: Findings
 ) -> None:
-    told: Counter[tuple[str, str]] = Counter()
+    announced: Counter[tuple[str, str]] = Counter()
     commands: Counter[tuple[str, str, int]] = Counter()
     for record in history:
         for effect in record.value.get("effects", ()):
-            told[effect["topic"], effect["event_id"]] += 1
+            announced[effect["topic"], effect["event_id"]] += 1
             if effect["kind"] == "command_phase":
                 commands[record.value["batch_id"], effect["phase"], effect["attempt"]] += 1
     published: Counter[tuple[str, str]] = Counter()
@@ -163,10 +163,14 @@ def _check_effects(
     published.update((record.topic, record.headers.get("event_id", "")) for record in read_topic(kafka, *names))
     findings.effects = published.total()
     findings.problems += [
-        f"{topic}: {event_id} is there {n} times" for (topic, event_id), n in published.items() if n > 1
+        f"{topic}: {event_id} exists {n} times" for (topic, event_id), n in published.items() if n > 1
     ]
-    findings.problems += [f"{topic}: {event_id} is not there" for topic, event_id in told.keys() - published.keys()]
-    findings.problems += [f"{topic}: {event_id} is in no history" for topic, event_id in published.keys() - told.keys()]
+    findings.problems += [
+        f"{topic}: {event_id} does not exist" for topic, event_id in announced.keys() - published.keys()
+    ]
+    findings.problems += [
+        f"{topic}: {event_id} is in no history" for topic, event_id in published.keys() - announced.keys()
+    ]
     findings.problems += [f"{command} is commanded {n} times" for command, n in commands.items() if n > 1]
 
 

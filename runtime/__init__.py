@@ -1,1 +1,1 @@
-"""What every process needs and no rule knows of: settings, logs, metrics, health, the way to start and stop."""
+"""The runtime of every process: settings, logs, metrics, health, start and stop. It knows no rule of a batch."""

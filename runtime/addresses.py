@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, with or without an IPv6 address's brackets, is this machine itself: never behind a proxy."""
+    """Return whether a host, with or without the brackets of an IPv6 address, is this machine."""
     name = host.removeprefix("[").removesuffix("]")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -21,5 +21,5 @@ def shown_address(host: str, port: int) -> str:
 
 
 def family_of(host: str) -> socket.AddressFamily:
-    """Return the family of sockets that listen on `host`: IPv6 for its addresses, IPv4 for all else."""
+    """Return the family of sockets that listen on `host`: IPv6 for an IPv6 address, otherwise IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET

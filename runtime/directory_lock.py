@@ -1,4 +1,4 @@
-"""A directory that is used by one process at a time, and by the processes that it hands the lock to."""
+"""A lock on a directory, held by one process and by the children that inherit it."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ LOCK_FILE = "lock"
 
 
 class LockHolder(NamedTuple):
-    """Who holds the lock of a directory, as its lock file says."""
+    """The processes that hold the lock of a directory, as its lock file names them."""
 
     owner: int
-    """Process id of the process that took the lock; 0 when the lock file does not name it."""
+    """Id of the process that took the lock; 0 if the lock file does not name it."""
     children: tuple[int, ...] = ()
-    """Process ids of the processes that the owner started on the directory. They hold the lock too."""
+    """Ids of the processes that inherited the lock from the owner."""
 
     def alive(self) -> tuple[int, ...]:
         """Return the named processes that exist, the owner first."""
@@ -34,7 +34,7 @@ class LockHolder(NamedTuple):
 
 
 class DirectoryInUse(OrchestratorError):
-    """The lock of a directory is held by another process; who takes the lock says what the directory is for."""
+    """Another process holds the lock of a directory; callers raise their own error, which names its purpose."""
 
     code = Code.STATE_LOCKED
 
@@ -57,7 +57,7 @@ class DirectoryLock:
 
     @property
     def descriptor(self) -> int:
-        """The open lock file, to be inherited by a child that uses the directory."""
+        """Descriptor of the open lock file, for a child that uses the directory to inherit."""
         assert self._descriptor is not None, "the lock is not held"
         return self._descriptor
 
@@ -91,7 +91,7 @@ class DirectoryLock:
         os.pwrite(self.descriptor, "".join(f"{pid}\n" for pid in pids).encode(), 0)
 
     def release(self) -> None:
-        """Give up this process's part in the lock; a child that inherited it and still runs keeps it."""
+        """Release the lock in this process; a child that inherited it keeps it while it runs."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,4 +1,4 @@
-"""Exit codes of long-running processes, after sysexits.h where it has a fitting one. A supervisor decides by them."""
+"""Exit codes of long-running processes, by which a supervisor decides; those of sysexits.h where one fits."""
 
 from schemas.errors import (
     BrokerError,
@@ -17,21 +17,21 @@ STATE = 65
 BROKER = 69
 """The Kafka cluster cannot be reached."""
 FAULT = 70
-"""Anything unexpected."""
+"""An unexpected error."""
 COMMIT_UNKNOWN = 71
-"""The outcome of a commit stayed unknown; only a new process finds out."""
+"""The outcome of a commit is unknown; only a new process can determine it."""
 TOPIC = 72
 """A topic is missing or differs from what is needed."""
 PROJECTION = 73
 """The projection database cannot be used."""
 LOST = 74
-"""Partitions or transactions were lost; what was not committed is dropped."""
+"""Partitions or transactions were lost; uncommitted work is dropped."""
 RESTART = 75
-"""The world has changed (a topic appeared or was made again, partitions were added): start again."""
+"""The topics have changed (a topic appeared or was created again, partitions were added); start again."""
 NEWER_RECORD = 76
 """An internal record needs a newer version of the product."""
 NO_LIFE = 77
-"""The processing loop hangs, or a client has heard nothing from Kafka for too long; only a new process helps."""
+"""The processing loop hangs, or a client has had no answer from Kafka for too long; only a new process helps."""
 CONFIGURATION = 78
 """A setting is wrong, or another process has the same instance: starting again will not help."""
 
@@ -52,7 +52,7 @@ def exit_code(error: BaseException) -> int:
 
 
 def known_error(error: BaseException | None) -> OrchestratorError | None:
-    """Return the first error of the product in the chain of causes: libraries wrap what they let through."""
+    """Return the first error of the product in the chain of causes: libraries wrap errors."""
     seen = 0
     while error is not None and seen < 10:
         if isinstance(error, OrchestratorError):

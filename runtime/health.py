@@ -1,8 +1,8 @@
-"""What a stream process knows about itself: alive, assigned, restored, and how far behind in seconds.
+"""Health of a stream process: alive, assigned, restored, and its lag in seconds.
 
-Assignment and the end of what can be read come from librdkafka's statistics, which arrive in the thread that polls:
-their arrival is the heartbeat. Offsets alone cannot tell that a process has caught up, because a transactional topic
-ends with control records, which are never handed out; the fetch position passes them and is compared instead.
+The assignment and the last stable offsets come from librdkafka's statistics, which arrive in the thread that polls, so
+their arrival is the heartbeat. Offsets of records cannot show that a process has caught up, because a transactional
+topic ends with control records, which consumers skip; the fetch position passes them and is compared instead.
 """
 
 import json
@@ -19,7 +19,7 @@ from schemas.internal.processes import InputPosition, OpenTransaction, ProcessPr
 STATISTICS_INTERVAL_MS = 1_000
 _START_GRACE_S = 60.0
 _CHANGELOG = "changelog__"
-"""Prefix of the topics that hold a store's changes: not inputs, and read at a recovery alone."""
+"""Prefix of changelog topics, which are no inputs and are only read at a recovery."""
 NOT_READY = Code.PROCESS_NOT_READY
 BEHIND = Code.PROCESS_BEHIND
 OPEN_TRANSACTION = Code.OPEN_TRANSACTION
@@ -30,33 +30,34 @@ class ProcessHealthReport(Struct, frozen=True, kw_only=True):
 
     process: str
     alive: bool
-    """The processing loop has polled of late."""
+    """Whether the processing loop has polled recently."""
     assigned: bool
-    """A settled member of the consumer group, be it with no partition."""
+    """Whether it is a stable member of the consumer group, even without a partition."""
     restored: bool
-    """Local state has been read back; always true for a process without state."""
+    """Whether local state has been restored; always true for a process without state."""
     partitions: int
+    """Number of assigned partitions."""
     lag_seconds: float
-    """Now minus the time of the last processed record while there is more to read; 0 when caught up."""
+    """Now minus the time of the last processed record; 0 if everything has been read."""
     reasons: tuple[str, ...]
-    """Why it is not ready; empty when it is."""
+    """Why it is not ready, as sentences; empty if it is ready."""
     problems: tuple[ProcessProblem, ...] = ()
-    """The reasons, each with its error code and what to do about it."""
+    """The reasons, each with its error code and next step."""
     open_transactions: tuple[OpenTransaction, ...] = ()
-    """Transactions that have held back an input for longer than they may."""
+    """Transactions that have blocked an input for longer than the bound."""
     positions: tuple[InputPosition, ...] = ()
-    """How far each assigned partition has been read."""
+    """Position of each assigned partition."""
 
     @property
     def ready(self) -> bool:
-        """Whether it does its work in time."""
+        """Whether it is ready: no reason speaks against it."""
         return not self.reasons
 
 
 class ProcessHealth:
-    """Collects what is known; `report` can be called from any thread.
+    """Collects the health of a process; `report` can be called from any thread.
 
-    `grouped` is false for a process that reads without a consumer group: it has no assignment to wait for.
+    `grouped` is False for a process without a consumer group, which has no assignment to wait for.
     """
 
     def __init__(
@@ -85,11 +86,11 @@ class ProcessHealth:
         self._restored: Callable[[], bool] = lambda: True
 
     def processed(self, topic: str, partition: int, time_ms: int) -> None:
-        """Note a processed record and its time (Unix milliseconds). Called for every record."""
+        """Note a processed record and its time (Unix milliseconds). It is called for every record."""
         self._times[(topic, partition)] = time_ms
 
     def watch_restored(self, restored: Callable[[], bool]) -> None:
-        """Ask `restored` at each report whether local state has been read back."""
+        """Call `restored` at each report to find out whether local state has been restored."""
         self._restored = restored
 
     def on_statistics(self, statistics: str) -> None:
@@ -137,7 +138,7 @@ class ProcessHealth:
         return max((now - self._reached(at, now) for at in self._behind), default=0.0)
 
     def _reached(self, at: tuple[str, int], now: float) -> float:
-        """Up to when a partition's records are known to be processed. What came before it was caught up, is."""
+        """Return the time up to which all records of a partition are processed."""
         time_ms = self._times.get(at)
         caught_up = self._caught_up.get(at)
         if time_ms is None:
@@ -151,30 +152,28 @@ class ProcessHealth:
                 ProcessProblem(
                     NOT_READY,
                     f"The processing loop has not polled for {self._stall_s:.0f} s.",
-                    "Read the process's log; start it again where it does not go on.",
+                    "Read the process's log; restart it if it does not go on.",
                 )
             )
         if not self._assigned:
-            found.append(ProcessProblem(NOT_READY, "The consumer group has not settled.", _WAIT))
+            found.append(ProcessProblem(NOT_READY, "The consumer group is rebalancing.", _WAIT))
         if not restored:
-            found.append(ProcessProblem(NOT_READY, "Local state is being read back.", _WAIT))
+            found.append(ProcessProblem(NOT_READY, "Local state is being restored.", _WAIT))
         if lag > self._max_lag_s:
             message = f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed."
-            found.append(
-                ProcessProblem(BEHIND, message, "Look at its log and its load; more instances share the work.")
-            )
+            found.append(ProcessProblem(BEHIND, message, "Check its log and its load; more instances share the work."))
         return found
 
 
-_WAIT = "Wait a moment; read the process's log where it stays so."
+_WAIT = "Wait a moment; if it persists, read the process's log."
 
 
 def transaction_problem(found: OpenTransaction) -> ProcessProblem:
-    """Return what to say about a transaction that holds back an input."""
+    """Return the problem for a transaction that blocks an input."""
     return ProcessProblem(
         OPEN_TRANSACTION,
         f"A transaction on {found.topic}[{found.partition}] has been open at offset {found.offset} for "
-        f"{found.seconds:.0f} s: nothing from there on can be read.",
+        f"{found.seconds:.0f} s: no record from there on can be read.",
         "End it at its producer, or find it with `kafka-transactions.sh find-hanging` and abort it with "
         "`kafka-transactions.sh abort`.",
     )

@@ -12,20 +12,20 @@ from structlog.typing import EventDict, Processor
 from runtime.settings import Settings
 
 LOGGER = "orchestrator"
-# Without the values of local variables: they can be secrets.
+# Tracebacks omit the values of local variables, which can be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _REPEATING = ("librdkafka", "quixstreams.kafka.consumer", "quixstreams.kafka.producer")
 _REPEAT_AFTER_S = 30.0
 _NUMBERS = re.compile(r"\d+")
-_COMPARED, _MOST_TOLD = 200, 1_000
+_COMPARED_CHARACTERS, _MOST_REMEMBERED = 200, 1_000
 _NOISY = {"alembic": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING, "asyncio": logging.WARNING}
 
 
 def configure_logging(settings: Settings, process: str, *, stream: TextIO | None = None) -> None:
     """Send the logs of this process to `stream` (default: stderr).
 
-    Loggers of the standard library, the stream library's and librdkafka's among them, go the same way. Whatever is
-    bound or given by keyword stands at top level: bind `batch_id` and `correlation_id` by these names.
+    Loggers of the standard library, including the stream library's and librdkafka's, use the same handler. Bound and
+    keyword values appear at the top level: bind `batch_id` and `correlation_id` by these names.
     """
     shared = _shared_processors(settings, process)
     renderer: list[Processor] = (
@@ -60,26 +60,26 @@ def configure_logging(settings: Settings, process: str, *, stream: TextIO | None
 
 
 def get_logger(name: str = LOGGER) -> structlog.stdlib.BoundLogger:
-    """Return a logger; `name` stands in each line as `logger`."""
+    """Return a logger; each line has `name` as `logger`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
 
 class _Repeats(logging.Filter):
-    """Lets a line that differs in numbers alone pass once in a while: clients without a broker tell it all the time."""
+    """Suppresses lines that repeat with other numbers only, as clients without a broker write them all the time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        text = _NUMBERS.sub("#", record.getMessage())[:_COMPARED]
-        if now - self._told.get(text, float("-inf")) < _REPEAT_AFTER_S:
+        text = _NUMBERS.sub("#", record.getMessage())[:_COMPARED_CHARACTERS]
+        if now - self._logged_at.get(text, float("-inf")) < _REPEAT_AFTER_S:
             return False
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        self._told[text] = now
+        if len(self._logged_at) >= _MOST_REMEMBERED:
+            self._logged_at.clear()
+        self._logged_at[text] = now
         return True
 
 

@@ -1,7 +1,7 @@
 """Names, help texts and labels of every metric, and which kind of process exports it.
 
-A label never holds an id: the number of series stays bounded. What happens once is counted once: no metric comes both
-from the api and from the processes that do the work, so a sum over all processes is right.
+A label never holds an id, so the number of series is bounded. Every event is counted once: no metric comes both from
+the api and from the processes that do the work, so a sum over all processes is correct.
 """
 
 from typing import Final
@@ -35,7 +35,7 @@ API_READY: Final = "api_ready"
 API_HELD_BATCHES: Final = "api_held_batches"
 
 UNPREFIXED: Final = frozenset({HTTP_REQUESTS, HTTP_REQUEST_SECONDS, BATCH_OPERATIONS})
-"""Named as the service before named them; every other name has the prefix."""
+"""Metrics with the names of the original service; every other name has the prefix."""
 
 _STREAM: Final = frozenset({"router", "orchestrator", "projector"})
 _API: Final = frozenset({"api"})
@@ -76,12 +76,12 @@ HELP: Final[dict[str, str]] = {
     DECISIONS: "Decisions, by kind of event and disposition.",
     DEAD_LETTERS: "Records that became dead letters, by error code.",
     CHAIN_BREAKS: "History records that do not follow from the version before them; each means lost state.",
-    UNREADABLE_RECORDS: "Records on own topics that fit no model and were passed over, by topic.",
+    UNREADABLE_RECORDS: "Records on own topics that fit no model and were skipped, by topic.",
     COMMIT_SECONDS: "Seconds that a transaction took to commit in Kafka.",
     PROJECTION_COMMIT_SECONDS: "Seconds that a transaction of the projection database took.",
     ALIVE: "1 while the processing loop runs.",
-    ASSIGNED: "1 while the process is a settled member of its consumer group.",
-    RESTORED: "1 once local state has been read back.",
+    ASSIGNED: "1 while the process is a stable member of its consumer group.",
+    RESTORED: "1 once local state has been restored.",
     ASSIGNED_PARTITIONS: "Partitions assigned to this process.",
     LAG_SECONDS: "Seconds behind the input; 0 while there is nothing more to read.",
     BUILD: "Version of the product and of what it runs on.",
@@ -116,5 +116,5 @@ HTTP_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.
 
 
 def namespace(name: str) -> str:
-    """Return what a metric's name begins with; empty where it has no prefix."""
+    """Return the prefix of a metric's name; empty if it has none."""
     return "" if name in UNPREFIXED else PREFIX

@@ -1,4 +1,4 @@
-"""The metrics of a process, as objects. `metric_names` has their names; each process wires in what it has."""
+"""The metrics of a process as objects; `metric_names` has their names, and each process connects its own."""
 
 import platform
 from collections import defaultdict
@@ -16,46 +16,46 @@ _PACKAGES = {"quixstreams": "quixstreams", "confluent_kafka": "confluent-kafka",
 
 
 class Tally:
-    """Counts in a plain dictionary what happens at every record; its counter is told at each scrape.
+    """Counts frequent events in a plain dictionary, which is added to the counter at each scrape.
 
-    One thread counts, another scrapes: totals only grow, so nothing is lost between the two.
+    One thread counts and another scrapes; totals only grow, so no event is lost between the two.
     """
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self.totals: defaultdict[tuple[str, ...], int] = defaultdict(int)
         """Amounts to add, by the values of the counter's labels in their order."""
-        self._told: dict[tuple[str, ...], int] = {}
+        self._added: dict[tuple[str, ...], int] = {}
 
-    def tell(self) -> None:
-        """Add what is new to the counter."""
+    def flush(self) -> None:
+        """Add the events since the last flush to the counter."""
         for labels, total in list(self.totals.items()):
-            self._counter.labels(*labels).inc(total - self._told.get(labels, 0))
-            self._told[labels] = total
+            self._counter.labels(*labels).inc(total - self._added.get(labels, 0))
+            self._added[labels] = total
 
 
 class Metrics:
-    """Counters and gauges in a registry of their own, so that two processes' worth can live in one test.
+    """Counters and gauges in a registry of their own, so that one test can hold those of two processes.
 
-    `process` is the kind of process: what another kind counts is here too, and not exported.
+    `process` is the kind of process. Metrics of other kinds exist too, and are not exported.
     """
 
     def __init__(self, process: str) -> None:
         self.registry = CollectorRegistry()
         self._process = process
         self._tallies: list[Tally] = []
-        self._telling = Lock()
+        self._flushing = Lock()
         self.records_read = self._counter(names.RECORDS_READ)
-        """Label: topic, by its name under the default prefix."""
+        """Records by topic, named under the default prefix."""
         self.records_written = self._counter(names.RECORDS_WRITTEN)
-        """Label: topic, by its name under the default prefix."""
+        """Records by topic, named under the default prefix."""
         self.decisions = self._counter(names.DECISIONS)
-        """Labels: kind of the event, disposition."""
+        """Decisions by kind of the event and disposition."""
         self.dead_letters = self._counter(names.DEAD_LETTERS)
-        """Label: error code."""
+        """Dead letters by error code."""
         self.chain_breaks = self._counter(names.CHAIN_BREAKS)
         self.unreadable_records = self._counter(names.UNREADABLE_RECORDS)
-        """Label: topic, by its name under the default prefix."""
+        """Records by topic, named under the default prefix."""
         self.commit_seconds = self._histogram(names.COMMIT_SECONDS, names.COMMIT_BUCKETS)
         self._alive = self._gauge(names.ALIVE)
         self._assigned = self._gauge(names.ASSIGNED)
@@ -67,7 +67,7 @@ class Metrics:
         build.info(build_info())
 
     def watch(self, health: ProcessHealth) -> None:
-        """Let the health gauges show what `health` says at each scrape."""
+        """Set the health gauges from `health` at each scrape."""
         gauges = (
             (self._alive, lambda report: report.alive),
             (self._assigned, lambda report: report.assigned),
@@ -79,15 +79,15 @@ class Metrics:
             gauge.set_function(_reading(health, read))
 
     def tally(self, counter: Counter) -> Tally:
-        """Return a tally of one of these counters, for what is counted too often to lock each time."""
+        """Return a tally of one of these counters, for events that are too frequent to lock each time."""
         self._tallies.append(Tally(counter))
         return self._tallies[-1]
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the body and its content type: OpenMetrics where `accept` asks for it."""
-        with self._telling:
+        """Return the body and its content type: OpenMetrics if `accept` asks for it."""
+        with self._flushing:
             for tally in self._tallies:
-                tally.tell()
+                tally.flush()
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
 

@@ -1,4 +1,4 @@
-"""The metrics port of a process: `/metrics`, `/livez` and `/readyz`, served from threads of their own."""
+"""The metrics port of a process: `/metrics`, `/livez` and `/readyz`, served from its own threads."""
 
 import json
 from http import HTTPStatus
@@ -19,7 +19,7 @@ class MetricsServer:
     """Serves one process's metrics and health; a context manager.
 
     Raises:
-        ConfigurationError: the port is taken or the address is not of this machine (`ORC-PORT`).
+        ConfigurationError: the port is in use or the address does not belong to this machine (`ORC-PORT`).
     """
 
     def __init__(self, metrics: Metrics, health: ProcessHealth, *, host: str, port: int) -> None:
@@ -30,11 +30,11 @@ class MetricsServer:
         except OSError as error:
             raise ConfigurationError(
                 f"The metrics port cannot be opened at {shown_address(host, port)}: {error.strerror or error}.",
-                next_step="Set METRICS_PORT (and METRICS_HOST) to a free one, or end what holds it.",
+                next_step="Set METRICS_PORT (and METRICS_HOST) to a free address, or end the process that uses it.",
                 code=Code.PORT,
             ) from error
         self.port: int = self._server.server_address[1]
-        """The port that is served, also where a free one was asked for."""
+        """The port that is served; the chosen one if port 0 was requested."""
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
@@ -64,9 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, body, content_type)
         elif path in {"/livez", "/readyz"}:
             report = self.health.report()
-            well = report.alive if path == "/livez" else report.ready
-            body = json.dumps({"status": "ok" if well else "unavailable", **msgspec.to_builtins(report)}).encode()
-            self._answer(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
+            healthy = report.alive if path == "/livez" else report.ready
+            body = json.dumps({"status": "ok" if healthy else "unavailable", **msgspec.to_builtins(report)}).encode()
+            self._answer(HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE, body, "application/json")
         else:
             self._answer(HTTPStatus.NOT_FOUND, b'{"error": "not found"}', "application/json")
 

@@ -1,4 +1,4 @@
-"""The shell of every process: logs, metrics port, signals; an error becomes one clear message and an exit code."""
+"""The frame of every process: logs, metrics port and signals; an error becomes one message and an exit code."""
 
 import sys
 from collections.abc import Callable
@@ -25,13 +25,13 @@ _TWIN_WAIT_S = 6.0
 
 
 class Process:
-    """What the work of a process finds around it."""
+    """The services that the work of a process uses."""
 
-    def __init__(self, name: str, settings: Settings, stopping: Shutdown) -> None:
+    def __init__(self, name: str, settings: Settings, shutdown: Shutdown) -> None:
         self.name = name
         """`router`, `orchestrator`, `projector` or `api`."""
         self.settings = settings
-        self.stopping = stopping
+        self.shutdown = shutdown
         self.metrics = Metrics(name)
         self.health = ProcessHealth(name, max_lag_s=settings.max_lag_s)
         self.log: structlog.stdlib.BoundLogger = get_logger(name)
@@ -41,12 +41,12 @@ class Process:
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with when its work returns."""
-        return self.stopping.exit_code
+        """Exit code of the process when its work returns."""
+        return self.shutdown.exit_code
 
     @exit_code.setter
     def exit_code(self, code: int) -> None:
-        self.stopping.exit_code = code
+        self.shutdown.exit_code = code
 
     def twin_reports(self) -> bool:
         """Return whether another process of this kind runs with the same INSTANCE, as far as its reports tell."""
@@ -58,18 +58,18 @@ class Process:
         )
 
     def restart(self, reason: str) -> None:
-        """End in order, with the code that asks to be started again."""
+        """End in order, with the exit code that requests a restart."""
         self.log.warning("restart_needed", reason=reason)
         self.exit_code = exit_codes.RESTART
-        self.stopping.ask()
+        self.shutdown.ask()
 
 
 def run_process(name: str, settings: Settings, work: Callable[[Process], None], *, metrics_port: bool = True) -> int:
     """Run `work` in the main thread until it returns or fails, and return the exit code.
 
-    `metrics_port` is false for a process that serves its metrics and health, and reports itself, by itself.
+    `metrics_port` is False for a process that serves its metrics and health, and writes its reports, by itself.
 
-    An error is one message on stderr: its code, what is wrong and the next step. What nobody has foreseen is
+    An error is one message on stderr: its code, what is wrong and the next step. An unexpected error is
     `ORC-INTERNAL`, with its traceback in the log.
     """
     configure_logging(settings, name)
@@ -93,7 +93,7 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
             return process.exit_code
     except KeyboardInterrupt:
         return exit_codes.FAULT
-    except Exception as error:  # noqa: BLE001  (the last resort of the process)
+    except Exception as error:  # noqa: BLE001  (every error becomes a message and an exit code)
         return _report(name, settings, error)
 
 

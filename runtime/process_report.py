@@ -1,7 +1,7 @@
-"""Each process tells about itself on a topic, from a thread of its own: health is made from what is heard.
+"""Each process writes reports about itself to a topic, from its own thread; health is derived from these reports.
 
-Nothing of this is in the way of the work: the producer is not that of the stream application, nothing here raises, and
-while Kafka is away reports are dropped. A process that cannot report falls silent, and is told as missing.
+Reporting never disturbs the work: it has its own producer, it raises no errors, and reports are dropped while Kafka is
+unavailable. A process that cannot report counts as missing.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ from schemas.internal.processes import ProcessProblem, ProcessRecord, ProcessSta
 from schemas.internal.records import process_outgoing
 from schemas.topics import Topic
 
-_LOOK_S = 0.5
-"""Seconds between two looks at the process itself: what has changed is told at once."""
-_LAST_WORD_S = 1.0
-"""Patience with the last record at a stop."""
+_CHECK_S = 0.5
+"""Seconds between two checks of the process's health: a change is reported at once."""
+_LAST_RECORD_S = 1.0
+"""Seconds to wait for the last record at a stop."""
 _MOST_POSITIONS = 2_000
-"""Assigned partitions whose positions are told; the record has to fit its topic."""
+"""Assigned partitions whose positions are reported; the record has to fit its topic."""
 _OWN_TO_A_PROCESS = {
     *("service_name", "log_level", "log_format", "environment", "instance", "state_dir"),
     *("metrics_host", "metrics_port", "kafka_bootstrap_servers"),
@@ -44,9 +44,9 @@ _log = get_logger("runtime.process_report")
 
 
 class ProcessReporter:
-    """Reports one process until it is left; a context manager.
+    """Reports one process while its context lasts.
 
-    `report` is asked from the reporter's thread. Where the block ends by an error the last record says so.
+    `report` is called in the reporter's thread. If the block ends with an error, the last record contains it.
     """
 
     def __init__(
@@ -105,26 +105,26 @@ class ProcessReporter:
         if error is not None:
             self._ends_with = ProcessState.FAILED, (_problem(error),)
         self._stopping.set()
-        self._thread.join(2 * _LAST_WORD_S)
+        self._thread.join(2 * _LAST_RECORD_S)
 
     def _run(self) -> None:
-        told: object = None
+        reported: object = None
         due = time.monotonic()
         while not self._stopping.is_set():
             try:
                 record = self._record()
                 state = _changes(record)
-                if state != told or time.monotonic() >= due:
-                    told, due = state, time.monotonic() + self._interval_s
+                if state != reported or time.monotonic() >= due:
+                    reported, due = state, time.monotonic() + self._interval_s
                     self._send(record)
             except Exception:  # noqa: BLE001 - the process goes on without its reports
                 _log.exception("process_report_failed")
-            self._stopping.wait(min(_LOOK_S, self._interval_s))
+            self._stopping.wait(min(_CHECK_S, self._interval_s))
         state, problems = self._ends_with
         last = msgspec.structs.replace(self._first, state=state, problems=problems, time_ms=_now_ms())
         outgoing = process_outgoing(last)
         assert outgoing.value is not None
-        self._producer.close(outgoing.key, outgoing.value, _LAST_WORD_S)
+        self._producer.close(outgoing.key, outgoing.value, _LAST_RECORD_S)
 
     def _record(self) -> ProcessRecord:
         report = self._report()
@@ -155,14 +155,14 @@ class ProcessReporter:
 
 
 def settings_digest(settings: Settings) -> str:
-    """Return a digest of the settings that processes share, without secrets, addresses and a process's own names."""
+    """Return a digest of the settings that processes share, without secrets, addresses and a process's own settings."""
     shared = set(Settings.model_fields) - _OWN_TO_A_PROCESS - _MAY_HOLD_SECRETS
     chosen = {name: str(getattr(settings, name)) for name in sorted(shared)}
     return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
 
 
 def _changes(record: ProcessRecord) -> object:
-    """Return what is told at once when it changes."""
+    """Return the part of a report whose change is reported at once."""
     codes = tuple(problem.code for problem in record.problems)
     transactions = tuple((one.topic, one.partition, one.offset) for one in record.open_transactions)
     return record.alive, record.assigned, record.restored, record.partitions, codes, transactions
@@ -171,7 +171,7 @@ def _changes(record: ProcessRecord) -> object:
 def _problem(error: BaseException) -> ProcessProblem:
     known = exit_codes.known_error(error)
     if known is None:
-        # Its text may hold anything, an address with a password too; the log has it.
+        # The error's text may hold secrets, such as a URL with a password; the log has it.
         return ProcessProblem(Code.INTERNAL, f"{type(error).__name__}.", "Read the process's log.")
     return ProcessProblem(known.code, known.message[:1_000], known.next_step[:1_000])
 

@@ -18,7 +18,7 @@ ENV_PREFIX = "BATCH_ORCHESTRATOR_SERVICE_"
 
 
 class Settings(BaseSettings):
-    """Settings of every process. Units stand in the names."""
+    """Settings of every process. Names end with the unit."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_file=".env", extra="ignore", frozen=True)
 
@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     environment: Literal["development", "staging", "production", "testing"] = "development"
-    """Where this runs; stands in every log line."""
+    """Name of the environment, in every log line."""
 
     kafka_bootstrap_servers: str = "localhost:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -36,10 +36,10 @@ class Settings(BaseSettings):
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: str | None = None
     kafka_extra: dict[str, Any] = Field(default_factory=dict)
-    """Further librdkafka properties for every client, as a JSON object; none that correctness rests on."""
+    """Further librdkafka properties for every client, as a JSON object; none on which correctness depends."""
     kafka_silence_timeout_s: float = Field(default=12, ge=2)
-    """Seconds without a good answer from Kafka, or without a turn of the processing loop, after which a process ends
-    to be started again. The api makes new clients after half of it, and goes on."""
+    """Seconds without an answer from Kafka, or without a turn of the processing loop, after which a process ends to be
+    restarted. The api replaces its clients after half of that time, and goes on."""
     startup_timeout_s: float = Field(default=10, gt=0)
     """Seconds that a start waits for the Kafka cluster to answer."""
 
@@ -47,9 +47,9 @@ class Settings(BaseSettings):
     topic_partitions: int = Field(default=4, ge=1)
     """Partitions of own topics. Cannot change under a running inbox generation."""
     topic_replication: int = Field(default=-1, ge=-1)
-    """Replicas of topics that are created, and the fewest of an own topic; -1 for the cluster's default."""
+    """Replicas of created topics, and the minimum for own topics; -1 for the cluster's default."""
     topic_check_interval_s: float = Field(default=10, gt=0)
-    """Seconds between two looks at partition counts and at topics that were missing."""
+    """Seconds between two checks of partition counts and of topics that were missing."""
     orchestrator_group: str = "batch-orchestrator"
     router_group: str = "batch-orchestrator-router"
     projector_group: str = "batch-orchestrator-projector"
@@ -58,12 +58,12 @@ class Settings(BaseSettings):
 
     peer_era: Literal["any", "seed", "head"] = "any"
     router_start: str | None = None
-    """Where the router begins at its very first start: `earliest`, `latest` or an ISO 8601 time.
-    Unset, it refuses to begin on topics that hold records. A later start never looks at it."""
+    """Where the router begins at its first start: `earliest`, `latest` or an ISO 8601 time.
+    If it is unset, the router refuses to begin on topics that hold records. Later starts ignore it."""
     default_phases: Annotated[tuple[str, ...], NoDecode] = ()
-    """Phases requested for every batch, beside those that the pipeline always runs; with commas between them."""
+    """Comma-separated phases requested for every batch, in addition to those that the pipeline always runs."""
     pipelines_file: Path | None = None
-    """Pipeline definitions (TOML); the built-in ones where unset. Read by the router alone."""
+    """File of pipeline definitions (TOML); the built-in ones if unset. Only the router reads it."""
 
     max_essays: int = Field(default=Limits().essays, ge=1)
     max_input_bytes: int = Field(default=Limits().input_bytes, ge=1)
@@ -72,25 +72,25 @@ class Settings(BaseSettings):
     max_dead_letter_bytes: int = Field(default=Limits().dead_letter_bytes, ge=1)
 
     state_dir: Path = Path("state-data")
-    """Where the orchestrator keeps its stores; one directory per instance."""
+    """Directory of the orchestrator's stores; one per instance."""
     instance: str = "0"
     """Name of this instance within its group, stable over restarts: `group.instance.id` and `transactional.id`."""
     commit_interval_s: float = Field(default=0.05, gt=0, le=5)
     """Seconds between the orchestrator's commits: the latency of its outputs."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
-    """Of the orchestrator. `at-least-once` can repeat an effect after a crash, byte for byte under the same id."""
+    """Guarantee of the orchestrator. `at-least-once` can repeat an effect after a crash, with the same bytes and id."""
     projection_url: str = "sqlite:///projection.db"
     """SQLAlchemy URL of the projection database."""
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Port of a stream process's metrics and health; 0 for none. The api has them on its own port."""
+    """Port of a stream process's metrics and health; 0 for none. The api serves them on its own port."""
     stop_timeout_s: float = Field(default=9, gt=0)
-    """Seconds that a process asked to stop may take to commit or abort; after them it ends on the spot, with exit code
-    70 and a traceback of what it waited for."""
+    """Seconds that a process may take to commit or abort at a stop; then it ends at once, with exit code 70 and the
+    traceback of every thread."""
     max_lag_s: float = Field(default=60, gt=0)
     """Seconds behind its input from which a process reports that it is not ready."""
     report_interval_s: float = Field(default=3, gt=0, le=60)
-    """Seconds between two reports of a process about itself; it is missing after three of them and 3 s more."""
+    """Seconds between two reports of a process; without one for three intervals and 3 s it counts as missing."""
 
     @classmethod
     def settings_customise_sources(
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (part of the library's signature)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: arguments, environment, `.env`, files named by `X_FILE`, names of the service before."""
+        """Order the sources: arguments, environment, `.env`, files named by `X_FILE`, old names."""
         environment = environment_of(env_settings, dotenv_settings)
         files = FileSource(settings_cls, environment)
         return init_settings, env_settings, dotenv_settings, files, RenamedSource(settings_cls, environment)
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
         config: dict[str, Any] = {
             "bootstrap.servers": self.kafka_bootstrap_servers,
             "security.protocol": self.kafka_security_protocol,
-            # A broker that comes back is noticed within a second; the library's own pauses grow to ten.
+            # A returning broker is reached within a second; the library's default pauses grow to ten.
             "reconnect.backoff.ms": 100,
             "reconnect.backoff.max.ms": 1_000,
         }
@@ -157,6 +157,6 @@ class Settings(BaseSettings):
         }
         config.update({name: value for name, value in optional.items() if value is not None})
         config.update(self.kafka_extra)
-        # A missing topic is an error to be told: one that a broker makes by itself has the wrong partitions and limits.
+        # A missing topic must be an error: an automatically created one has the wrong partitions and limits.
         config["allow.auto.create.topics"] = False
         return config

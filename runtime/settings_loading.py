@@ -1,4 +1,4 @@
-"""Reading the settings, with errors that name what is wrong and show no value."""
+"""Loads the settings; errors name the wrong setting and never show its value."""
 
 import os
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Return the settings of this process, `overrides` before all other sources.
+    """Return the settings of this process; `overrides` win over all other sources.
 
     Raises:
-        ConfigurationError: as `load`.
+        ConfigurationError: see `load`.
     """
     return load(Settings, **overrides)
 
@@ -56,7 +56,7 @@ def load(kind: type[SettingsType], **overrides: Any) -> SettingsType:
 
 
 def check(settings: Settings) -> None:
-    """See that settings fit together, as `load` does.
+    """Check that settings fit together, as `load` does.
 
     Raises:
         ConfigurationError: the sizes are out of order, or no Kafka client can be made of the settings.
@@ -71,13 +71,13 @@ def variable(field: str) -> str:
 
 
 def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str]:
-    """Return variables that somebody set in vain, each with what to do about it.
+    """Return variables that are set but have no effect, each with advice.
 
-    They are the names of the service before this one, names without the prefix, and misspelt names with it.
+    They are obsolete names of the original service, names without the prefix, and misspelt names with it.
     """
     names = {name.upper() for name in (_variables() if environment is None else environment)}
     ignored = {
-        variable(old): "It belongs to the service before this one and means nothing here; unset it."
+        variable(old): "It belongs to the original service and has no effect here; unset it."
         for old in OBSOLETE
         if variable(old) in names
     }
@@ -92,12 +92,12 @@ def ignored_variables(environment: Iterable[str] | None = None) -> dict[str, str
 
 
 def _variables() -> list[str]:
-    """Names from the environment and from `.env`."""
+    """Return the names of all variables in the environment and in `.env`."""
     return [*os.environ, *DotEnvSettingsSource(Settings).env_vars]
 
 
 def _known_variables() -> set[str]:
-    """Variables with the prefix that mean something to any process or command."""
+    """Return the variables with the prefix that any process or command reads."""
     return {variable(name) for name in (*Settings.model_fields, *API_SETTINGS, *RENAMED, *OBSOLETE, *OTHER_VARIABLES)}
 
 

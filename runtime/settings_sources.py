@@ -1,4 +1,4 @@
-"""Where settings come from beside the plain environment: files that hold secrets, and names of the service before."""
+"""Sources of settings beside the plain environment: files that hold secrets, and names of the original service."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ RENAMED = {
     "graceful_timeout": "graceful_timeout_s",
     "keep_alive_timeout": "keep_alive_timeout_s",
 }
-"""Settings of the service before this one that still mean something under another name, and that name."""
+"""Settings of the original service that have another name now, and that name."""
 
 OBSOLETE = frozenset(
     {
@@ -35,7 +35,7 @@ OBSOLETE = frozenset(
         "entitlements_http_timeout_seconds",
     }
 )
-"""Settings of the service before this one that mean nothing any more."""
+"""Settings of the original service that have no effect any more."""
 
 API_SETTINGS = frozenset(
     {
@@ -55,16 +55,16 @@ API_SETTINGS = frozenset(
         "write_timeout_s",
     }
 )
-"""Settings of the api alone: every other process finds them in a shared environment, and they are no mistake there."""
+"""Settings of the api only. In a shared environment other processes see them too, which is no mistake."""
 
 OTHER_VARIABLES = frozenset({"cache_dir", "maven_repository"})
-"""Variables with the prefix that are no settings of a process."""
+"""Variables with the prefix that are read by commands, not by a process."""
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """A setting `X` from the file that `X_FILE` names; surrounding white space is dropped.
+    """Reads a setting `X` from the file that `X_FILE` names, without surrounding white space.
 
-    `environment` is what the plain source has read: names in lower case, `.env` included.
+    `environment` holds the variables of the plain sources, including `.env`, with names in lower case.
     """
 
     def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
@@ -101,7 +101,7 @@ class FileSource(PydanticBaseSettingsSource):
 
 
 class RenamedSource(PydanticBaseSettingsSource):
-    """Settings under the names that they had in the service before this one."""
+    """Reads settings under their names of the original service."""
 
     def __init__(self, settings_cls: type[BaseSettings], environment: Mapping[str, str | None]) -> None:
         super().__init__(settings_cls)

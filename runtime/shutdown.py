@@ -1,8 +1,8 @@
-"""Stopping in order on SIGTERM and SIGINT, at any moment of a process's life.
+"""Orderly shutdown on SIGTERM and SIGINT, at any time from the start of a process.
 
-The stream library sets handlers of its own when it runs, and forgets a stop that comes while it starts. So the signals
-are also read from the interpreter's wake-up descriptor, which works whatever handler is set and while the main thread
-is inside a library call; and the stop is asked for again until the process has ended.
+The stream library sets its own handlers when it runs, and ignores a stop that arrives while it starts. Signals are
+therefore read from the interpreter's wake-up descriptor, which works with any handler and while the main thread is
+inside a library call; and the stop is requested again until the process has ended.
 """
 
 import faulthandler
@@ -17,22 +17,22 @@ from typing import Self
 from runtime import exit_codes
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_ASK_AGAIN_S = 0.1
+_REPEAT_S = 0.1
 _START_GRACE_S = 2.0
 
 
 class Shutdown:
-    """Turns signals into calls of what stops the process; a context manager of the main thread.
+    """Turns signals into calls that stop the process; a context manager of the main thread.
 
-    Before anything runs there is nothing in flight: the process leaves with `exit_code` after two seconds at the most.
-    What runs gets `limit_s` seconds to commit or abort: with the default of the setting, ten seconds are enough in all.
+    Before any work runs, nothing is uncommitted: the process exits with `exit_code` after two seconds at most. Running
+    work gets `limit_s` seconds to commit or abort; with the default setting a stop takes at most ten seconds.
     """
 
     def __init__(self, limit_s: float, leave: Callable[[int], None] = os._exit) -> None:
         self.asked = Event()
         """Set when the process has been asked to stop."""
         self.exit_code = exit_codes.OK
-        """What the process ends with when it stops in order."""
+        """Exit code of the process when it stops in order."""
         self._ended = Event()
         self._limit_s = limit_s
         self._leave = leave
@@ -58,7 +58,7 @@ class Shutdown:
             self._reader.close()
 
     def runs(self, stop: Callable[[], None]) -> None:
-        """From now on `stop` ends the work in order; it may be called often, and from another thread."""
+        """Register `stop`, which ends the work in order; it may be called repeatedly, and from another thread."""
         with self._lock:
             self._stop = stop
 
@@ -72,12 +72,12 @@ class Shutdown:
                 self.asked.set()
                 break
         if self.asked.is_set():
-            self._keep_asking()  # the reader stays open: a second signal must find it
+            self._stop_repeatedly()  # the reader stays open: a second signal must find it
 
-    def _keep_asking(self) -> None:
+    def _stop_repeatedly(self) -> None:
         waited = 0.0
-        while not self._ended.wait(_ASK_AGAIN_S):
-            waited += _ASK_AGAIN_S
+        while not self._ended.wait(_REPEAT_S):
+            waited += _REPEAT_S
             with self._lock:
                 stop = self._stop
             if stop is not None:
@@ -85,5 +85,5 @@ class Shutdown:
             elif waited > _START_GRACE_S:
                 self._leave(self.exit_code)
             if waited > self._limit_s:
-                faulthandler.dump_traceback()  # what it waits for, on stderr
+                faulthandler.dump_traceback()  # shows on stderr what each thread waits for
                 self._leave(exit_codes.FAULT)

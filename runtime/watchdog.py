@@ -1,9 +1,8 @@
-"""Ends a process that no longer does its work: whose loop hangs in a call, or whose Kafka client hears nothing.
+"""Ends a process that no longer does its work: its loop hangs in a call, or a Kafka client gets no answers.
 
-A client that lost its broker for some seconds can stay without one for good; nothing it offers brings it back, and
-only a new client does (librdkafka, issue 5301). A call that waits for such a client never returns. So a process tells
-the watchdog of each sign of life; where one stays away for its bound, the process ends, and a supervisor starts the
-next one.
+A client that lost its broker for some seconds can stay disconnected for ever; only a new client reconnects (librdkafka,
+issue 5301). A call that waits for such a client never returns. The process therefore reports signs of life to the
+watchdog; if one of them is missing for longer than its bound, the process ends, and a supervisor starts the next one.
 """
 
 import time
@@ -15,13 +14,13 @@ from typing import Self
 
 from schemas.errors import OrchestratorError
 
-_LOOK_EVERY_S = 0.5
+_CHECK_EVERY_S = 0.5
 _OWN_PAUSE_S = 2.0
-"""A look that comes later than this was held up with everything else: the process or its host stood still."""
+"""A check that is later than this means that the process or its host was paused."""
 
 
 class SignOfLife:
-    """One thing that must happen again and again. For any thread."""
+    """One event that must happen repeatedly. Thread-safe."""
 
     def __init__(self, *, bound_s: float, error: Callable[[float], OrchestratorError], now: float) -> None:
         self.error = error
@@ -30,14 +29,15 @@ class SignOfLife:
 
     @property
     def bound_s(self) -> float:
-        """Longest absence that is accepted now."""
+        """Seconds that it may be missing now."""
         return max(self.allowed)
 
 
 class Watchdog:
-    """Looks at all signs of life in a thread of its own; a context manager.
+    """Checks all signs of life in its own thread; a context manager.
 
-    `end` is called in that thread with what is missing, and must end the process: it is called again until it has.
+    `end` is called in that thread with the error of a missing sign, and must end the process; it is called again until
+    the process has ended.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Watchdog:
         self._clock = clock
         self._signs: dict[str, SignOfLife] = {}
         self._lock = Lock()
-        self._looked_at = clock()
+        self._checked_at = clock()
         self._ended = Event()
 
     def __enter__(self) -> Self:
@@ -60,24 +60,24 @@ class Watchdog:
         self._ended.set()
 
     def expect(self, name: str, *, bound_s: float, error: Callable[[float], OrchestratorError]) -> None:
-        """From now on `seen(name)` must be called every `bound_s` seconds; `error` makes what is said otherwise."""
+        """From now on `seen(name)` must be called every `bound_s` seconds; `error` returns the error otherwise."""
         with self._lock:
             self._signs[name] = SignOfLife(bound_s=bound_s, error=error, now=self._clock())
 
     def seen(self, name: str) -> None:
-        """Note a sign of life; nothing where it is not expected."""
+        """Note a sign of life; one that is not expected is ignored."""
         sign = self._signs.get(name)
         if sign is not None:
             sign.seen_at = self._clock()
 
     def forget(self, name: str) -> None:
-        """Expect it no more."""
+        """Stop expecting the sign `name`."""
         with self._lock:
             self._signs.pop(name, None)
 
     @contextmanager
     def allow(self, name: str, seconds: float) -> Iterator[None]:
-        """Give `name` at least `seconds` for the work inside, which has bounds of its own."""
+        """Allow `name` at least `seconds` for the work inside, which has its own timeouts."""
         sign = self._signs.get(name)
         if sign is None:
             yield
@@ -90,12 +90,12 @@ class Watchdog:
             sign.seen_at = self._clock()
             sign.allowed.remove(seconds)
 
-    def look(self) -> OrchestratorError | None:
-        """Return what is missing, or None. Time in which the process itself stood still does not count."""
+    def check(self) -> OrchestratorError | None:
+        """Return the error of a missing sign, or None. Time in which the process was paused does not count."""
         now = self._clock()
         with self._lock:
-            paused = now - self._looked_at
-            self._looked_at = now
+            paused = now - self._checked_at
+            self._checked_at = now
             for sign in self._signs.values():
                 if paused > _OWN_PAUSE_S:
                     sign.seen_at = min(now, sign.seen_at + paused)
@@ -105,8 +105,8 @@ class Watchdog:
         return None
 
     def _watch(self) -> None:
-        self._looked_at = self._clock()
-        while not self._ended.wait(_LOOK_EVERY_S):
-            missing = self.look()
+        self._checked_at = self._clock()
+        while not self._ended.wait(_CHECK_EVERY_S):
+            missing = self.check()
             if missing is not None:
                 self._end(missing)

@@ -65,7 +65,7 @@ class Code(StrEnum):
         "ORC-ROUTER-OFFSETS-LOST"  # the router has started before, and has no committed offset on an input
     )
     INPUT_LOST = "ORC-INPUT-LOST"  # records on an input topic were removed before the router had read them
-    INPUT_REPLACED = "ORC-INPUT-REPLACED"  # an input topic was deleted and made again, or has lost records
+    INPUT_REPLACED = "ORC-INPUT-REPLACED"  # an input topic was deleted and created again, or has lost records
     REPLAY_NEWER = "ORC-REPLAY-NEWER"  # a record on the replay topic claims a format newer than the router reads
     INSTANCE = "ORC-INSTANCE"  # another process of this kind has taken over with the same INSTANCE
     FENCED = "ORC-FENCED"  # Kafka takes no more transactions from this process

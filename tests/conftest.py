@@ -1,4 +1,4 @@
-"""What all tests share: one Kafka for the session, started by the first test that asks for it.
+"""Fixtures of all tests: one Kafka for the session, started by the first test that asks for it.
 
 Nothing of Kafka is imported here before that: a test of the decision core needs neither the client nor the jars.
 """
@@ -21,7 +21,7 @@ BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator["Kafka"]:
-    """The cluster named in BOS_TEST_BOOTSTRAP_SERVERS, or else a development broker for this session. Never skips."""
+    """Return the cluster named in BOS_TEST_BOOTSTRAP_SERVERS, or a development broker for this session."""
     from cli.broker import kafka_from  # noqa: PLC0415 - a test of the core loads no Kafka client
 
     capture = request.config.pluginmanager.getplugin("capturemanager")
@@ -33,14 +33,14 @@ def kafka(request: pytest.FixtureRequest) -> Iterator["Kafka"]:
 
 
 def pytest_collection_finish() -> None:
-    """Take what the imports made out of every later collection: each module ends with one."""
+    """Exclude the objects of the imports from later garbage collections, which run after each module."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def leaks_show_in_their_module() -> Iterator[None]:
-    """Whatever was left open fails the module that left it, not the test in which it happens to be collected."""
+    """Fail the module that left a resource open, not the test in which it happens to be collected."""
     yield
     gc.collect()
 

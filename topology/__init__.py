@@ -1,8 +1,8 @@
-"""The stream applications and what they stand on: Kafka settings, topics, guards and dead letters."""
+"""The stream applications, with their Kafka settings, topics, guards and dead letters."""
 
 import warnings
 
-# The stream library loads a registry client that warns, at every start, of its own plans, whatever filter is set. The
-# package is the one place that runs before any of its modules imports the library; nothing else stands here.
+# The stream library loads a registry client that emits a deprecation warning at every start, whatever filter is set.
+# Only the package runs before any of its modules imports the library, so the warning is suppressed here.
 with warnings.catch_warnings(record=True):
     import quixstreams  # noqa: F401

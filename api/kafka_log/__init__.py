@@ -1,1 +1,1 @@
-"""The end of the Kafka log, followed by the api: answers, newest snapshots, changes."""
+"""Reading the end of the Kafka log: answers to requests, newest snapshots, changes of batches."""

@@ -1,15 +1,12 @@
-"""The log as the api reads it: status, history, dead letters, processes; read committed, without a consumer group.
-
-`KafkaLog` is what the tail needs, `KafkaLogConsumer` is Kafka's; the tests bring a log in memory.
-"""
+"""A consumer of the followed topics on a Kafka cluster: read committed, without a consumer group."""
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
-from msgspec import Struct
 
+from api.kafka_log.kafka_log import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of, topic_partitions
 from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.client_watch import ASK_EVERY_S, ASK_TIMEOUT_S, Connections, heard
@@ -17,97 +14,19 @@ from runtime.kafka.clients import client_properties
 from runtime.kafka.headers import headers_of
 from schemas.errors import BrokerError, LivenessError, StateError, TopicError
 from schemas.topics import Topic, TopicTable
-from state.projection import require_not_ahead
 
-FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS, Topic.PROCESSES)
 _FETCH_WAIT_MS = 50
-"""How long the broker may hold an empty answer: the most that a question about the very end waits."""
+"""Milliseconds that a broker may hold an empty fetch; a read to the very end waits that long."""
 _MOST_RECORDS = 500
-_BEFORE_THE_END = 500
 _METADATA_TIMEOUT_S = 5.0
 
 
-class LogPartition(NamedTuple):
-    """One partition of a followed topic."""
-
-    topic: Topic
-    number: int
-
-
-class LogRecord(Struct, frozen=True):
-    """A committed record."""
-
-    partition: LogPartition
-    offset: int
-    key: bytes
-    value: bytes | None
-    headers: dict[str, bytes]
-    time_ms: int = 0
-
-
-class KafkaLog(Protocol):
-    """Reads the followed topics from one thread."""
-
-    def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
-        """Begin to read, and return the ends as they are now.
-
-        Status partitions start at the offset given, or at their beginning; where `offsets` is None, a little before
-        their end. Partitions of the processes start at their beginning, all others at their end. `positions` tells
-        where.
-        """
-
-    def resume(self, positions: Mapping[LogPartition, int]) -> None:
-        """Begin to read every partition where another log has got to. Raises `BrokerError`."""
-
-    def read(self, timeout_s: float) -> list[LogRecord]:
-        """Return what has come, waiting for the first record up to `timeout_s`.
-
-        Raises `LivenessError` where the cluster has not answered for so long that only another log helps.
-        """
-
-    def positions(self) -> dict[LogPartition, int]:
-        """Return the next offset of each partition; control records and aborted ones have been passed."""
-
-    def check(self) -> None:
-        """Raise `StateError` where the number of partitions has changed."""
-
-    def close(self) -> None:
-        """Leave the cluster."""
-
-
-def topic_partitions(counts: Mapping[Topic, int]) -> list[LogPartition]:
-    """Return every partition, from the number of them of each topic."""
-    return [LogPartition(topic, number) for topic, count in counts.items() for number in range(count)]
-
-
-def shortly_before(end: int) -> int:
-    """Return where to begin to read a status partition where nobody knows how far the projection is.
-
-    Not at the end itself: the last offsets can be those of control records, which the projection never passes, so it
-    would seem to be behind for as long as nothing is written.
-    """
-    return end - _BEFORE_THE_END
-
-
-def start_of(partition: LogPartition, projected: int, low: int, high: int) -> int:
-    """Return where to begin to read a partition that goes from `low` to `high`.
-
-    Raises `ProjectionError` where the projection reflects more than there is: new snapshots would look old.
-    """
-    if partition.topic is Topic.PROCESSES:
-        return low
-    if partition.topic is not Topic.STATUS:
-        return high
-    require_not_ahead(f"{partition.topic.value}[{partition.number}]", projected, high)
-    return max(projected, low)
-
-
 class KafkaLogConsumer:
-    """The log on a Kafka cluster.
+    """A `KafkaLog` on a Kafka cluster.
 
-    `cluster` is asked for partitions and offsets; by default through a shared client. `on_statistics` is called with
-    librdkafka's statistics by the thread that reads. `silence_s` is how long it may go without an answer; for ever
-    where it is None.
+    `cluster` answers questions about partitions and offsets; the default is a shared admin client. `on_statistics` is
+    called with librdkafka's statistics in the thread that reads. `silence_s` is how many seconds the consumer may go
+    without an answer from Kafka; None for no bound.
     """
 
     def __init__(
@@ -129,7 +48,7 @@ class KafkaLogConsumer:
         self._consumer = Consumer(
             client_properties(kafka)
             | {
-                "group.id": "batch-orchestrator-api-tail",  # named because it must be; nothing is committed or joined
+                "group.id": "batch-orchestrator-api-tail",  # librdkafka requires a name; nothing is joined or committed
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "isolation.level": "read_committed",
@@ -150,11 +69,11 @@ class KafkaLogConsumer:
             self._on_statistics(statistics)
 
     def reach(self) -> None:
-        """Raise `BrokerError` or `TopicError` where there is no cluster, or a topic is missing."""
+        """Raise `BrokerError` if the cluster does not answer, and `TopicError` if a topic is missing."""
         self._partition_counts()
 
     def start(self, offsets: Mapping[LogPartition, int] | None) -> dict[LogPartition, int]:
-        """Assign every partition and return the ends. Raises what `reach` and `start_of` do."""
+        """Assign every partition and return the end offsets. Raises what `reach` and `start_of` raise."""
         self._counts = self._partition_counts()
         places = {partition: self._place(partition) for partition in topic_partitions(self._counts)}
         lows = self._cluster.log_starts(list(places.values()))
@@ -169,7 +88,7 @@ class KafkaLogConsumer:
         return ends
 
     def resume(self, positions: Mapping[LogPartition, int]) -> None:
-        """Assign every partition at its position. Raises what `reach` does."""
+        """Assign every partition at its position. Raises what `reach` raises."""
         self._counts = self._partition_counts()
         self._positions = dict(positions)
         self._assign()
@@ -181,9 +100,9 @@ class KafkaLogConsumer:
         self._heard_at = time.monotonic()
 
     def read(self, timeout_s: float) -> list[LogRecord]:
-        """Return what has come. Raises `BrokerError` for an error that the client cannot heal by itself."""
+        """Return the records that have arrived. Raises `BrokerError` for an error that is final."""
         self._require_answers()
-        # One by one: `consume` counts the end of a partition as a record, and its position would be one too high.
+        # Polled one by one: `consume` counts the end of a partition as a record, so the position would be one too high.
         found: list[LogRecord] = []
         message = self._consumer.poll(timeout_s)
         while message is not None:
@@ -194,14 +113,14 @@ class KafkaLogConsumer:
         return found
 
     def positions(self) -> dict[LogPartition, int]:
-        """Return the next offset of each partition, control records passed."""
+        """Return the next offset of each partition; control records count as read."""
         for position in self._consumer.position(self._consumer.assignment()):
             if position.offset >= 0:
                 self._advance(self._partition(position.topic, position.partition), position.offset)
         return dict(self._positions)
 
     def check(self) -> None:
-        """Raise `StateError` where the number of partitions has changed: keys would be elsewhere."""
+        """Raise `StateError` if the number of partitions has changed: keys would map to other partitions."""
         counts = self._partition_counts(ASK_TIMEOUT_S)
         if counts != self._counts:
             raise StateError(
@@ -221,8 +140,8 @@ class KafkaLogConsumer:
             self._heard_at = time.monotonic()
         elif now - self._heard_at > self._silence_s:
             raise LivenessError(
-                f"The log's client has had no good answer from Kafka for {now - self._heard_at:.0f} s.",
-                next_step="None: a new client takes its place. If it repeats, look at the brokers and the network.",
+                f"The consumer of the Kafka log has had no answer from Kafka for {now - self._heard_at:.0f} s.",
+                next_step="None: a new consumer replaces it. If it repeats, check the brokers and the network.",
             )
         self._asked_at = time.monotonic()
 
@@ -242,7 +161,9 @@ class KafkaLogConsumer:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name has the underscore
             self._advance(self._partition(message.topic(), message.partition()), message.offset())
         elif error.fatal() or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-            raise BrokerError(f"The log cannot be followed: {error.str()}.", next_step="Look at the cluster's state.")
+            raise BrokerError(
+                f"The Kafka log cannot be read: {error.str()}.", next_step="Check the state of the cluster."
+            )
         return None
 
     def _advance(self, partition: LogPartition, offset: int) -> None:

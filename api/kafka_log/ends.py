@@ -1,24 +1,24 @@
-"""Where partitions end right now: asked before an api says that something does not exist."""
+"""End offsets of partitions: the api reads up to them before it answers that something does not exist."""
 
 from typing import Protocol
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.admin import KafkaAdmin
 from schemas.topics import TopicTable
 
 
 class EndOffsets(Protocol):
-    """Tells the ends of partitions."""
+    """Returns the end offsets of partitions."""
 
     async def end(self, partition: LogPartition, timeout_s: float) -> int:
         """Return the offset after the last record, in an open transaction or not. Raises `BrokerError`."""
 
 
 class KafkaEnds:
-    """The ends on a Kafka cluster.
+    """End offsets on a Kafka cluster.
 
-    Open transactions count: what they have written becomes readable in one partition before it does in another, so
-    an answer that has been given may rest on a record that this partition does not show yet.
+    Records of open transactions count: when a transaction commits, its records become readable in one partition before
+    another, so an earlier answer can depend on a record that this partition does not show yet.
     """
 
     def __init__(self, cluster: KafkaAdmin, topics: TopicTable) -> None:

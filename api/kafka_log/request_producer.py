@@ -1,4 +1,4 @@
-"""Writing requests to Kafka, each awaited until every in-sync replica has it."""
+"""The producer of requests: a write returns when every in-sync replica has the record."""
 
 import asyncio
 import time
@@ -26,15 +26,18 @@ class RequestLog(Protocol):
     """Appends to the request topic."""
 
     async def append(self, key: bytes, value: bytes) -> None:
-        """Return when the record is durable. Raises `RecordTooLarge`, or `BrokerError`: it may be there or not."""
+        """Return when the record is durable.
+
+        Raises `RecordTooLarge`, or `BrokerError` if the outcome is unknown: the record may have been written.
+        """
 
 
 class KafkaRequestLog:
-    """The request topic on a Kafka cluster. Make it, and use it, on one event loop.
+    """The request topic on a Kafka cluster. Create it and use it on one event loop.
 
-    A producer that has heard nothing for `silence_s` seconds is replaced, and what it had not written is written by
-    the next one: twice at worst, which the decision takes for the repeat that it is. One with a fatal error, which an
-    idempotent producer never recovers from, is replaced within seconds.
+    A producer that gets no answer from Kafka for `silence_s` seconds is replaced. The new one writes the records that
+    the old one had not acknowledged. A record can be written twice; the decision recognises the repeat. A producer with
+    a fatal error, from which an idempotent producer never recovers, is replaced within seconds.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class KafkaRequestLog:
         self._thread.start()
 
     async def append(self, key: bytes, value: bytes) -> None:
-        """Write one record and wait for the cluster's word."""
+        """Write one record and wait for its acknowledgement."""
         deadline = time.monotonic() + self._timeout_s
         while (failure := await self._write(key, value, deadline)) is not None:
             self._note(failure)
@@ -78,7 +81,7 @@ class KafkaRequestLog:
                 raise _failure(failure)
 
     async def close(self) -> None:
-        """Stop; what is not acknowledged by now, which nobody waits for any more, may be written or not."""
+        """Stop. Records without an acknowledgement may or may not be written; no caller waits for them."""
         self._stopping.set()
         self._producer.purge()
         await asyncio.to_thread(self._thread.join)
@@ -87,7 +90,7 @@ class KafkaRequestLog:
         done: asyncio.Future[KafkaError | None] = self._loop.create_future()
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
-            self._loop.call_soon_threadsafe(_settle, done, error)
+            self._loop.call_soon_threadsafe(_resolve, done, error)
 
         try:
             with self._replacing:
@@ -98,11 +101,11 @@ class KafkaRequestLog:
             self._note(error.args[0])
             raise _failure(error.args[0]) from error
         try:
-            # The producer itself gives up at its delivery timeout; one that was replaced in between, later.
+            # The producer gives up at its delivery timeout; a record that a replacement sent again, later.
             return await asyncio.wait_for(done, max(0.0, deadline - time.monotonic()) + _POLL_S)
         except TimeoutError:
             raise _unwritten("no acknowledgement came in time") from None
-        except asyncio.CancelledError:  # the server stops; whoever has sent it must be told where to look for it
+        except asyncio.CancelledError:  # at shutdown: the handler still answers 503 with the batch's Location
             raise _unwritten("this process stops") from None
 
     def _serve(self) -> None:
@@ -148,7 +151,7 @@ class KafkaRequestLog:
         self._fatal = False  # known of the one before: nothing has polled the next one yet
 
 
-def _settle(done: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:
+def _resolve(done: "asyncio.Future[KafkaError | None]", error: KafkaError | None) -> None:
     if not done.done():
         done.set_result(error)
 

@@ -1,4 +1,4 @@
-"""What the log says about batches that the projection does not say yet: the newest snapshot of each, in memory."""
+"""The newest snapshot of each batch that the projection has not applied yet, in memory."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -6,29 +6,29 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 _OVERHEAD = 450
-"""Bytes of the objects around a value and a batch_id, measured."""
+"""Measured bytes of the objects around a value and a batch_id."""
 
 
 class Snapshot(Struct, frozen=True):
-    """A status record as it was read; decoded when somebody asks for it."""
+    """A status record as it was read; it is decoded on demand."""
 
     partition: int
     """Partition of the status topic."""
     offset: int
     version: int
     value: bytes | None
-    """None: the batch was purged."""
+    """The status record's value; None if the batch was purged."""
 
 
 class SnapshotCache:
-    """The snapshots that are newer than the projection, within a bound of memory. For one thread."""
+    """Snapshots that are newer than the projection, up to `most_bytes` of memory. Not thread-safe."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._snapshots: dict[str, Snapshot] = {}
         self._order: dict[int, OrderedDict[str, None]] = {}
-        """For each partition its batches, each once, by the offset of the snapshot that is held."""
+        """Batches of each partition, in the order of the offsets of their snapshots."""
         self._projected: dict[int, int] = {}
         self._held_from: dict[int, int] = {}
         self._projection_known = True
@@ -38,11 +38,11 @@ class SnapshotCache:
 
     @property
     def size(self) -> int:
-        """Bytes of the snapshots held."""
+        """Bytes that the snapshots take."""
         return self._bytes
 
     def start_at(self, offsets: Mapping[int, int]) -> None:
-        """Note that reading starts at these offsets, by partition, without knowing where the projection is."""
+        """Note that reading starts at these offsets, by partition, while the projection's offsets are unknown."""
         self._projection_known = False
         self._held_from = dict(offsets)
 
@@ -62,11 +62,11 @@ class SnapshotCache:
             self._drop_oldest()
 
     def get(self, batch_id: str) -> Snapshot | None:
-        """Return the newest snapshot, or None where the projection knows as much."""
+        """Return the newest snapshot, or None if the projection has it or there is none."""
         return self._snapshots.get(batch_id)
 
     def projected(self, offsets: Mapping[int, int]) -> None:
-        """Let go of what the projection has passed; `offsets` are the next it will read, by partition."""
+        """Drop the snapshots that the projection has applied; `offsets` are the next it will read, by partition."""
         self._projection_known = True
         self._projected = dict(offsets)
         for partition, offset in offsets.items():
@@ -76,10 +76,10 @@ class SnapshotCache:
                 self._forget(next(iter(order)), oldest)
 
     def complete(self, partition: int) -> bool:
-        """Whether view and projection together know every batch of a partition.
+        """Whether cache and projection together hold every batch of a partition.
 
-        Not so after a drop for memory, while a lost projection is being rebuilt, or where reading started without
-        knowing where the projection is: until it has passed what is held here.
+        They do not after snapshots were dropped for lack of memory, while a lost projection is rebuilt, or if reading
+        started while the projection's offsets were unknown; they do again when the projection has caught up.
         """
         return self._projection_known and self._held_from.get(partition, 0) <= self._projected.get(partition, 0)
 

@@ -1,4 +1,4 @@
-"""Futures by what they wait for."""
+"""Futures of the event loop, grouped by the key that each waits for."""
 
 import asyncio
 from typing import Generic, TypeVar
@@ -8,20 +8,20 @@ Value = TypeVar("Value")
 
 
 class Waiters(Generic[Key, Value]):
-    """Futures by what they wait for. For the event loop alone."""
+    """Futures by key. Use it on the event loop only."""
 
     def __init__(self) -> None:
         self._futures: dict[Key, list[asyncio.Future[Value]]] = {}
 
     def expect(self, key: Key) -> asyncio.Future[Value]:
-        """Return a future for `key`; it leaves by itself when it is done or cancelled."""
+        """Return a future for `key`; it is removed when it is done or cancelled."""
         future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(key, []).append(future)
         future.add_done_callback(lambda done: self._leave(key, done))
         return future
 
     def wake(self, key: Key, value: Value) -> None:
-        """Give `value` to whoever waits for `key`."""
+        """Resolve every future of `key` with `value`."""
         for future in self._futures.get(key, ()):
             if not future.done():
                 future.set_result(value)
@@ -35,10 +35,9 @@ class Waiters(Generic[Key, Value]):
 
 
 async def within(future: "asyncio.Future[Value]", timeout_s: float) -> bool:
-    """Wait for a future up to `timeout_s`; False, and the future cancelled, where it isn't done by then.
+    """Wait for a future up to `timeout_s` seconds; on a timeout, cancel it and return False.
 
-    So too where the server stops: it cancels the requests that are still under way after the grace, and whoever has
-    sent one must be told what there is to tell.
+    A cancellation at shutdown returns False too, so that the handler can still answer 503.
     """
     try:
         await asyncio.wait_for(future, max(timeout_s, 0))

@@ -1,4 +1,4 @@
-"""How long the oldest record that a reader has not read has been waiting, in seconds."""
+"""Lag in seconds: how long the oldest unread record has been waiting."""
 
 import time
 from collections import deque
@@ -11,9 +11,9 @@ Place = TypeVar("Place", bound=Hashable)
 
 
 class LagClock(Generic[Place]):
-    """Remembers when each end of a partition was first seen, and reckons from that how long a reader is behind.
+    """Remembers when each end offset of a partition was first seen, and computes a reader's lag from it.
 
-    Offsets alone say little: a thousand records behind can be a second or a day.
+    Offsets alone are not enough: a lag of a thousand records can be a second or a day.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -21,13 +21,13 @@ class LagClock(Generic[Place]):
         self._sightings: dict[Place, deque[tuple[float, int]]] = {}
 
     def saw(self, place: Place, end: int) -> None:
-        """Note that `place` now ends before offset `end`."""
+        """Note that the end offset of `place` is now `end`."""
         sightings = self._sightings.setdefault(place, deque(maxlen=_MOST_SIGHTINGS))
         if not sightings or end > sightings[-1][1]:
             sightings.append((self._clock(), end))
 
     def behind(self, place: Place, offset: int) -> float:
-        """Return how long a reader whose next offset is `offset` has had something to read; 0 where it has nothing."""
+        """Return the lag, in seconds, of a reader whose next offset is `offset`; 0 if it has read everything."""
         sightings = self._sightings.get(place)
         while sightings and sightings[0][1] <= offset and len(sightings) > 1:
             sightings.popleft()

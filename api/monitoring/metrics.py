@@ -1,8 +1,8 @@
-"""Metrics of the api: HTTP, operations, what the log says about batches, and how far behind everything is.
+"""Metrics of the api: HTTP requests, operations, batches counted from the Kafka log, and the lag of every process.
 
 With one worker there is one registry. With several, prometheus_client's multiprocess mode adds up the HTTP metrics
-of all of them (`runs_as_one_of_several`); what the log says is counted by one worker alone, because each of them
-reads all of it. Replicas count the log each for itself: take the maximum over them, not the sum.
+of all workers. Batches are counted by one worker only, because every worker reads the whole log. Each replica of the
+api counts them too: take the maximum over replicas, not the sum.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.kafka_log.consumer import LogRecord
+from api.kafka_log.kafka_log import LogRecord
 from api.monitoring.service_health import ServiceHealthReport
 from runtime import metric_names as names
 from schemas.internal.enums import BatchStatus
@@ -32,13 +32,13 @@ class _Change(Struct):
     before: str | None = None
 
 
-class _Glance(Struct):
-    """As much of a history record as the metrics need."""
+class _HistoryChanges(Struct):
+    """The part of a history record that the metrics need."""
 
     changes: tuple[_Change, ...] = ()
 
 
-_glance = msgspec.json.Decoder(_Glance).decode
+_decode_changes = msgspec.json.Decoder(_HistoryChanges).decode
 
 
 class ApiMetrics:
@@ -50,7 +50,7 @@ class ApiMetrics:
         self._counts_log = _Election(Path(directory)) if directory else None
         self.registry = CollectorRegistry()
         self.requests = self._counter(names.HTTP_REQUESTS)
-        """`endpoint` is the route's template, never a path with an id in it."""
+        """Requests by method, endpoint and status; `endpoint` is the route's template, never a path with an id."""
         self.seconds = Histogram(
             names.HTTP_REQUEST_SECONDS,
             names.HELP[names.HTTP_REQUEST_SECONDS],
@@ -63,23 +63,23 @@ class ApiMetrics:
         self.ended = self._counter(names.BATCHES_ENDED)
         self._lag = self._gauge(names.PROCESS_LAG_SECONDS)
         self._members = self._gauge(names.PROCESS_MEMBERS)
-        self._well = self._gauge(names.HEALTHY)
+        self._healthy = self._gauge(names.HEALTHY)
         self._ready = self._gauge(names.API_READY)
         self._held = self._gauge(names.API_HELD_BATCHES)
         for status in sorted(_ENDED):
             self.ended.labels(status)
 
     def record(self, record: LogRecord) -> None:
-        """Count a record of the log."""
+        """Count a record of the Kafka log."""
         if record.partition.topic is not Topic.HISTORY or record.value is None:
             return
         if self._counts_log is not None and not self._counts_log.won():
             return
         try:
-            glance = _glance(record.value)
+            history = _decode_changes(record.value)
         except msgspec.MsgspecError:
             return
-        for change in glance.changes:
+        for change in history.changes:
             if change.phase:
                 continue
             if change.before is None:
@@ -88,16 +88,16 @@ class ApiMetrics:
                 self.ended.labels(change.after).inc()
 
     def health(self, report: ServiceHealthReport, *, ready: bool, held: int) -> None:
-        """Show the state of the whole."""
+        """Set the gauges from a health report."""
         for state in report.processes:
             self._lag.labels(state.process).set(state.behind_s)
             self._members.labels(state.process).set(state.members)
-        self._well.set(report.well)
+        self._healthy.set(report.healthy)
         self._ready.set(ready)
         self._held.set(held)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Return body and content type: OpenMetrics where `accept` asks for it, for all workers."""
+        """Return body and content type for all workers, in the OpenMetrics format if `accept` asks for it."""
         encode, content_type = choose_encoder(accept)
         registry = self.registry
         if self._several:
@@ -126,7 +126,7 @@ class ApiMetrics:
 
 
 class _Election:
-    """Makes one worker of several the one that counts the log; the lock goes with its process."""
+    """Elects the one worker that counts batches, by a file lock that is released when its process ends."""
 
     def __init__(self, directory: Path) -> None:
         self._file: Any = (directory / "counts-the-log.lock").open("w")

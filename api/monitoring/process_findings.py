@@ -1,4 +1,4 @@
-"""What is wrong with the processes, judged from what was heard of each. Pure: no clock, no Kafka."""
+"""Health findings about the processes, derived from their newest reports. Pure: no clock, no Kafka."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,45 +10,47 @@ from schemas.errors import Code
 from schemas.internal.processes import OpenTransaction
 
 KINDS = ("router", "orchestrator", "projector")
-"""Kinds without which the whole does not work, in the order of the flow."""
+"""Kinds of processes that the product needs, in the order of the data flow."""
 JOINING_S = 15.0
-"""How long a process may join or restore without a word, while others of its kind work."""
+"""Seconds that a process may join or restore without a finding, while others of its kind work."""
 
 
 class Finding(Struct, frozen=True):
-    """One thing that is wrong."""
+    """One health problem."""
 
     code: str
     """Stable error code, `ORC-…`."""
     process: str
-    """Kind, or kind/instance, that it is about."""
+    """Kind, or kind/instance, of the process that has the problem."""
     message: str
+    """What is wrong, as a sentence."""
     next_step: str
+    """What the operator can do, as a sentence."""
 
     def __str__(self) -> str:
         return f"{self.process}: {self.message}"
 
     def body(self) -> dict[str, str]:
-        """Return it as `/healthz` shows it."""
+        """Return the finding in the form of `/healthz`."""
         return {"code": self.code, "process": self.process, "message": self.message, "next_step": self.next_step}
 
 
 class ProcessSummary(Struct, frozen=True, kw_only=True):
-    """All processes of one kind together."""
+    """The state of all processes of one kind."""
 
     process: str
     members: int
-    """Processes that were heard of of late."""
+    """Number of live processes."""
     assigned: int
-    """Partitions assigned to them."""
+    """Number of partitions assigned to them."""
     settled: bool
-    """Whether each of them is a settled member of its group."""
+    """Whether each of them is a stable member of its consumer group."""
     behind_s: float
-    """Seconds that the last of them is behind its input."""
+    """Largest lag of them, in seconds."""
 
 
 def summaries(views: Sequence[ProcessView], behind_s: Mapping[str, float]) -> tuple[ProcessSummary, ...]:
-    """Return a summary of each kind; `behind_s` is what else is known about how far a kind is behind."""
+    """Return a summary of each kind; `behind_s` holds further known lags by kind, in seconds."""
     found = []
     for kind in KINDS:
         live = [view.record for view in views if view.record.kind == kind and view.state == "live"]
@@ -71,7 +73,7 @@ def findings(
     max_lag_s: float,
     seen: Sequence[OpenTransaction] = (),
 ) -> list[Finding]:
-    """Return what is wrong; `seen` are open transactions that this process itself has met."""
+    """Return all findings; `seen` are open transactions that this process itself has observed."""
     found = [finding for state in states for finding in _of_kind(state, max_lag_s)]
     for view in views:
         found += _of_process(view, views)
@@ -80,7 +82,7 @@ def findings(
 
 
 def open_transaction_findings(transactions: Iterable[OpenTransaction]) -> list[Finding]:
-    """Return one finding for each transaction, however many readers it holds back."""
+    """Return one finding for each open transaction, even if it blocks several readers."""
     longest: dict[tuple[str, int, int], OpenTransaction] = {}
     for one in transactions:
         at = (one.topic, one.partition, one.offset)
@@ -107,14 +109,14 @@ def _of_kind(state: ProcessSummary, max_lag_s: float) -> list[Finding]:
         )
     if state.behind_s > max_lag_s:
         message = f"{state.behind_s:.0f} s behind; {max_lag_s:.0f} s are allowed."
-        found.append(Finding(BEHIND, state.process, message, "Look at its log and its load; more instances share it."))
+        found.append(Finding(BEHIND, state.process, message, "Check its log and load; more instances share it."))
     return found
 
 
 def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding]:
     record = view.record
     if view.state == "missing" and not view.heard_here and _others_work(view, views):
-        return []  # taken away before this api began: what it did is done by others
+        return []  # it was removed before this api started, and others do its work
     if view.state == "missing":
         message = f"has not reported for {view.silent_s:.0f} s; {bound_s(record.interval_s):.0f} s are allowed."
         return [
@@ -122,8 +124,8 @@ def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding
                 Code.PROCESS_MISSING,
                 record.name,
                 message,
-                f"Look at {record.host}, process {record.pid}: it was killed, hangs, or cannot reach Kafka. Start it "
-                "again. One that was taken away for good is forgotten after a day.",
+                f"Check process {record.pid} on {record.host}: it was killed, hangs, or cannot reach Kafka. Start it "
+                "again. A process that was removed for good is forgotten after a day.",
             )
         ]
     if view.state == "failed":
@@ -154,7 +156,7 @@ def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding
 
 
 def _joins_beside_others(view: ProcessView, views: Sequence[ProcessView]) -> bool:
-    """Whether a process has only just begun to join or restore, and others of its kind do the work meanwhile."""
+    """Whether a process has just begun to join or restore while others of its kind do the work."""
     if not view.record.alive or view.unready_s > JOINING_S:
         return False
     return _others_work(view, views)

@@ -1,8 +1,8 @@
-"""The processes of the product as this api hears of them: who runs, who has fallen silent, who has stopped.
+"""The state of every process, derived from the reports on the processes topic: live, missing, stopped or failed.
 
-Silence is reckoned from when this api received a process's last record, so that clocks of other hosts do not matter.
-What was in the topic before this api started came at once: there the leader's append times say how much older a record
-is than the newest one.
+The silence of a process counts from the time at which this api received its last record, so clocks of other hosts do
+not matter. Records that were in the topic before this api started arrive together; for these the leader's append times
+give their age relative to the newest record.
 """
 
 import time
@@ -17,31 +17,31 @@ from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import decode_process
 
 INTERVALS = 3
-"""Reports that may fail to come before a process is missing."""
+"""Report intervals that may pass without a report before a process is missing."""
 SLACK_S = 3.0
-"""Seconds added to that, for what stands between a process and this api."""
+"""Seconds added to these intervals, for the delay between a process and this api."""
 FORGET_S = 86_400.0
-"""Silence after which a process is no longer spoken of: it is gone for good."""
+"""Seconds of silence after which a process is no longer listed."""
 _INTERVALS_S = (0.05, 60.0)
-_UNCLAIMED = frozenset({"api"})
-"""Kinds whose INSTANCE claims nothing on Kafka, so that many may have the same: replicas and workers of an api."""
+_SHARED_INSTANCE = frozenset({"api"})
+"""Kinds whose processes may share one INSTANCE, because it names no group member: replicas and workers of an api."""
 
 _log = get_logger("api.monitoring.processes")
 
 
 class ProcessView(Struct, frozen=True, kw_only=True):
-    """One process as it was last heard of."""
+    """One process, as its last report describes it."""
 
     record: ProcessRecord
     state: Literal["live", "missing", "stopped", "failed"]
     silent_s: float
     """Seconds since its last record was received."""
     unready_s: float = 0.0
-    """How long it has been unassigned, or its state not restored; 0 where it is not so."""
+    """Seconds for which it has been unassigned or its state not restored; 0 if it is ready."""
     heard_here: bool = True
-    """Whether this api has heard it itself; otherwise its record was there before this api began to read."""
+    """Whether this api received a report while running; False if the record is older than its start."""
     shares_instance: bool = False
-    """Whether another live process was started with the same kind and instance."""
+    """Whether another live process has the same kind and instance."""
 
 
 class _Heard(Struct):
@@ -51,12 +51,12 @@ class _Heard(Struct):
     received_at: float
     appended_ms: int
     old: bool
-    """Whether it was in the topic before this api began to read."""
+    """Whether it was in the topic before this api started to read."""
     unready_since: float | None = None
 
 
 class Processes:
-    """Folds the process records; `views` is the picture that health, metrics and pages are made from."""
+    """Folds the process records; health and metrics are derived from `views`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -64,13 +64,13 @@ class Processes:
         self._heard_at: float | None = None
         self._newest_ms = 0
         self._starts: dict[str, dict[str, _Heard]] = {}
-        """By the record's key, then by start id; the one that wrote last stands last."""
+        """Last records by the record's key, then by start id; the newest one is last."""
         self._alternated: dict[str, float] = {}
-        """When a start of a key was heard again after another start of that key."""
-        self._told: set[str] = set()
+        """When two starts of a key last reported in turns, by key."""
+        self._warned: set[str] = set()
 
     def fold(self, name: bytes, value: bytes | None, appended_ms: int, *, old: bool) -> None:
-        """Take in a record of the topic; `old` where it was there before this api began to read."""
+        """Take in a record of the topic; `old` if it was there before this api started to read."""
         now = self._clock()
         key = name.decode(errors="replace")
         if not old:
@@ -82,18 +82,18 @@ class Processes:
         try:
             found = decode_process(value)
         except OrchestratorError as error:
-            if key not in self._told:
+            if key not in self._warned:
                 _log.warning("process_record_not_read", process=key, code=error.code, reason=error.message)
-                self._told.add(key)
+                self._warned.add(key)
             return
         self._take(key, _Heard(found, now, appended_ms, old), now)
 
     def silence_s(self) -> float:
-        """Return how long nothing has been heard of any process, since the start where nothing was heard at all."""
+        """Return the seconds since the last report of any process, or since the start if there was none."""
         return self._clock() - (self._started if self._heard_at is None else self._heard_at)
 
     def views(self) -> list[ProcessView]:
-        """Return every process that is spoken of, by kind and instance."""
+        """Return every listed process, in the order of kind and instance."""
         now = self._clock()
         found = [view for key in sorted(self._starts) for view in self._views_of(key, now)]
         return [view for view in found if view.silent_s <= FORGET_S]
@@ -109,14 +109,14 @@ class Processes:
         for start_id in [one for one, other in starts.items() if not self._live(other, now)]:
             del starts[start_id]
         if not running and starts:
-            return  # another start goes on under this name
+            return  # another start with this key still runs
         starts[heard.record.start_id] = heard
         if not heard.old:
-            self._look_for_twins(key, starts, again=again, now=now)
+            self._detect_shared_instance(key, starts, again=again, now=now)
 
-    def _look_for_twins(self, key: str, starts: dict[str, _Heard], *, again: bool, now: float) -> None:
+    def _detect_shared_instance(self, key: str, starts: dict[str, _Heard], *, again: bool, now: float) -> None:
         kind = next(reversed(starts.values())).record.kind
-        if kind in _UNCLAIMED or len(starts) < 2:
+        if kind in _SHARED_INSTANCE or len(starts) < 2:
             return
         if again and key not in self._alternated:
             hosts = sorted(f"{one.record.host} (process {one.record.pid})" for one in starts.values())
@@ -128,10 +128,10 @@ class Processes:
         starts = list(self._starts[key].values())
         live = [one for one in starts if self._live(one, now)]
         newest = starts[-1]
-        if newest.record.kind in _UNCLAIMED:
+        if newest.record.kind in _SHARED_INSTANCE:
             return [self._view(one, now) for one in live or [newest]]
         if len(live) < 2 or now - self._alternated.get(key, now - FORGET_S) > bound_s(newest.record.interval_s):
-            # One that wrote before another began, and no more since, was replaced by it.
+            # A start that has not reported since the next one began was replaced by it.
             self._alternated.pop(key, None)
             return [self._view(newest, now)]
         return [self._view(one, now, shares_instance=True) for one in live]
@@ -161,6 +161,6 @@ class Processes:
 
 
 def bound_s(interval_s: float) -> float:
-    """Return how long a process that reports every `interval_s` may be silent before it is missing."""
+    """Return the seconds of silence after which a process that reports every `interval_s` is missing."""
     shortest, longest = _INTERVALS_S
     return INTERVALS * min(max(interval_s, shortest), longest) + SLACK_S

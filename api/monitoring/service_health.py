@@ -1,11 +1,11 @@
-"""Whether the whole is well: every process there and in time, nothing held back, and the tail alive."""
+"""Health of the whole product: processes present and in time, no transaction left open, the Kafka log followed."""
 
 from typing import Any
 
 from msgspec import Struct
 
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.monitoring.lag import LagClock
 from api.monitoring.process_findings import (
     Finding,
@@ -19,34 +19,34 @@ from schemas.errors import Code
 from schemas.internal.processes import ProcessProblem
 from schemas.topics import Topic
 
-WELL: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
-"""The body that the original answers with."""
-_UNWELL_MESSAGE = "Batch Orchestrator Service is not healthy"
-_WAIT = "Wait a moment; read the log of the api where it stays so."
-_CLUSTER = "Check that the Kafka cluster answers this api; its log has what Kafka said."
+HEALTHY: dict[str, Any] = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
+"""The body that the original service answers with."""
+_UNHEALTHY_MESSAGE = "Batch Orchestrator Service is not healthy"
+_WAIT = "Wait a moment; if it persists, read the log of the api."
+_CLUSTER = "Check that the Kafka cluster answers this api; the api's log has Kafka's errors."
 
 
 class ServiceHealthReport(Struct, frozen=True, kw_only=True):
-    """The state of the whole at one moment."""
+    """The health of the whole product at one moment."""
 
     findings: tuple[Finding, ...]
-    """What is wrong; empty when it is well."""
+    """All health problems; empty if the product is healthy."""
     processes: tuple[ProcessSummary, ...]
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What is wrong, as sentences."""
+        """The findings as sentences."""
         return tuple(str(finding) for finding in self.findings)
 
     @property
-    def well(self) -> bool:
-        """Whether nothing is wrong."""
+    def healthy(self) -> bool:
+        """Whether there are no findings."""
         return not self.findings
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body of `/healthz`."""
-        if self.well:
-            return WELL
+        if self.healthy:
+            return HEALTHY
         processes = {
             state.process: {
                 "members": state.members,
@@ -58,7 +58,7 @@ class ServiceHealthReport(Struct, frozen=True, kw_only=True):
         }
         return {
             "status": "unavailable",
-            "message": _UNWELL_MESSAGE,
+            "message": _UNHEALTHY_MESSAGE,
             "reasons": list(self.reasons),
             "problems": [finding.body() for finding in self.findings],
             "processes": processes,
@@ -66,61 +66,61 @@ class ServiceHealthReport(Struct, frozen=True, kw_only=True):
 
 
 class ServiceHealth:
-    """Puts together what the processes say of themselves and what the tail sees. For the event loop alone.
+    """Combines the reports of the processes with the follower's observations. Use it on the event loop only.
 
-    `own` is what this process knows about itself. Where nothing has been heard of any process for `silence_s`, this
-    one included, it is the api that does not hear, and no process is called missing.
+    `own` is the health of this process. If no process, including this one, has reported for `silence_s` seconds, the
+    api itself receives nothing; that is the finding then, and no process counts as missing.
     """
 
-    def __init__(self, tail: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
-        self._tail = tail
+    def __init__(self, follower: KafkaLogFollower, own: ProcessHealth, *, max_lag_s: float, silence_s: float) -> None:
+        self._follower = follower
         self._own = own
         self._max_lag_s = max_lag_s
         self._silence_s = silence_s
         self._projection_lag: LagClock[LogPartition] = LagClock()
 
     def observe(self) -> None:
-        """Note where the log has got to; call it every second or so."""
-        for partition, end in self._tail.readable.items():
+        """Note the end offsets of the Kafka log; call it about once a second."""
+        for partition, end in self._follower.readable.items():
             if partition.topic is Topic.STATUS:
                 self._projection_lag.saw(partition, end)
 
     def projection_behind_s(self) -> float:
-        """Return how long the oldest status record that the projection does not hold has been in the log."""
+        """Return the projection's lag: the seconds for which its oldest missing status record has been in the log."""
         self.observe()
         return max(
             (
-                self._projection_lag.behind(partition, self._tail.projection.get(partition, 0))
-                for partition in self._tail.readable
+                self._projection_lag.behind(partition, self._follower.projection.get(partition, 0))
+                for partition in self._follower.readable
                 if partition.topic is Topic.STATUS
             ),
             default=0.0,
         )
 
     def report(self) -> ServiceHealthReport:
-        """Return the state of the whole."""
-        views = self._tail.processes.views()
+        """Return the health of the whole product."""
+        views = self._follower.processes.views()
         states = summaries(views, {"projector": self.projection_behind_s()})
-        found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._tail_reasons()]
+        found = [Finding(Code.NOT_READY, "api", reason, _WAIT) for reason in self._follower_reasons()]
         seen = self._own.report().open_transactions
-        if self._hears():
+        if self._receives_reports():
             found += findings(views, states, max_lag_s=self._max_lag_s, seen=seen)
         else:
-            found += [*self._deafness(), *open_transaction_findings(seen)]
-        if self._tail.projection_error is not None:
-            found.append(Finding(Code.PROJECTION, "projector", self._tail.projection_error, ""))
+            found += [*self._silence_findings(), *open_transaction_findings(seen)]
+        if self._follower.projection_error is not None:
+            found.append(Finding(Code.PROJECTION, "projector", self._follower.projection_error, ""))
         return ServiceHealthReport(findings=tuple(found), processes=states)
 
     def own_report(self) -> ProcessHealthReport:
-        """Return what this process tells about itself on the topic of the processes."""
+        """Return the report of this process for the processes topic."""
         report = self._own.report()
-        problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._tail_reasons()]
+        problems = [ProcessProblem(Code.NOT_READY, reason, _WAIT) for reason in self._follower_reasons()]
         problems += report.problems
         return ProcessHealthReport(
             process=report.process,
-            alive=report.alive and self._tail.error is None,
-            assigned=self._tail.started,
-            restored=self._tail.ready,
+            alive=report.alive and self._follower.error is None,
+            assigned=self._follower.started,
+            restored=self._follower.ready,
             partitions=report.partitions,
             lag_seconds=report.lag_seconds,
             reasons=tuple(problem.message for problem in problems),
@@ -129,28 +129,28 @@ class ServiceHealth:
             positions=report.positions,
         )
 
-    def tail_reasons(self) -> list[str]:
-        """Return why this process cannot answer registrations now."""
-        return [f"api: {reason}" for reason in self._tail_reasons()]
+    def follower_reasons(self) -> list[str]:
+        """Return why this process cannot answer registrations now; empty if it can."""
+        return [f"api: {reason}" for reason in self._follower_reasons()]
 
-    def _tail_reasons(self) -> list[str]:
-        if self._tail.error is not None:
-            return [f"the log is not followed any more: {self._tail.error}"]
-        if self._tail.waiting_for is not None:
-            return [self._tail.waiting_for]
-        if not self._tail.ready:
-            return ["the log is still being read up to its end."]
+    def _follower_reasons(self) -> list[str]:
+        if self._follower.error is not None:
+            return [f"the Kafka log is no longer followed: {self._follower.error}"]
+        if self._follower.waiting_for is not None:
+            return [self._follower.waiting_for]
+        if not self._follower.ready:
+            return ["the Kafka log is still being read up to its end."]
         return []
 
-    def _hears(self) -> bool:
-        """Whether what is known about the processes is of now."""
-        return self._tail.processes_read and self._tail.processes.silence_s() <= self._silence_s
+    def _receives_reports(self) -> bool:
+        """Whether the reports of the processes are current."""
+        return self._follower.processes_read and self._follower.processes.silence_s() <= self._silence_s
 
-    def _deafness(self) -> list[Finding]:
-        if not self._tail.started:
-            return []  # the tail says why
-        if not self._tail.processes_read:
+    def _silence_findings(self) -> list[Finding]:
+        if not self._follower.started:
+            return []  # the follower's reasons say why
+        if not self._follower.processes_read:
             return [Finding(Code.NOT_READY, "api", "the reports of the processes are still being read.", _WAIT)]
-        silence_s = self._tail.processes.silence_s()
-        message = f"no process, this one included, has been heard of for {silence_s:.0f} s."
+        silence_s = self._follower.processes.silence_s()
+        message = f"no process, including this one, has reported for {silence_s:.0f} s."
         return [Finding(Code.BROKER, "api", message, _CLUSTER)]

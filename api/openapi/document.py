@@ -1,4 +1,4 @@
-"""Putting the OpenAPI document together: FastAPI's paths and parameters, and the answers of each route."""
+"""The OpenAPI document: FastAPI's paths and parameters, with the responses of each route."""
 
 from copy import deepcopy
 from typing import Any
@@ -20,8 +20,8 @@ _SEED = {
 }
 _HEAD = {"expected_essay_count": 25, "course_code": "ENG5", "user_id": "teacher-001"}
 _REGISTERED = {"batch_id": BATCH_ID, "correlation_id": CORRELATION_ID, "status": "registered"}
-_WELL = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
-_UNWELL = {
+_HEALTHY = {"status": "ok", "message": "Batch Orchestrator Service is healthy"}
+_UNHEALTHY = {
     "status": "unavailable",
     "message": "Batch Orchestrator Service is not healthy",
     "reasons": ["router: no process is running."],
@@ -31,7 +31,7 @@ _CALLER = ("X-Correlation-ID", "X-User-ID", "X-Org-ID")
 
 
 def install(app: FastAPI, *, max_essays: int) -> None:
-    """Have `app` describe itself by `document`, made when it is first asked for."""
+    """Make `app` serve the result of `document`, created at the first request."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -47,10 +47,10 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
     described = _operations()
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
-            headers, told = described[path, method]
+            headers, description = described[path, method]
             parameters = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
             operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
-            operation.update(told)
+            operation.update(description)
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
@@ -78,16 +78,16 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
     return {
         ("/v1/batches/register", "post"): (("Idempotency-Key", *_CALLER), _register()),
         **{(path, "get"): (("If-None-Match", *_CALLER), _status(path)) for path in status},
-        ("/healthz", "get"): ((), _service("/healthz", "Well", "Unwell", _WELL, _UNWELL)),
+        ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (
                 (),
                 _service(
                     path,
-                    "ProcessWell",
-                    "ProcessUnwell",
+                    "ProcessHealthy",
+                    "ProcessUnhealthy",
                     {"status": "ok"},
-                    {"status": "unavailable", "reasons": ["api: the log is still being read up to its end."]},
+                    {"status": "unavailable", "reasons": ["api: the Kafka log is still being read up to its end."]},
                 ),
             )
             for path in ("/livez", "/readyz")
@@ -135,11 +135,11 @@ def _status(path: str) -> dict[str, Any]:
     }
 
 
-def _service(path: str, well: str, unwell: str, good: dict[str, Any], bad: dict[str, Any]) -> dict[str, Any]:
+def _service(path: str, healthy: str, unhealthy: str, good: dict[str, Any], bad: dict[str, Any]) -> dict[str, Any]:
     return {
         "responses": {
-            "200": _json("All is well.", well, good, "Cache-Control"),
-            "503": _json("Something is not, for these reasons.", unwell, bad, "Cache-Control"),
+            "200": _json("Healthy.", healthy, good, "Cache-Control"),
+            "503": _json("Not healthy, for the given reasons.", unhealthy, bad, "Cache-Control"),
             **problem_responses(problems.EVERYWHERE, path),
         }
     }

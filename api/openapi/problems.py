@@ -1,4 +1,4 @@
-"""The errors of each route, as the OpenAPI document tells them."""
+"""The errors of each route, as the OpenAPI document lists them."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ CORRELATION_ID = "7c9f0b9e-1f43-4f0e-8f8e-3f1f0c2d9b55"
 
 
 class KnownProblem(NamedTuple):
-    """One code: its status, the example's texts, and the members that it has beside those of every problem."""
+    """The example of one error code: its status, its texts, and its members beside those of every problem."""
 
     status: int
     error: str
@@ -20,7 +20,7 @@ class KnownProblem(NamedTuple):
 
 
 _FAULT = {"type": "missing", "loc": ["course_code"], "msg": "Field required"}
-_AGAIN = "Send it again in a moment; /healthz says what is wrong if it stays so."
+_AGAIN = "Send it again in a moment; if it fails again, /healthz says what is wrong."
 _BAD_BODY = "Request body must be valid JSON"
 _JSON = "Send one JSON object in UTF-8 with Content-Type: application/json."
 _WITH_KEY = "Send it again with the same Idempotency-Key, which is safe."
@@ -94,7 +94,7 @@ PROBLEMS: dict[str, KnownProblem] = {
     Code.CONTENT_ENCODING: KnownProblem(
         415,
         "Unsupported content encoding",
-        "The body is encoded as 'gzip'; bodies are taken as they are.",
+        "The body is encoded as 'gzip'; compressed bodies are not accepted.",
         "Send the body without compression and without Content-Encoding.",
     ),
     Code.KEY_REUSED: KnownProblem(
@@ -127,11 +127,11 @@ PROBLEMS: dict[str, KnownProblem] = {
     Code.INTERNAL: KnownProblem(
         500,
         "Internal error",
-        "The service made a mistake with this request.",
+        "The service failed on this request.",
         "Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
     ),
     Code.NOT_READY: KnownProblem(
-        503, "Service is not ready", "Registrations cannot be answered yet: the log is still being read.", _AGAIN
+        503, "Service is not ready", "Registrations cannot be answered yet: the Kafka log is still being read.", _AGAIN
     ),
     Code.BROKER: KnownProblem(
         503,
@@ -144,7 +144,7 @@ PROBLEMS: dict[str, KnownProblem] = {
         503,
         "No answer in time",
         "The request is durable in Kafka, but no decision came in time; repeating it is safe with its key.",
-        "Send it again with the same Idempotency-Key, or look at the Location until the batch is there.",
+        "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
@@ -165,7 +165,7 @@ _HEADERS_OF = {405: ("Allow",), 415: ("Accept-Encoding",), 503: ("Retry-After", 
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
-    """Return the responses of these codes, by status, with an example of each code."""
+    """Return the responses of these codes by HTTP status, with an example of each code."""
     found: dict[str, Any] = {}
     for code in sorted(codes, key=lambda code: PROBLEMS[code].status):
         problem = PROBLEMS[code]

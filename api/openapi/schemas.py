@@ -17,7 +17,7 @@ _TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 
 def record(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
-    """Return the schema of an object that has all these members, but for the optional ones."""
+    """Return the schema of an object in which all members but the optional ones are required."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required, **more}
 
@@ -38,8 +38,8 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "Fault": _FAULT,
         "BatchStatus": _BATCH,
         "Phase": _PHASE,
-        "Well": record({"status": {"const": "ok"}, "message": TEXT}),
-        "Unwell": record(
+        "Healthy": record({"status": {"const": "ok"}, "message": TEXT}),
+        "Unhealthy": record(
             {
                 "status": {"const": "unavailable"},
                 "message": TEXT,
@@ -47,15 +47,15 @@ def schemas(max_essays: int) -> dict[str, Schema]:
                 "processes": {"type": "object"},
             }
         ),
-        "ProcessWell": record({"status": {"const": "ok"}}),
-        "ProcessUnwell": record({"status": {"const": "unavailable"}, "reasons": {"type": "array", "items": TEXT}}),
+        "ProcessHealthy": record({"status": {"const": "ok"}}),
+        "ProcessUnhealthy": record({"status": {"const": "unavailable"}, "reasons": {"type": "array", "items": TEXT}}),
     }
 
 
 def _registration(model: type[SeedRegistration | HeadRegistration], max_essays: int) -> Schema:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
-    schema["description"] += " Members of other names are passed over; every integer in the body is within 2**53."
+    schema["description"] += " Unknown members are ignored; every integer in the body is within 2**53."
     properties = schema["properties"]
     properties["expected_essay_count"] = {
         "description": "Number of essays of the batch; a text of digits is taken too.",
@@ -96,11 +96,15 @@ _PROBLEM = record(
         "title": TEXT,
         "status": {"type": "integer"},
         "detail": TEXT,
-        "instance": {"type": "string", "description": "The path that was asked for."},
-        "code": {"type": "string", "pattern": "^ORC(-[A-Z]+)+$", "description": "Stable; a page each in docs/errors."},
+        "instance": {"type": "string", "description": "The requested path."},
+        "code": {
+            "type": "string",
+            "pattern": "^ORC(-[A-Z]+)+$",
+            "description": "Stable; see docs/errors.",
+        },
         "next_step": TEXT,
         "correlation_id": {"type": "string", "format": "uuid"},
-        "error": {"type": "string", "description": "The short text of the service before."},
+        "error": {"type": "string", "description": "The short text of the original service."},
         "details": {"type": "array", "items": ref("Fault")},
         "batch_id": TEXT,
         "reason": TEXT,
@@ -111,7 +115,7 @@ _PROBLEM = record(
     optional=(
         *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
     ),
-    description="RFC 9457, with the members `error` and `details` of the service before beside it.",
+    description="RFC 9457, and the members `error` and `details` of the original service.",
 )
 _PHASE = record(
     {
@@ -149,7 +153,7 @@ _BATCH = record(
             "items": record({"kind": TEXT, "phase": _TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
         },
         "owner": record({"subject": TEXT, "organisation": TEXT}),
-        "batch_context": {"type": "object", "description": "What the client said (docs/http.md, status)."},
+        "batch_context": {"type": "object", "description": "The values of the registration (docs/http.md, status)."},
         "pipeline_state": record(
             {
                 "batch_id": TEXT,
@@ -157,14 +161,14 @@ _BATCH = record(
                 "last_updated": _TIME,
             },
             additionalProperties=ref("Phase"),
-            description="Beside these members one for each phase, by its name.",
+            description="In addition, one member for each phase, by its name.",
         ),
     }
 )
 
 HEADERS: dict[str, Schema] = {
     "X-Correlation-ID": {
-        "description": "The caller's correlation id, or a fresh one.",
+        "description": "The caller's correlation id, or a new one.",
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
         "example": CORRELATION_ID,
@@ -182,7 +186,7 @@ HEADERS: dict[str, Schema] = {
         "example": "1",
     },
     "Allow": {"description": "The methods of this path.", "schema": TEXT, "example": "POST"},
-    "Accept-Encoding": {"description": "The encodings that are taken.", "schema": TEXT, "example": "identity"},
+    "Accept-Encoding": {"description": "The accepted encodings.", "schema": TEXT, "example": "identity"},
 }
 
 
@@ -200,11 +204,11 @@ PARAMETERS: dict[str, Schema] = {
         "5f0c2c0e-6f0f-4c53-9a2b-0f8f4f1f7d11",
     ),
     "X-Correlation-ID": header_parameter(
-        "X-Correlation-ID", "Used where it is a UUID, else a fresh one is.", TEXT, CORRELATION_ID
+        "X-Correlation-ID", "Used if it is a UUID; otherwise a new one is created.", TEXT, CORRELATION_ID
     ),
-    "X-User-ID": header_parameter("X-User-ID", "The user who asks; claimed, not verified.", _NAME, "teacher-001"),
+    "X-User-ID": header_parameter("X-User-ID", "The calling user; not verified.", _NAME, "teacher-001"),
     "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
     "If-None-Match": header_parameter(
-        "If-None-Match", "Versions that the caller has: 304 where the batch has one of them.", TEXT, '"4398046511104"'
+        "If-None-Match", "Versions that the caller has; 304 if the batch has one of them.", TEXT, '"4398046511104"'
     ),
 }

@@ -1,4 +1,4 @@
-"""Finding a batch: the newer of what tail and projection know, and certainty before saying that there is none."""
+"""Finding a batch: the newer snapshot of follower and projection; `None` only if it is certain that none exists."""
 
 import asyncio
 import time
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.kafka_log.waiters import within
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
@@ -25,31 +25,31 @@ class Batches:
 
     def __init__(
         self,
-        tail: KafkaLogFollower,
+        follower: KafkaLogFollower,
         projection: BoundedProjection,
         poll: ProjectionPoll,
         ends: EndOffsets,
         *,
         timeout_s: float,
     ) -> None:
-        self._tail = tail
+        self._follower = follower
         self._projection = projection
         self._poll = poll
         self._ends = ends
         self._timeout_s = timeout_s
 
     async def find(self, batch_id: str) -> StatusRecord | None:
-        """Return the newest snapshot, or None where there is no such batch as of now.
+        """Return the newest snapshot, or None if there is no such batch now.
 
-        Raises `Problem` 503 where that cannot be told: an answer is never older than one that was given before.
+        Raises `Problem` 503 if that is unknown: an answer is never older than one that was given before.
         """
         if not 0 < len(batch_id) <= MAX_BATCH_ID or "\x00" in batch_id:
-            return None  # PostgreSQL refuses to look for a NUL; SQLite would show the batch of another id
-        if not self._tail.ready:
-            raise _cannot_tell(self._tail.waiting_for or "the log is still being read")
+            return None  # PostgreSQL refuses a NUL in a query; SQLite would return the batch of another id
+        if not self._follower.ready:
+            raise _unknown(self._follower.waiting_for or "the Kafka log is still being read")
         partition = self._partition(batch_id)
         found, newest = await self._known(batch_id)
-        if newest or (found is not None and self._tail.view.complete(partition.number)):
+        if newest or (found is not None and self._follower.snapshots.complete(partition.number)):
             return found
         await self._read_to_end(partition, self._timeout_s)
         found, newest = await self._known(batch_id)
@@ -60,10 +60,10 @@ class Batches:
     async def find_when(
         self, batch_id: str, wanted: Callable[[StatusRecord], bool], timeout_s: float
     ) -> StatusRecord | None:
-        """Return the newest snapshot once it is `wanted`, or whatever there is after `timeout_s`."""
+        """Return the newest snapshot once it is `wanted`, or the newest one after `timeout_s` seconds."""
         until = time.monotonic() + timeout_s
         while True:
-            change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+            change = self._follower.change(batch_id)  # before the read, so that no change is missed
             try:
                 found = await self.find(batch_id)
                 if found is not None and wanted(found):
@@ -74,17 +74,17 @@ class Batches:
                 change.cancel()
 
     async def read_version(self, batch_id: str, version: int, timeout_s: float) -> None:
-        """Wait until this process has read a committed version of a batch, or the log to where it ends now.
+        """Wait until this process has read a committed version of a batch, or the Kafka log up to its present end.
 
-        The database is not asked, so that it cannot delay an answer: a version that the log does not hold any more
-        is in the projection. Raises `Problem` 503 where the log cannot be read so far in time.
+        The database is not read, so that it cannot delay an answer: a version that the log no longer holds is in the
+        projection. Raises `Problem` 503 if the log cannot be read that far within `timeout_s` seconds.
         """
         reading = asyncio.create_task(self._read_to_end(self._partition(batch_id), timeout_s))
         try:
             while not reading.done():
-                change = self._tail.change(batch_id)  # listens before it looks, so that nothing comes in between
+                change = self._follower.change(batch_id)  # before the read, so that no change is missed
                 try:
-                    held = self._tail.view.get(batch_id)
+                    held = self._follower.snapshots.get(batch_id)
                     if held is not None and held.version >= version:
                         return
                     either: list[asyncio.Future[Any]] = [change, reading]
@@ -96,14 +96,14 @@ class Batches:
             reading.cancel()
 
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
-        """Return what is known, and whether the log itself says so; the projection alone may be behind or lost."""
-        # The view first: what leaves it in between is in the projection by then.
-        held = self._tail.view.get(batch_id)
+        """Return the newest known snapshot, and whether the Kafka log confirms it: the projection can be behind."""
+        # The cache is read first: a snapshot that is dropped in between is in the projection by then.
+        held = self._follower.snapshots.get(batch_id)
         try:
             row = await self._projection.get(batch_id)
         except OrchestratorError as error:
             if held is None or held.value is None:
-                raise _cannot_tell(error.message) from error
+                raise _unknown(error.message) from error
             row = None
         if held is None:
             return row, False
@@ -114,38 +114,38 @@ class Batches:
         try:
             return decode_status(held.value), True
         except NewerRecord as error:
-            self._tail.give_up(error)
-            raise _cannot_tell(error.message) from error
+            self._follower.give_up(error)
+            raise _unknown(error.message) from error
         except UnreadableRecord:
-            return row, False  # not written by the product; the projector passes it over too
+            return row, False  # not written by the product; the projector skips it too
 
     async def _require_complete(self, partition: LogPartition) -> None:
-        """Raise `Problem` where the projection may not hold the batch, or its newest version, yet or any more."""
+        """Raise `Problem` if the projection may lack the batch or its newest version."""
         try:
             await self._poll.refresh()
         except OrchestratorError as error:
-            raise _cannot_tell(error.message) from error
-        if not self._tail.view.complete(partition.number):
-            raise _cannot_tell("the projection is far behind the log, or is being rebuilt")
+            raise _unknown(error.message) from error
+        if not self._follower.snapshots.complete(partition.number):
+            raise _unknown("the projection is far behind the log, or is being rebuilt")
 
     def _partition(self, batch_id: str) -> LogPartition:
-        return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._tail.status_partitions))
+        return LogPartition(Topic.STATUS, partition_of(batch_id.encode(), self._follower.status_partitions))
 
     async def _read_to_end(self, partition: LogPartition, timeout_s: float) -> None:
         try:
             end = await self._ends.end(partition, timeout_s)
         except OrchestratorError as error:
-            raise _cannot_tell(error.message) from error
-        if not await self._tail.reached(partition, end, timeout_s):
-            raise _cannot_tell("the log's newest records cannot be read yet")
+            raise _unknown(error.message) from error
+        if not await self._follower.reached(partition, end, timeout_s):
+            raise _unknown("the newest records of the Kafka log cannot be read yet")
 
 
-def _cannot_tell(why: str) -> Problem:
+def _unknown(why: str) -> Problem:
     return Problem(
         503,
         Code.NOT_READY,
-        f"It cannot be told now whether there is such a batch: {why.rstrip('.')}.",
-        next_step="Ask again in a moment; /healthz says what is wrong if it stays so.",
+        f"The service cannot determine now whether the batch exists: {why.rstrip('.')}.",
+        next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
         error="Service is not ready",
         headers={"Retry-After": "1"},
     )

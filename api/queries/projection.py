@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.read_threads import ReadThreads
 from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
 from schemas.internal.status import StatusRecord

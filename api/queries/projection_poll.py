@@ -1,11 +1,11 @@
-"""How far the projection has come, asked for twice a second, apart from the thread that reads the log."""
+"""Polls the offsets that the projection has reached, twice a second, outside the thread that reads the log."""
 
 import asyncio
 from collections.abc import Mapping
 
-from api.kafka_log.consumer import LogPartition
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.projection import BoundedProjection
 from runtime.logs import get_logger
 from schemas.errors import OrchestratorError, ProjectionEmpty
@@ -19,51 +19,51 @@ _log = get_logger("api.queries.projection_poll")
 
 
 class ProjectionPoll:
-    """Starts the follower once the projection has said where it is, or has not answered in time, and keeps it told.
+    """Starts the follower when the projection's offsets are known or a read has timed out; then keeps them current.
 
-    Runs on the event loop that everything else of the worker runs on.
+    It runs on the worker's event loop.
     """
 
-    def __init__(self, tail: KafkaLogFollower, projection: BoundedProjection, ends: EndOffsets) -> None:
-        self._tail = tail
+    def __init__(self, follower: KafkaLogFollower, projection: BoundedProjection, ends: EndOffsets) -> None:
+        self._follower = follower
         self._projection = projection
         self._ends = ends
         self._checked = False
 
     async def run(self) -> None:
-        """Poll until cancelled. Anything unexpected ends the follower, so that health sees it."""
+        """Poll until cancelled. An unexpected error ends the follower, so that health reports it."""
         try:
             await self._poll()
-            self._tail.start()
+            self._follower.start()
             while True:
                 await asyncio.sleep(_EVERY_S)
                 await self._poll()
-        except Exception as error:  # noqa: BLE001 - a task that dies unseen would leave old offsets in place
-            self._tail.give_up(error)
+        except Exception as error:  # noqa: BLE001 - otherwise the task would end unnoticed, and the offsets stay old
+            self._follower.give_up(error)
 
     async def refresh(self) -> None:
-        """Ask now, and tell the follower. Raises `OrchestratorError` where there is no usable projection."""
+        """Read the offsets now for the follower. Raises `OrchestratorError` without a usable projection."""
         try:
             offsets = await self._projection.offsets()
         except ProjectionEmpty:
-            self._tail.start_from = {}
+            self._follower.start_from = {}
             raise
         await self._require_not_ahead(offsets)
-        self._tail.set_projection_offsets(offsets)
+        self._follower.set_projection_offsets(offsets)
 
     async def _poll(self) -> None:
         try:
             await self.refresh()
         except OrchestratorError as error:
-            if self._tail.projection_error is None:
+            if self._follower.projection_error is None:
                 _log.warning("projection_unavailable", error=str(error))
-            self._tail.projection_error = str(error)
+            self._follower.projection_error = str(error)
         else:
-            self._tail.projection_error = None
+            self._follower.projection_error = None
 
     async def _require_not_ahead(self, offsets: Mapping[LogPartition, int]) -> None:
-        """Make up for the check that a start without the projection's offsets had to leave out."""
-        if self._checked or not self._tail.started_without_projection:
+        """Run the check that a start without the projection's offsets had to skip."""
+        if self._checked or not self._follower.started_without_projection:
             return
         for partition, offset in offsets.items():
             if partition.topic is Topic.STATUS:
@@ -71,6 +71,6 @@ class ProjectionPoll:
                 try:
                     require_not_ahead(f"{partition.topic.value}[{partition.number}]", offset, end)
                 except OrchestratorError as error:
-                    self._tail.give_up(error)
+                    self._follower.give_up(error)
                     raise
         self._checked = True

@@ -1,4 +1,4 @@
-"""Threads for reads that can hang: whoever asks waits for a bounded time, and nothing else waits at all."""
+"""Threads for reads that can hang: a caller waits for a bounded time, and the event loop never blocks."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from schemas.errors import ProjectionError
 
 Answer = TypeVar("Answer")
 THREADS = 4
-"""Reads of one worker that the database has at a time."""
+"""Concurrent database reads of one worker."""
 
 
 class _Read:
-    """One read: waiting for a thread, in one, or over."""
+    """One read: queued, running in a thread, or done."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.future: Future[Any] = Future()
@@ -25,14 +25,14 @@ class _Read:
         self._work = work
 
     def run(self) -> None:
-        """Read, unless nobody waits any more."""
+        """Run the read, unless its caller has given up."""
         if not self.future.set_running_or_notify_cancel():
             return
         with self.lock:
             self.thread = get_ident()
         try:
             outcome = self._work()
-        except BaseException as error:  # noqa: BLE001 - whoever asked is told, not the thread
+        except BaseException as error:  # noqa: BLE001 - the caller gets the error, not the thread
             self._leave()
             self.future.set_exception(error)
         else:
@@ -45,10 +45,10 @@ class _Read:
 
 
 class ReadThreads:
-    """Runs reads in daemon threads, each for up to `timeout_s` from when it was asked for.
+    """Runs reads in daemon threads, each for at most `timeout_s` seconds from its request.
 
-    `interrupt` is told the identifier of a thread whose read took longer, and should make that read fail. A thread
-    that stays in its read all the same is not waited for, neither here nor when the process ends.
+    `interrupt` is called with the identifier of a thread whose read took longer, and should abort that read. Nothing
+    waits for a thread whose read goes on anyway, not even the end of the process.
     """
 
     def __init__(self, *, timeout_s: float, interrupt: Callable[[int], None]) -> None:
@@ -61,7 +61,7 @@ class ReadThreads:
             Thread(target=self._serve, name=f"projection-{number}", daemon=True).start()
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
-        """Return what `work` returns, called in a thread. Raises `ProjectionError` where that takes too long."""
+        """Return the result of `work`, called in a thread. Raises `ProjectionError` on a timeout."""
         if self._stuck >= THREADS:
             raise self._no_answer()
         read = _Read(work)
@@ -77,7 +77,7 @@ class ReadThreads:
             raise
 
     def stop(self) -> None:
-        """Let the threads end once they are through with what they read."""
+        """End the threads when their current reads are done."""
         for _ in range(THREADS):
             self._reads.put(None)
 
@@ -89,7 +89,7 @@ class ReadThreads:
                     self._stuck -= 1
 
     def _give_up(self, read: _Read) -> None:
-        with read.lock:  # the thread cannot begin another read meanwhile, which would be interrupted in its place
+        with read.lock:  # so the thread cannot begin another read, which would be interrupted instead
             if read.thread is None:
                 return
             with self._lock:
@@ -100,5 +100,5 @@ class ReadThreads:
     def _no_answer(self) -> ProjectionError:
         return ProjectionError(
             f"The projection database has not answered within {self._timeout_s:g} s.",
-            next_step="See that it runs and that nothing holds a lock on its tables; registrations go on meanwhile.",
+            next_step="Check that it runs and that nothing locks its tables; registrations still work meanwhile.",
         )

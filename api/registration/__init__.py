@@ -1,1 +1,1 @@
-"""Registering a batch: the request written, its answer awaited and told."""
+"""Registering a batch: write the request, wait for its answer, and return it."""

@@ -1,9 +1,9 @@
-"""Turns the record that answers a request into the HTTP answer or problem."""
+"""The HTTP reply to a registration, made from the record that answers its request."""
 
 from typing import NoReturn
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogRecord
+from api.kafka_log.kafka_log import LogRecord
 from schemas.errors import Code
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import Disposition, ReasonCode
@@ -21,18 +21,18 @@ _SENTENCES = {
         "Use another Idempotency-Key, or ask as the user who registered the batch.",
     ),
     ReasonCode.OVERSIZED: (
-        "The batch is larger than what can be stored or told to the peers.",
+        "The batch is too large to be stored or published to the peers.",
         "Register fewer essays at a time, with shorter instructions.",
     ),
 }
 _DEFECTS = (Code.ROUTER_FAULT,)
 _OVERSIZED = Code.OVERSIZED
-"""A decision that went well, but whose result is too large: the client can do something about it."""
-_OTHER_REASON = ("The request does not fit the batch as it is.", "Look at the batch's status, then decide again.")
+"""Code of a decision whose result is too large; the client can send a smaller batch."""
+_OTHER_REASON = ("The request does not fit the state of the batch.", "Read the batch's status, then decide again.")
 
 
 def answer_of(record: LogRecord) -> Answer:
-    """Return the answer in a history record; raises `Problem` for a refusal, a dead letter or a quarantine."""
+    """Return the answer in a history record. Raises `Problem` for a refusal, a dead letter or a quarantine."""
     if record.partition.topic is Topic.DEAD_LETTERS:
         _raise_dead_letter(record)
     assert record.value is not None

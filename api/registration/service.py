@@ -1,4 +1,4 @@
-"""Registering a batch: write the request, wait for what was decided on it, and tell the client."""
+"""The service behind registrations: it writes the request, waits for the decision, and returns the answer."""
 
 import asyncio
 import time
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogRecord
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.request_producer import RequestLog
 from api.kafka_log.waiters import within
 from api.paths import status_path
@@ -29,13 +29,13 @@ from schemas.topics import Topic, TopicTable
 _LONGEST_KEY = 255
 _FOLD_S = 2.0
 _PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=())
-"""The router alone reads pipeline definitions and chooses phases; the api only checks the body."""
+"""A placeholder: only the router reads pipeline definitions and chooses phases; the api checks the body."""
 
 
 class RegistrationService(NamedTuple):
-    """What registering needs: `response_timeout_s` bounds writing and waiting together."""
+    """Registers batches; `response_timeout_s` bounds the write and the wait together."""
 
-    tail: KafkaLogFollower
+    follower: KafkaLogFollower
     batches: Batches
     requests: RequestLog
     policy: RegistrationPolicy
@@ -44,14 +44,14 @@ class RegistrationService(NamedTuple):
     async def register(
         self, body: dict[str, Any], principal: Principal, correlation_id: str, key: str | None, *, size: int
     ) -> Answer:
-        """Return the first answer of this batch; `size` is the body's in bytes. Raises `Problem` for all else."""
+        """Return the first answer of this batch; `size` is the body's size in bytes. Raises `Problem` otherwise."""
         until = time.monotonic() + self.response_timeout_s
         await off_the_loop(size, lambda: check_registration(body, self.policy, principal))
         batch_id = str(uuid4()) if key is None else _keyed(principal, body, key)
-        if not self.tail.ready:
-            raise _not_ready(self.tail)
+        if not self.follower.ready:
+            raise _not_ready(self.follower)
         request_id = str(uuid4())
-        answered = self.tail.answer(request_id)
+        answered = self.follower.answer(request_id)
         encode = partial(
             request_record,
             request_id=request_id,
@@ -71,14 +71,14 @@ class RegistrationService(NamedTuple):
         try:
             answer = answer_of(record)
         except NewerRecord as error:
-            self.tail.give_up(error)
-            raise _not_ready(self.tail) from error
+            self.follower.give_up(error)
+            raise _not_ready(self.follower) from error
         await self._wait_until_visible(answer, until)
         return answer
 
     async def _wait_until_visible(self, answer: Answer, until: float) -> None:
-        """Have this process see what was decided: a status asked for right after the answer shows it."""
-        with suppress(Problem):  # it is committed, so the answer stands; the status says for itself why it cannot
+        """Wait until this process has read the decision, so that a status request right after the answer shows it."""
+        with suppress(Problem):  # the answer is valid: the decision is committed
             left = min(_FOLD_S, until - time.monotonic())
             seen = asyncio.ensure_future(self.batches.read_version(answer.batch_id, answer.version, left))
             await within(seen, left)
@@ -111,9 +111,9 @@ class RegistrationService(NamedTuple):
             Code.NO_ANSWER,
             "The request is durable in Kafka, but no decision came in time; "
             "repeating it with the same Idempotency-Key is safe.",
-            next_step="Send it again with the same Idempotency-Key, or look at the Location until the batch is there."
+            next_step="Send it again with the same Idempotency-Key, or poll the Location until the batch exists."
             if keyed
-            else "Look at the Location until the batch is there. Without an Idempotency-Key a repeat is another batch.",
+            else "Poll the Location until the batch exists. Without an Idempotency-Key a repeat is another batch.",
             error="No answer in time",
             headers={"Retry-After": "2", "Location": status_path(batch_id)},
             extra={"batch_id": batch_id},
@@ -121,12 +121,12 @@ class RegistrationService(NamedTuple):
 
 
 def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
-    """Return what the api holds registrations against."""
+    """Return the policy by which the api checks registrations."""
     return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
 
 
 def check_registration(body: dict[str, Any], policy: RegistrationPolicy, principal: Principal) -> None:
-    """Raise `Problem` 400 where the body breaks its model, and 422 where the peers' era cannot take it."""
+    """Raise `Problem` 400 if the body is invalid, and 422 if the peers' era does not support it."""
     try:
         parse_registration(body, policy, principal)
         fingerprint(body)
@@ -157,8 +157,8 @@ def _keyed(principal: Principal, body: dict[str, Any], key: str) -> str:
     return keyed_batch_id(organisation, subject, key)
 
 
-def _not_ready(tail: KafkaLogFollower) -> Problem:
-    why = tail.error or tail.waiting_for or "the log is still being read up to its end"
+def _not_ready(follower: KafkaLogFollower) -> Problem:
+    why = follower.error or follower.waiting_for or "the Kafka log is still being read up to its end"
     return Problem(
         503,
         Code.NOT_READY,

@@ -51,7 +51,7 @@ async def _register(request: Request) -> Response:
         raw = await read_body(request, services.settings.max_input_bytes, services.settings.body_timeout_s)
         limits = services.settings.limits()
         body = await off_the_loop(len(raw), lambda: parse_object(raw, limits))
-        answer = await services.registering.register(body, principal, request.state.correlation_id, key, size=len(raw))
+        answer = await services.registration.register(body, principal, request.state.correlation_id, key, size=len(raw))
     _log.info("batch_registered", batch_id=answer.batch_id, correlation_id=answer.correlation_id)
     return JSONResponse(
         {"batch_id": answer.batch_id, "correlation_id": answer.correlation_id, "status": "registered"},

@@ -1,7 +1,7 @@
-"""Reading a request's body: one JSON object, strict enough that everything behind the door can encode it again.
+"""Reading a request's body: one JSON object, checked so strictly that every later step can encode it again.
 
-What grows with the body is done in threads of its own above `INLINE_BYTES`: a body of 4 MiB takes tenths of a second,
-and the event loop answers everybody else meanwhile.
+Work on bodies above `INLINE_BYTES` runs in threads: a body of 4 MiB takes tenths of a second, in which the event loop
+answers other requests.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from schemas.json_bounds import MAX_DEPTH, count_values, nested_too_deep
 from schemas.limits import Limits
 
 INLINE_BYTES = 32_768
-"""Up to this size a body is worked on in the event loop: about a millisecond."""
+"""Largest body that is processed on the event loop: it takes about a millisecond."""
 
 _NEXT_STEP = "Send one JSON object in UTF-8 with Content-Type: application/json."
 _LARGEST_INTEGER = 2**53
-"""Integers beyond it have no form of their own in RFC 8785, which the fingerprint is reckoned from."""
+"""Larger integers have no exact form in RFC 8785, from which the fingerprint is computed."""
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="bodies")
 Result = TypeVar("Result")
 
 
 async def off_the_loop(size: int, work: Callable[[], Result]) -> Result:
-    """Return what `work` returns; in a thread where it is about more than `INLINE_BYTES`."""
+    """Return the result of `work`; in a thread if `size` is above `INLINE_BYTES`."""
     if size <= INLINE_BYTES:
         return work()
     return await asyncio.get_running_loop().run_in_executor(_threads, work)
@@ -41,7 +41,7 @@ async def off_the_loop(size: int, work: Callable[[], Result]) -> Result:
 async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
     """Return the bytes of a JSON body.
 
-    Raises `Problem`: 400 or 415 for another kind of content, 413 above `limit` bytes, 408 where it has not come within
+    Raises `Problem`: 400 or 415 for another kind of content, 413 above `limit` bytes, 408 if it does not arrive within
     `timeout_s` seconds.
     """
     _check_content(request)
@@ -107,7 +107,7 @@ def _check_content(request: Request) -> None:
         raise Problem(
             415,
             Code.CONTENT_ENCODING,
-            f"The body is encoded as {coding[:40]!r}; bodies are taken as they are.",
+            f"The body is encoded as {coding[:40]!r}; compressed bodies are not accepted.",
             next_step="Send the body without compression and without Content-Encoding.",
             error="Unsupported content encoding",
             headers={"Accept-Encoding": "identity"},
@@ -146,7 +146,7 @@ def _too_many_values(count: int, limit: int) -> Problem:
 
 
 def _encoding_fault(raw: bytes, otherwise: str = "it is not UTF-8") -> str:
-    """Return what is wrong with a body that cannot be decoded, where its first bytes tell."""
+    """Return why a body cannot be decoded, as far as its first bytes show."""
     found = json.detect_encoding(raw)
     if found == "utf-8-sig":
         return "it begins with a byte order mark, which JSON must not have"

@@ -1,4 +1,4 @@
-"""The status of a batch as the HTTP body (docs/http.md, docs/wire-contract.md)."""
+"""The HTTP body of a batch's status (docs/http.md, docs/wire-contract.md)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from schemas.internal.status import PhaseView, StatusRecord
 
 
 def status_body(record: StatusRecord) -> dict[str, Any]:
-    """Return what GET answers; JSON-safe."""
+    """Return the body of a GET; its values can be encoded as JSON."""
     return {
         "batch_id": record.batch_id,
         "status": record.status.value,
@@ -93,7 +93,7 @@ def _detail(phase: PhaseView) -> dict[str, Any]:
 
 
 def _progress(phase: PhaseView) -> float | None:
-    """Peers report a phase as a whole, so it is 0 until the outcome; nothing for a phase that does not run."""
+    """Return 0 until the outcome, because peers report a phase as a whole; None for a phase that was skipped."""
     if phase.status.terminal:
         return 100.0 if phase.attempt else None
     return 0.0

@@ -1,4 +1,4 @@
-"""The development broker: a real Apache Kafka with nothing installed but Python, on loopback, ended with its owner.
+"""The development broker: Apache Kafka on loopback, which needs only Python and ends with its owner.
 
 Used by `bos broker`, the demo, the tests and the benchmarks. Not for production.
 """

@@ -25,10 +25,10 @@ _PORT_ATTEMPTS = 3
 class DevBroker:
     """Apache Kafka on loopback, as a context manager.
 
-    Data is in `data_dir` and stays there for the next start; without one it is in a temporary folder that goes with
-    this object (and stays, with its logs, after a failed start). The cluster ends with the process that started it,
-    also when that one is killed. Ports are free ones unless `port` names the first broker's. One cluster at a time
-    uses a data directory: its lock is taken before anything is written, and held by the owner and by every broker.
+    Data stays in `data_dir` for the next start; without one it is in a temporary folder that is deleted at the end (and
+    kept, with its logs, after a failed start). The cluster ends with the process that started it, even if that is
+    killed. Ports are free ones unless `port` names the first broker's. Only one cluster at a time uses a data
+    directory: its lock is taken before anything is written, and held by the owner and by every broker.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class DevBroker:
         self._lock = None if data_dir is None else DirectoryLock(data_dir)
         self._addresses: tuple[Address, ...] = ()
         self.nodes: tuple[BrokerNode, ...] = ()
-        """The brokers by their id, from 1; each can be stopped, killed, paused and started by itself."""
+        """The brokers, ordered by id from 1; each can be stopped, killed, paused and started separately."""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -58,7 +58,7 @@ class DevBroker:
         return ",".join(f"127.0.0.1:{address.port}" for address in self._addresses)
 
     def start(self) -> Self:
-        """Start all brokers on what their folders hold, and return when they serve.
+        """Start all brokers on the data in their folders, and return when they serve clients.
 
         Raises:
             BrokerError: Kafka cannot be fetched, or does not come up; quotes the log.
@@ -90,7 +90,7 @@ class DevBroker:
                 return
 
     def stop(self) -> None:
-        """Stop all brokers: in order where the data stays, at once where it goes."""
+        """Stop all brokers: in order if the data is kept, by SIGKILL if it is deleted."""
         if self._given_dir is not None:
             try:
                 self._stop_nodes()
@@ -102,17 +102,17 @@ class DevBroker:
             self.nodes = ()
 
     def kill(self) -> None:
-        """End all brokers as a crash would; `start` brings them back on the same data and ports."""
+        """Kill all brokers; `start` starts them again on the same data and ports."""
         for node in self.nodes:
             node.kill()
 
     def pause(self) -> None:
-        """Let no broker answer until `resume`."""
+        """Pause all brokers until `resume`."""
         for node in self.nodes:
             node.pause()
 
     def resume(self) -> None:
-        """Let paused brokers go on."""
+        """Resume all paused brokers."""
         for node in self.nodes:
             node.resume()
 
@@ -155,7 +155,7 @@ class DevBroker:
         )
 
     def _is_taken(self) -> bool:
-        """Whether a port that the user chose is taken by another process; other ports can be chosen anew."""
+        """Return whether another process uses a port that the user chose; other ports can be chosen again."""
         given = () if self._port is None else range(self._port, self._port + self._count)
         return not all(is_free(port) for port in given)
 
@@ -171,9 +171,9 @@ class DevBroker:
             self._await_node(node, address)
 
     def _await_node(self, node: BrokerNode, address: Address) -> None:
-        """Wait until this very node knows all others.
+        """Wait until this node lists all brokers.
 
-        The others may still count with one that was killed, and a stranger's broker may hold its port.
+        Other nodes can still list a killed broker, and a broker of another cluster can use the port.
         """
         if not await_ready(
             f"127.0.0.1:{address.port}",

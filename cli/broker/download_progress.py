@@ -1,4 +1,4 @@
-"""Progress of a download: a bar on a terminal, a few plain lines elsewhere. Always on stderr."""
+"""Progress of a download on stderr: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -20,7 +20,7 @@ class Progress:
         self._done = 0
         self._bytes = 0
         self._console = Console(stderr=True)
-        self._spoke = time.monotonic()
+        self._printed_at = time.monotonic()
         self._bar: Bar | None = None
         self._task = TaskID(0)
 
@@ -31,7 +31,7 @@ class Progress:
             self._task = self._bar.add_task(self._title, total=self._total)
             self._bar.start()
         else:
-            self._say(f"fetching {self._total} files")
+            self._print(f"fetching {self._total} files")
         return self
 
     def __exit__(
@@ -40,17 +40,17 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         elif error is None:
-            self._say("complete")
+            self._print("complete")
 
     def advance(self, size: int) -> None:
-        """One more file of `size` bytes is there."""
+        """Count one more file of `size` bytes."""
         self._done += 1
         self._bytes += size
         if self._bar is not None:
             self._bar.advance(self._task)
-        elif time.monotonic() - self._spoke >= _PLAIN_INTERVAL_SECONDS:
-            self._say(f"{self._done} of {self._total} files, {self._bytes / 1e6:.0f} MB")
+        elif time.monotonic() - self._printed_at >= _PLAIN_INTERVAL_SECONDS:
+            self._print(f"{self._done} of {self._total} files, {self._bytes / 1e6:.0f} MB")
 
-    def _say(self, text: str) -> None:
-        self._spoke = time.monotonic()
+    def _print(self, text: str) -> None:
+        self._printed_at = time.monotonic()
         self._console.print(f"{self._title}: {text}", soft_wrap=True, highlight=False, markup=False)

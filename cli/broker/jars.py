@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: fetched once, kept in the user's cache, held against a committed SHA-256 list at every start."""
+"""Apache Kafka's jars: downloaded once, kept in the user's cache, and checked by SHA-256 at every start."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ from schemas.errors import BrokerError, Code
 KAFKA_VERSION = "4.3.1"
 CACHE_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_CACHE_DIR"
 REPOSITORY_VARIABLE = "BATCH_ORCHESTRATOR_SERVICE_MAVEN_REPOSITORY"
-"""Address of a Maven repository to fetch from in place of the public one."""
+"""Variable with the address of a Maven repository to use instead of the public one."""
 _LIST = Path(__file__).parent / "jars.sha256"
 _ATTEMPTS = 3
 _TIMEOUT_SECONDS = 30
@@ -28,7 +28,7 @@ _PARALLEL = 6
 
 @dataclass(frozen=True)
 class Jar:
-    """One jar of the committed list: its SHA-256 (hex) and its coordinates."""
+    """One jar of the committed list: its SHA-256 (hex) and its Maven coordinates."""
 
     sha256: str
     group: str
@@ -37,7 +37,7 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """The name of the file in the cache."""
+        """Name of the file in the cache."""
         return f"{self.artifact}-{self.version}.jar"
 
     def check(self, path: Path) -> None:
@@ -47,31 +47,31 @@ class Jar:
             raise BrokerError(
                 f"{path} is not the {self.filename} that this version was tested with: "
                 f"SHA-256 is {found}, expected {self.sha256}.",
-                next_step="Delete that file and start again; if it comes back, do not trust where it comes from.",
+                next_step="Delete that file and start again; if it happens again, do not trust the repository.",
                 code=Code.BROKER_CHECKSUM,
             )
 
 
 def read_list(path: Path = _LIST) -> tuple[Jar, ...]:
-    """The jars that the broker consists of, as committed."""
+    """Return the jars of the broker from the committed list."""
     lines = (line.split() for line in path.read_text(encoding="ascii").splitlines())
     return tuple(Jar(sha256, *coordinates.split(":")) for sha256, coordinates in lines)
 
 
 def cache_directory() -> Path:
-    """Where downloads are kept between runs: CACHE_VARIABLE, or a folder in the user's cache."""
+    """Return the folder of downloads: the value of CACHE_VARIABLE, or a folder in the user's cache."""
     if given := os.environ.get(CACHE_VARIABLE):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "batch-orchestrator"
 
 
 def provide_jars(cache: Path | None = None, jars: Sequence[Jar] | None = None) -> Path:
-    """The folder that holds exactly `jars`, each one checked; what is missing is fetched, with progress on stderr.
+    """Return the folder of `jars` after checking each of them; missing ones are downloaded, with progress on stderr.
 
-    Safe when several processes do it at once: one fetches, the others wait for it.
+    Several processes can call it at once: one downloads, the others wait.
 
     Raises:
-        BrokerError: a jar cannot be fetched (ORC-BROKER-DOWNLOAD) or is another one (ORC-BROKER-CHECKSUM).
+        BrokerError: a jar cannot be downloaded (ORC-BROKER-DOWNLOAD) or differs (ORC-BROKER-CHECKSUM).
     """
     jars = read_list() if jars is None else jars
     folder = (cache or cache_directory()) / f"kafka-{KAFKA_VERSION}"
@@ -97,7 +97,7 @@ def _missing(folder: Path, jars: Sequence[Jar]) -> list[Jar]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the system gives it back also when this process is killed."""
+    """Hold an exclusive lock on `path`; the system releases it even if this process is killed."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -116,10 +116,10 @@ def _fetch_all(folder: Path, jars: Sequence[Jar]) -> None:
 
 
 def _fetch(jar: Jar, folder: Path, staging: Path) -> int:
-    """Fetch one jar, check it and only then put it in its place; its size in bytes."""
+    """Download one jar, check it, and move it to its place; return its size in bytes."""
     failure: BrokerError | None = None
     for attempt in range(1, _ATTEMPTS + 1):
-        # A new place for each attempt: the resolver takes a file that is there, even half of one, for the jar.
+        # A new place for each attempt: the resolver takes an existing file, even an incomplete one, for the jar.
         place = staging / f"{jar.filename}.{attempt}"
         context = MavenContext(repo_cache=place, remote_repos=_repositories(), timeout=_TIMEOUT_SECONDS)
         try:
@@ -146,7 +146,7 @@ def _failure(jar: Jar, error: Exception) -> BrokerError:
     return BrokerError(
         f"{jar.filename} of Apache Kafka {KAFKA_VERSION} cannot be fetched: {error}.",
         next_step=f"Check the network (HTTPS_PROXY is respected, {REPOSITORY_VARIABLE} names a mirror) and try again; "
-        "what is there is kept. Or use a Kafka that is running: "
+        "downloaded files are kept. Or use another Kafka: "
         "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
         code=Code.BROKER_DOWNLOAD,
     )

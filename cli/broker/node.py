@@ -1,4 +1,4 @@
-"""One Kafka process of a development cluster, with its folder, its log and its keeper."""
+"""One Kafka node of a development cluster, with its folder, its log and its watchdog."""
 
 import os
 import re
@@ -20,13 +20,13 @@ _JVM = (
     "-Xms128m",
     "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
-    # Kafka's own habits, of which Java 25 would warn in the log.
+    # Java 25 would log warnings about these uses by Kafka.
     "--sun-misc-unsafe-memory-access=allow",
     "--enable-native-access=ALL-UNNAMED",
 )
-_COMPLAINT = re.compile(r" (ERROR|FATAL) |^Caused by: |^Exception |^\S+(Exception|Error): ")
+_ERROR_LINE = re.compile(r" (ERROR|FATAL) |^Caused by: |^Exception |^\S+(Exception|Error): ")
 _LOCALE = {"LC_ALL": "C.UTF-8"}
-"""Java reads file names by the locale: under plain C it cannot open one that is not ASCII."""
+"""Environment of Java, which reads file names by the locale: under plain C it cannot open non-ASCII names."""
 _SHORT_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -46,12 +46,12 @@ class BrokerNode:
 
     @property
     def pid(self) -> int:
-        """The id of the Java process; 0 when it is not running."""
+        """Id of the Java process; 0 if it does not run."""
         return 0 if self._process is None else self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process is there, paused or not."""
+        """Whether the process exists, paused or not."""
         return self._process is not None and self._process.running
 
     def prepare(self, cluster_id: str, properties: str, *, inherits: Sequence[int] = ()) -> None:
@@ -83,7 +83,7 @@ class BrokerNode:
             raise self.failure("cannot format its data directory")
 
     def cluster_id(self) -> str:
-        """The id of the cluster that its data belongs to."""
+        """Return the id of the cluster to which its data belongs."""
         return dict(line.split("=", 1) for line in self._meta.read_text(encoding="utf-8").splitlines() if "=" in line)[
             "cluster.id"
         ]
@@ -105,38 +105,38 @@ class BrokerNode:
             raise self.failure("cannot be started")
 
     def stop(self) -> None:
-        """End it in order: SIGTERM, and SIGKILL after ten seconds. Does nothing when it is not running."""
+        """Stop it with SIGTERM, and SIGKILL after ten seconds, if it runs."""
         process, self._process = self._process, None
         if process is not None:
             process.stop()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would end it; returns when it is gone."""
+        """Kill it with SIGKILL; returns when it has ended."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
         self.stop()
 
     def pause(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing."""
+        """Pause it with SIGSTOP: it keeps its connections and does not answer."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT."""
+        """Resume it with SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
     def failure(self, what: str) -> BrokerError:
-        """An error that says `what` went wrong, and quotes the log's last complaints."""
-        quoted = "\n".join(f"    {line}" for line in self._complaints())
+        """Return an error that names `what` went wrong, and quotes the last errors of the log."""
+        quoted = "\n".join(f"    {line}" for line in self._error_lines())
         return BrokerError(
             f"Development broker {self.node_id} {what}. From its log:\n{quoted}\n",
-            next_step=f"Read {self.log_path}. A taken port or data directory is told there; or use another Kafka: "
+            next_step=f"Read {self.log_path}. It names a port or data directory that is in use. Or use another Kafka: "
             "set BATCH_ORCHESTRATOR_SERVICE_KAFKA_BOOTSTRAP_SERVERS.",
         )
 
-    def _complaints(self) -> list[str]:
-        """The lines of the log that tell what went wrong; its end where none does."""
+    def _error_lines(self) -> list[str]:
+        """Return the lines of the log that report errors; its end if there are none."""
         end = last_lines(self.log_path, 200)
-        return [line for line in end if _COMPLAINT.search(line)][-10:] or end[-10:]
+        return [line for line in end if _ERROR_LINE.search(line)][-10:] or end[-10:]
 
     def _java(self, *arguments: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={(_HERE / 'log4j2.properties').as_uri()}"

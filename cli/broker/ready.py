@@ -1,4 +1,4 @@
-"""Waiting until a cluster serves its clients."""
+"""Waits until a cluster serves its clients."""
 
 import time
 from collections.abc import Callable
@@ -18,9 +18,9 @@ def await_ready(
     cluster_id: str | None = None,
     alive: Callable[[], bool] = lambda: True,
 ) -> bool:
-    """Ask for the metadata until it names at least `brokers`, of that very cluster where `cluster_id` is given.
+    """Request metadata until it lists at least `brokers` brokers, of the cluster `cluster_id` if that is given.
 
-    Gives up, and returns False, after `seconds` or when `alive` says that there is nothing to wait for.
+    Returns False after `seconds`, or when `alive` returns False.
     """
     quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200, "log_level": 0}
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, **quick})
@@ -29,7 +29,7 @@ def await_ready(
         try:
             found = admin.list_topics(timeout=_CALL_SECONDS)
         except KafkaException:
-            continue  # not yet: the call itself waited
+            continue  # not ready; the call itself has waited
         if len(found.brokers) >= brokers and cluster_id in {None, found.cluster_id}:
             return True
         time.sleep(_BETWEEN_SECONDS)

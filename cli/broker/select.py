@@ -1,4 +1,4 @@
-"""The choice between a Kafka that the user names and a development broker of our own."""
+"""Selects the Kafka to use: the one that the user names, or a development broker."""
 
 import os
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ _REACH_SECONDS = 15.0
 
 
 class Kafka(Protocol):
-    """A cluster to work with, whoever runs it."""
+    """A Kafka cluster."""
 
     @property
     def bootstrap_servers(self) -> str:
-        """Host and port of its brokers, with commas between them."""
+        """Host and port of every broker, with commas between them."""
 
 
 @dataclass(frozen=True)
 class GivenKafka:
-    """A cluster that the user runs."""
+    """A Kafka cluster that the user runs."""
 
     bootstrap_servers: str
 
 
 @contextmanager
 def kafka_from(variable: str = BOOTSTRAP_VARIABLE) -> Iterator[Kafka]:
-    """The cluster at the address in the environment's `variable`, or else a development broker while this lasts.
+    """Yield the cluster at the address in the environment's `variable`, or else a new development broker.
 
     Raises:
         BrokerError: the given cluster does not answer, or the development broker cannot be started.

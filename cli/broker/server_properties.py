@@ -1,4 +1,4 @@
-"""The server properties of a development cluster, and its ports."""
+"""The server properties and ports of a development cluster."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Address:
-    """Where one node listens on loopback: for clients and for the other controllers."""
+    """Ports on which one node listens on loopback: for clients and for the other controllers."""
 
     node_id: int
     port: int
@@ -18,7 +18,7 @@ class Address:
 
 
 def choose_addresses(brokers: int, first_port: int | None = None) -> tuple[Address, ...]:
-    """Free ports for `brokers` nodes; clients' ports are `first_port` and those after it, where one is given."""
+    """Return free ports for `brokers` nodes; clients' ports start at `first_port`, if it is given."""
     count = brokers if first_port is not None else 2 * brokers
     free = [free_port() for _ in range(count)]
     given = free[brokers:] if first_port is None else range(first_port, first_port + brokers)
@@ -26,7 +26,7 @@ def choose_addresses(brokers: int, first_port: int | None = None) -> tuple[Addre
 
 
 def server_properties(address: Address, cluster: Sequence[Address], *, data: str, overrides: Mapping[str, str]) -> str:
-    """The text of one node's server.properties. `overrides` win over what is set here."""
+    """Return the text of one node's server.properties. `overrides` win over the properties set here."""
     replicas = str(min(3, len(cluster)))
     in_sync = str(min(2, len(cluster)))
     properties = {
@@ -39,8 +39,8 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": data,
-        # Peers publish to topics of their own, of which nothing here knows: they hang for minutes where those are not
-        # made. The product's own clients never ask for it (runtime.settings, `kafka`).
+        # Peers publish to topics that the product does not know, and hang for minutes if these do not exist. The
+        # product's own clients never request automatic creation (runtime.settings, `kafka`).
         "auto.create.topics.enable": "true",
         "num.partitions": "3",
         # Transactions never start when these ask for more replicas than there are brokers.
@@ -53,18 +53,18 @@ def server_properties(address: Address, cluster: Sequence[Address], *, data: str
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.num.partitions": "4",
         "share.coordinator.state.topic.num.partitions": "1",
-        # A development cluster that was not used for a week is to go on where it was.
+        # After a week without use, a development cluster must still have its offsets.
         "offsets.retention.minutes": "2147483647",
-        # Tests and demos join and leave often.
+        # Tests and demos join and leave groups often.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
-        # A killed broker is let in again when its old session has expired.
+        # A killed broker can rejoin when its old session has expired.
         "broker.session.timeout.ms": "4000",
         "broker.heartbeat.interval.ms": "500",
         # Room for the largest record of 16 MiB, with its headers and batch.
         "message.max.bytes": str(20 * _MEBIBYTE),
         "replica.fetch.max.bytes": str(20 * _MEBIBYTE),
-        # The cleaner takes this at the start, from a small heap.
+        # The log cleaner allocates this at the start; the heap is small.
         "log.cleaner.dedupe.buffer.size": str(16 * _MEBIBYTE),
         **overrides,
     }

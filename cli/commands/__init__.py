@@ -1,1 +1,1 @@
-"""The subcommands of bos."""
+"""The subcommands of `bos`."""

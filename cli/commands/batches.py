@@ -20,7 +20,7 @@ _WAIT_SECONDS = 20
 
 
 class RequestFailed(OrchestratorError):
-    """The api did not do what was asked."""
+    """A request to the api failed."""
 
     code = Code.HTTP
 
@@ -29,7 +29,7 @@ class RequestFailed(OrchestratorError):
 def register(
     body: Annotated[Path, typer.Argument(help="JSON file with the registration; - for standard input.")],
     *,
-    key: Annotated[str, typer.Option(help="Idempotency-Key; a fresh one where none is given.")] = "",
+    key: Annotated[str, typer.Option(help="Idempotency-Key (default: a new one).")] = "",
     url: Url = DEFAULT_URL,
 ) -> None:
     """Register a batch and print the answer."""
@@ -94,7 +94,7 @@ def _call(method: str, url: str, path: str, **arguments: Any) -> dict[str, Any]:
         )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise RequestFailed(
-            f"{url!r} is no address of an api: {error}.",
+            f"{url!r} is not the address of an api: {error}.",
             next_step="Name it with --url, such as http://127.0.0.1:5000 or http://[::1]:5000.",
         ) from error
     except httpx.TransportError as error:

@@ -8,14 +8,14 @@ import typer
 
 from cli.early_signals import interrupt_on_sigterm
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 def broker(
     port: Annotated[
         int | None, typer.Option(min=1024, max=65_000, help="First broker's port (default: a free one).")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Keep the data here (default: gone at the end).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Keep the data here (default: deleted at the end).")] = None,
     brokers: Annotated[int, typer.Option(min=1, max=5, help="Number of brokers.")] = 1,
 ) -> None:
     """Run Apache Kafka for development, on loopback, until Ctrl-C."""
@@ -27,7 +27,7 @@ def broker(
             typer.echo(f"Apache Kafka {KAFKA_VERSION} is ready at {cluster.bootstrap_servers}. Ctrl-C stops it.")
             typer.echo(f"export {BOOTSTRAP_VARIABLE}={cluster.bootstrap_servers}")
             while all(node.running for node in cluster.nodes):
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
             raise next(node for node in cluster.nodes if not node.running).failure("ended by itself")
     except KeyboardInterrupt:
         typer.echo("Stopped.")

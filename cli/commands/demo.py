@@ -9,27 +9,29 @@ def demo(
     *,
     batches: Annotated[int, typer.Option(min=1, help="Batches to register.")] = 100,
     essays: Annotated[int, typer.Option(min=1, help="Essays of each batch.")] = 25,
-    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Whose wire shapes the peers speak.")] = "seed",
-    seed: Annotated[int, typer.Option(help="Random seed of the played peers.")] = 0,
+    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Wire format that the peers use.")] = "seed",
+    seed: Annotated[int, typer.Option(help="Random seed of the simulated peers.")] = 0,
     failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.03,
     critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
-    unaccounted: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to be in no list.")] = 0.0,
+    unaccounted: Annotated[
+        float, typer.Option(min=0, max=1, help="Chance of an essay to be missing in the outcome.")
+    ] = 0.0,
     repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
     reorder: Annotated[bool, typer.Option("--reorder", help="Let events overtake each other.")] = False,
-    keyless: Annotated[bool, typer.Option("--keyless", help="Send without keys, whatever the era does.")] = False,
+    keyless: Annotated[bool, typer.Option("--keyless", help="Send without keys, regardless of the era.")] = False,
     orchestrators: Annotated[int, typer.Option(min=1, max=4, help="Orchestrator processes.")] = 1,
     kill_orchestrator: Annotated[
         bool, typer.Option("--kill-orchestrator", help="SIGKILL it while a transaction with a command is open.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
-    """Register batches over HTTP, play the peers, and hold every batch's end against its script."""
+    """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""
     from rich.console import Console
 
     from cli.demo.run import DemoOptions, run
     from runtime.settings_loading import load_settings
 
-    load_settings()  # a wrong setting is told before a broker is started
+    load_settings()  # reports a wrong setting before a broker is started
     options = DemoOptions(
         batches=batches,
         essays=essays,

@@ -1,4 +1,4 @@
-"""`bos dev` and `bos run`: the whole product under one supervisor, with or without a broker of its own."""
+"""`bos dev` and `bos run`: the whole product under one supervisor, with or without a development broker."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from cli.early_signals import interrupt_on_sigterm
 if TYPE_CHECKING:
     from cli.supervision.stack import Stack
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 def dev(
@@ -23,15 +23,15 @@ def dev(
     directory: Annotated[Path, typer.Option(help="State, projection, logs and Kafka's data.")] = Path(".bos"),
     orchestrators: Annotated[int, typer.Option(min=1, help="Orchestrator processes.")] = 1,
 ) -> None:
-    """Run everything on this machine until Ctrl-C; what dies is started again.
+    """Run everything on this machine until Ctrl-C; a process that ends is restarted.
 
-    A Kafka too, unless the environment names one. There all topics are created, the peers' among them.
+    Kafka is started too, unless the environment names one. All topics are created there, including the peers'.
     """
     from cli.broker import BOOTSTRAP_VARIABLE, DevBroker
     from cli.broker.keeping import kept_running
     from runtime.settings_loading import load_settings
 
-    load_settings()  # a wrong setting is told before a broker is started
+    load_settings()  # reports a wrong setting before a broker is started
     with _until_interrupted() as stack:
         address = os.environ.get(BOOTSTRAP_VARIABLE, "").strip()
         if not address:
@@ -49,7 +49,7 @@ def run(
 ) -> None:
     """Run every process against the Kafka of the settings until Ctrl-C. Topics are checked, not created.
 
-    All settings hold but those in which processes of one machine differ: addresses, ports, instances and state
+    All settings apply except those that differ between processes of one machine: addresses, ports, instances and state
     directories. Without a PROJECTION_URL the projection is a file in the directory.
     """
     from runtime.settings_loading import load_settings
@@ -68,14 +68,14 @@ def run(
 
 @contextmanager
 def _until_interrupted() -> Iterator[ExitStack]:
-    """Let SIGTERM do what Ctrl-C does, also while Kafka or the processes start: everything is stopped in order."""
+    """Handle SIGTERM like Ctrl-C, also while Kafka or the processes start: everything is stopped in order."""
     interrupt_on_sigterm()
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         yield stack
 
 
 def _run_until_stopped(address: str, **options: Any) -> None:
-    """Run until a signal comes. What cannot work does not end the rest: health and the terminal tell of it."""
+    """Run until a signal arrives. A process that fails does not end the others; health and the terminal report it."""
     from cli.broker import BOOTSTRAP_VARIABLE
     from cli.supervision.stack import Stack, StackOptions
 
@@ -87,12 +87,12 @@ def _run_until_stopped(address: str, **options: Any) -> None:
         typer.echo(f"API      {product.api_url}  (POST /v1/batches/register, /healthz, /metrics)")
         typer.echo("Ctrl-C stops it.")
         while not product.supervisor.hopeless:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         product.supervisor.check()
 
 
 def _await_health(product: "Stack") -> None:
-    """Return when the whole is well, or when it is plain that somebody must look after it."""
+    """Wait until the product is healthy, or print why it is not."""
     from cli.supervision.supervisor import ProcessFailed
 
     try:
@@ -100,5 +100,5 @@ def _await_health(product: "Stack") -> None:
     except ProcessFailed as error:
         if product.supervisor.hopeless:
             raise
-        if error is not product.supervisor.failure:  # that one has been told
+        if error is not product.supervisor.failure:  # that one has been printed
             typer.echo(str(error))

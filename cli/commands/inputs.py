@@ -1,4 +1,4 @@
-"""`bos inputs check|resume`: the router's offsets on its input topics, where they are no longer valid."""
+"""`bos inputs check|resume`: checks and repairs the router's offsets on its input topics."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,7 @@ inputs = typer.Typer(help="The router's offsets on its input topics.", no_args_i
 
 @inputs.command()
 def check() -> None:
-    """Show the partitions on which the router cannot read on where it stopped; exit code 1 where there are any."""
+    """Show the partitions on which the router cannot resume at its offset; exit code 1 if there are any."""
     lost = _offsets().lost()
     for one in lost:
         typer.echo(str(one))
@@ -32,20 +32,20 @@ def resume(
     *,
     start: Annotated[str, typer.Option("--from", help="earliest, latest or an ISO 8601 time.")],
 ) -> None:
-    """Choose where the router goes on, on the partitions whose offsets are no longer valid; all others keep theirs.
+    """Set the router's offsets on the partitions whose offsets are no longer valid; all others keep theirs.
 
-    Needed once, after the router has refused to start, while no router runs.
+    Run it once after the router has refused to start, while no router runs.
     """
     if start not in {"earliest", "latest"}:
         try:
             datetime.fromisoformat(start)
         except ValueError:
             raise ConfigurationError(
-                f"--from {start} is no place to go on.", next_step="Give earliest, latest or an ISO 8601 time."
+                f"--from {start} is not a valid start.", next_step="Give earliest, latest or an ISO 8601 time."
             ) from None
     resumed = _offsets().resume(start)
     for (topic, partition), offset in sorted(resumed.items()):
-        typer.echo(f"{topic}[{partition}] goes on at offset {offset}.")
+        typer.echo(f"{topic}[{partition}] resumes at offset {offset}.")
     typer.echo("The router can be started." if resumed else _VALID + " Nothing was changed.")
 
 

@@ -1,4 +1,4 @@
-"""`bos router|orchestrator|projector|api`: one process of the product, as a supervisor or container starts it."""
+"""`bos router|orchestrator|projector|api`: runs one process of the product, under a supervisor or in a container."""
 
 import typer
 
@@ -6,21 +6,21 @@ from runtime.settings_loading import load, load_settings
 
 
 def router() -> None:
-    """Run the router: every input topic to the inbox."""
+    """Run the router, from the input topics to the inbox."""
     from topology.router.app import run
 
     raise typer.Exit(run(load_settings()))
 
 
 def orchestrator() -> None:
-    """Run an orchestrator: the inbox to commands, status and history, exactly once."""
+    """Run an orchestrator, from the inbox to commands, status and history, exactly once."""
     from topology.orchestrator.app import run
 
     raise typer.Exit(run(load_settings()))
 
 
 def projector() -> None:
-    """Run the projector: status, history and dead letters to the projection database."""
+    """Run the projector, from status, history and dead letters to the projection database."""
     from topology.projector.app import run
 
     raise typer.Exit(run(load_settings()))

@@ -1,4 +1,4 @@
-"""`bos simulate`: plays the peers against any cluster."""
+"""`bos simulate`: simulates the peers on any cluster."""
 
 import json
 import signal
@@ -10,28 +10,30 @@ import typer
 from runtime.settings_loading import load_settings, variable
 from schemas.errors import BrokerError
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
 def simulate(
     *,
-    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Whose wire shapes the peers speak.")] = "seed",
+    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Wire format that the peers use.")] = "seed",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     latency: Annotated[tuple[float, float], typer.Option(help="Shortest and longest answer time, seconds.")] = (0.1, 1),
     failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.0,
     invalid: Annotated[float, typer.Option(min=0, max=1, help="Chance of a file to fail validation.")] = 0.0,
     critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
-    unaccounted: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to be in no list.")] = 0.0,
+    unaccounted: Annotated[
+        float, typer.Option(min=0, max=1, help="Chance of an essay to be missing in the outcome.")
+    ] = 0.0,
     repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
     reorder: Annotated[float, typer.Option(min=0, help="Longest extra delay of an event, seconds.")] = 0.0,
-    keyless: Annotated[bool | None, typer.Option("--keyless/--keyed", help="Default: the era's habit.")] = None,
+    keyless: Annotated[bool | None, typer.Option("--keyless/--keyed", help="Default: as in the era.")] = None,
     class_batches: Annotated[
-        Literal["command", "associations", "never"], typer.Option(help="When class batches get ready (head era).")
+        Literal["command", "associations", "never"], typer.Option(help="What makes class batches ready (head era).")
     ] = "command",
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Answer what is there already.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Answer existing records too.")] = False,
     until: Annotated[int, typer.Option("--batches", min=0, help="Stop after so many completed batches; 0: never.")] = 0,
 ) -> None:
-    """Play the peers on the Kafka of the settings until Ctrl-C, then report what they did not like."""
+    """Simulate the peers on the Kafka of the settings until Ctrl-C, then report what broke the contract."""
     from peers.options import PeerOptions
     from peers.playing import Peers, PeersError
 
@@ -62,11 +64,11 @@ def simulate(
                 f"Playing the {era} peers on {settings.kafka_bootstrap_servers}. Ctrl-C stops and reports.", err=True
             )
             while not asked_to_stop.is_set() and peers.running:
-                if peers.wait_completed(until or 2**31, timeout=_LOOK_SECONDS):
+                if peers.wait_completed(until or 2**31, timeout=_POLL_SECONDS):
                     break
     except PeersError as error:
         raise BrokerError(
-            f"The peers cannot play on {settings.kafka_bootstrap_servers}: {error}.",
+            f"The peers cannot run on {settings.kafka_bootstrap_servers}: {error}.",
             next_step=f"Name the Kafka of the product in {variable('kafka_bootstrap_servers')}; `bos dev` prints it.",
         ) from error
     report: dict[str, Any] = peers.report().as_json()

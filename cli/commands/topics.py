@@ -1,4 +1,4 @@
-"""`bos topics plan|apply|check`: the topics that the product needs, against those that are there."""
+"""`bos topics plan|apply|check`: compares the required topics with the existing ones, and creates them."""
 
 from typing import Annotated
 
@@ -8,9 +8,7 @@ from runtime.settings_loading import load_settings
 
 topics = typer.Typer(help="The topics that the product needs.", no_args_is_help=True)
 
-PeerTopics = Annotated[
-    bool, typer.Option("--peer-topics", help="Create peers' topics too: on a development cluster alone.")
-]
+PeerTopics = Annotated[bool, typer.Option("--peer-topics", help="Create peers' topics too; for development clusters.")]
 
 
 @topics.command()
@@ -24,7 +22,7 @@ def plan(*, peer_topics: PeerTopics = False) -> None:
 
 @topics.command()
 def apply(*, peer_topics: PeerTopics = False) -> None:
-    """Create the topics that are missing. Never changes one that is there."""
+    """Create the topics that are missing. Never changes an existing one."""
     from topology.topics import provisioning
 
     for line in provisioning.apply(load_settings(), create_peer_topics=peer_topics):
@@ -33,9 +31,9 @@ def apply(*, peer_topics: PeerTopics = False) -> None:
 
 @topics.command()
 def check() -> None:
-    """Hold every topic against the table; exit code 1 where one is missing or differs."""
+    """Compare every topic with the table; exit code 1 if one is missing or differs."""
     from topology.topics import provisioning
 
     for line in provisioning.check(load_settings()):
         typer.echo(line)
-    typer.echo("All topics are as they must be.")
+    typer.echo("All topics match the table.")

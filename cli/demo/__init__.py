@@ -1,1 +1,1 @@
-"""`bos demo`: real batches from registration to completion through Apache Kafka, with played peers."""
+"""`bos demo`: real batches from registration to completion through Apache Kafka, with simulated peers."""

@@ -33,7 +33,7 @@ class FollowedBatch:
 
 
 class DemoClient:
-    """Registers and follows batches at one api; an unfinished request is repeated with its key, which is safe."""
+    """Registers and follows batches at one api; a failed request is repeated with the same key, which is safe."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -54,7 +54,7 @@ class DemoClient:
     ) -> bool:
         """Follow batches, while they are being registered too, until `number` have ended.
 
-        `check` may raise to give up. False where `seconds` were not enough.
+        `check` may raise to end the wait. Returns False if that takes more than `seconds`.
         """
         deadline = time.monotonic() + seconds
         gate = asyncio.Semaphore(_CONCURRENCY)
@@ -65,7 +65,7 @@ class DemoClient:
                 check()
                 async with asyncio.TaskGroup() as tasks:
                     for batch in [batch for batch in self.batches if not batch.ended]:
-                        tasks.create_task(self._look(http, gate, batch))
+                        tasks.create_task(self._read_status(http, gate, batch))
                 on_change()
                 await asyncio.sleep(_POLL_SECONDS)
         return True
@@ -77,7 +77,7 @@ class DemoClient:
             self.batches.append(FollowedBatch(plan, response["batch_id"], time.monotonic() - started))
 
     @staticmethod
-    async def _look(http: httpx.AsyncClient, gate: asyncio.Semaphore, batch: FollowedBatch) -> None:
+    async def _read_status(http: httpx.AsyncClient, gate: asyncio.Semaphore, batch: FollowedBatch) -> None:
         async with gate:
             batch.status = await _persistently(http, "GET", f"/v1/batches/{batch.batch_id}/status", None)
 

@@ -19,8 +19,8 @@ _GROUP = "batch-orchestrator-demo-fault"
 class KillInOpenTransaction:
     """Watches the command topics, uncommitted records included, and calls `kill` at the first command after `arm`.
 
-    A commit can win the race against the kill: then the next command gets its turn, up to five times. `aborted` tells
-    afterwards whether a kill hit.
+    A commit can be faster than the kill; then the next command triggers another kill, up to five times. `aborted`
+    counts afterwards how many commands were aborted.
     """
 
     def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, kill: Callable[[], object]) -> None:
@@ -32,10 +32,10 @@ class KillInOpenTransaction:
         self._watching = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fault", daemon=True)
         self.kills = 0
-        """How often it killed."""
+        """Number of kills."""
 
     def arm(self) -> None:
-        """Start watching, and return once it sees every new command."""
+        """Start watching, and return once every new command is read."""
         self._thread.start()
         self._watching.wait(_TIMEOUT_SECONDS)
 
@@ -45,7 +45,7 @@ class KillInOpenTransaction:
         self._thread.join()
 
     def aborted(self) -> int:
-        """Return how many commands lie on the topics uncommitted for good."""
+        """Return how many commands on the topics were aborted."""
         aborted: Counter[str] = Counter()
         every = read_topic(self._kafka, *self._names, isolation="read_uncommitted")
         aborted.update(record.headers["event_id"] for record in every)
@@ -67,7 +67,7 @@ class KillInOpenTransaction:
                         return
 
     def _committed(self, record: KafkaRecord) -> bool:
-        """Return, once it is settled, whether the record was committed after all."""
+        """Wait until the record's transaction has ended, and return whether it was committed."""
         place = (record.topic, record.partition)
         while self._cluster.log_ends([place], committed=True)[place] <= record.offset:
             if self._stop.wait(_POLL_SECONDS):

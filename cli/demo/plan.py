@@ -1,4 +1,4 @@
-"""What the demo registers: a mix of every option, and what must come of it beyond what the peers can know."""
+"""The plan of the demo: registrations with a mix of all options, and the phases that each must run."""
 
 import random
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from peers.options import Era
 
 _COURSES = ("ENG5", "ENG6", "ENG7", "SV1", "SV2", "SV3")
 _SEED_ONLY_COURSE = "ENG-ADV"
-"""A course that the seed era takes and later eras do not know."""
+"""A course that the seed era accepts and later eras do not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedBatch:
-    """One registration: its body, its Idempotency-Key, and the phases that must be asked for."""
+    """One registration: its body, its Idempotency-Key, and the phases that it must request."""
 
     body: dict[str, Any]
     key: str

@@ -1,4 +1,4 @@
-"""The course of the demo: broker, stack, peers, registrations, progress, verdict."""
+"""Runs the demo: broker, stack, peers, registrations, progress, verdict."""
 
 import asyncio
 import signal
@@ -29,12 +29,12 @@ from schemas.internal.enums import PhaseStatus
 
 _FOLLOW_SECONDS = 600.0
 _SHOWN_PROBLEMS = 20
-_SETTLE_SECONDS = 60.0
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """What the demo shows. Rates are probabilities from 0 to 1."""
+    """Options of the demo. Rates are probabilities from 0 to 1."""
 
     batches: int = 100
     essays: int = 25
@@ -51,7 +51,7 @@ class DemoOptions:
     keep: bool = False
 
     def peers(self, topic_prefix: str) -> PeerOptions:
-        """Return how the played peers are to behave."""
+        """Return the options of the simulated peers."""
         return PeerOptions(
             topic_prefix=topic_prefix,
             era=self.era,
@@ -68,7 +68,7 @@ class DemoOptions:
 
 
 def run(options: DemoOptions, console: Console) -> bool:
-    """Run the demo; whether every batch ended as its script says, and the log is whole."""
+    """Run the demo; return whether every batch ended as scripted, and the topics agree."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-demo-")))
         console.print("Starting Apache Kafka …")
@@ -78,7 +78,7 @@ def run(options: DemoOptions, console: Console) -> bool:
             bootstrap_servers=kafka.bootstrap_servers,
             directory=directory,
             orchestrators=options.orchestrators,
-            # Transactions that stay open for a while: the commit must not win the race against the kill.
+            # Transactions stay open for a while, so that the kill is faster than the commit.
             settings={"COMMIT_INTERVAL_S": "1"} if options.kill_orchestrator else {},
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
@@ -101,14 +101,14 @@ class _Demo:
         self._client = DemoClient(product.api_url)
 
     def play(self) -> bool:
-        """Register, follow, and judge."""
+        """Register and follow the batches, and return the verdict."""
         options = self._options
         planned = plan(batches=options.batches, essays=options.essays, era=options.era, seed=options.seed)
         fault = self._fault()
         asyncio.run(self._register_and_follow(planned))
-        hit = fault is None or self._tell_fault(fault)
+        hit = fault is None or self._report_fault(fault)
         # The completed event is committed with the status; the peers may read it a moment later.
-        self._peers.wait_completed(len(planned), timeout=_SETTLE_SECONDS)
+        self._peers.wait_completed(len(planned), timeout=_PATIENCE_SECONDS)
         return self._judge() and hit
 
     def _fault(self) -> KillInOpenTransaction | None:
@@ -121,7 +121,7 @@ class _Demo:
         fault.arm()
         return fault
 
-    def _tell_fault(self, fault: KillInOpenTransaction) -> bool:
+    def _report_fault(self, fault: KillInOpenTransaction) -> bool:
         fault.disarm()
         aborted = fault.aborted()
         self._console.print(
@@ -155,7 +155,7 @@ class _Demo:
             f"p99 {percentile(took, 99) * 1000:.0f} ms."
         )
         settings = self._product.settings
-        findings = verify(settings.kafka(), settings.topics(), patience=_SETTLE_SECONDS)
+        findings = verify(settings.kafka(), settings.topics(), patience=_PATIENCE_SECONDS)
         self._console.print(
             f"Log: {findings.inbox} inbox records, {findings.history} history records {dict(findings.dispositions)}, "
             f"{findings.effects} published to peers."
@@ -173,7 +173,7 @@ class _Demo:
 
 
 class _Bars:
-    """Live progress: bars in a terminal, a line now and then elsewhere."""
+    """Live progress: bars in a terminal, a line at each change elsewhere."""
 
     def __init__(self, console: Console, planned: Sequence[PlannedBatch]) -> None:
         self._console = console
@@ -201,7 +201,7 @@ class _Bars:
         self._progress.stop()
 
     def show(self, batches: Sequence[FollowedBatch]) -> None:
-        """Show how far the batches are."""
+        """Show the progress of the batches."""
         done = {
             "registered": len(batches),
             "ready": sum(bool(batch.status) and batch.status["counts"]["ready"] > 0 for batch in batches),

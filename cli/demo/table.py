@@ -31,7 +31,7 @@ def result_table(batches: Sequence[FollowedBatch]) -> Table:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile of sorted values; 0 where there is none."""
+    """Return the nearest-rank percentile of sorted values; 0 if there are none."""
     if not values:
         return 0.0
     return values[min(len(values) - 1, int(len(values) * percent / 100))]

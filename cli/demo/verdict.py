@@ -1,4 +1,4 @@
-"""Whether each batch ended as its script says."""
+"""The verdict: whether each batch ended as scripted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from peers.verdict import ExpectedBatch
 
 
 def differences(batches: list[FollowedBatch], report: PeerReport) -> list[str]:
-    """Return, for people, every way in which a batch differs from what the peers answered and the script asked."""
+    """Return a sentence for every difference between a batch and what the peers answered and the script requires."""
     found: list[str] = []
     for batch in batches:
         expected = report.expected.get(batch.batch_id)
         if expected is None:
-            found.append(f"{batch.batch_id}: the peers never heard of it")
+            found.append(f"{batch.batch_id}: the peers have no record of it")
             continue
         found += [f"{batch.batch_id}: {difference}" for difference in _differences(batch, expected)]
     found += [
@@ -37,11 +37,11 @@ def _differences(batch: FollowedBatch, expected: ExpectedBatch) -> list[str]:
     if counts["succeeded"] != expected.successful_essay_count:
         found.append(f"{counts['succeeded']} essays came through, expected {expected.successful_essay_count}")
     lost = {(essay["essay_id"], essay["phase"]) for essay in status["failed_essays"]}
-    told = {
+    reported = {
         (essay_id, phase)
         for phase, result in expected.phases.items()
         for essay_id in (*result.failed_essay_ids, *result.unaccounted_essay_ids)
     }
-    if lost != told:
-        found.append(f"failed essays differ: {len(lost - told)} invented, {len(told - lost)} forgotten")
+    if lost != reported:
+        found.append(f"failed essays differ: {len(lost - reported)} invented, {len(reported - lost)} forgotten")
     return found

@@ -1,1 +1,1 @@
-"""The processes of one machine: started, watched, restarted."""
+"""Supervision of the processes of one machine: start, watch, restart."""

@@ -1,4 +1,4 @@
-"""The end of a log file, read without reading the file."""
+"""Reads the last lines of a log file without reading the whole file."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _TAIL_BYTES = 65_536
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """Return the last `count` lines of a rotated log, of the file before too where the newest is shorter."""
+    """Return the last `count` lines of a rotated log, including the previous file if the newest is shorter."""
     lines = _tail(path)
     if len(lines) < count:
         lines = _tail(path.with_name(f"{path.name}.1")) + lines

@@ -1,4 +1,4 @@
-"""Ports for processes that are started later, chosen so that nothing else takes them in between."""
+"""Ports for processes that start later, chosen so that no other process takes them in between."""
 
 import random
 import socket
@@ -13,10 +13,10 @@ _TRIES = 400
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on, and that this function gives to no other process.
+    """Return a free port of 127.0.0.1 that this function gives to no other process.
 
-    It stays chosen until this process ends: a UDP socket of the same number is kept open, which disturbs no TCP server
-    and is seen by every other call of this function on the machine. Raises `OSError` where no port is found.
+    It stays reserved until this process ends: a UDP socket with the same number is kept open, which does not disturb a
+    TCP server and is seen by every other call of this function on the machine. Raises `OSError` if no port is free.
     """
     for port in random.SystemRandom().sample(_PORTS, _TRIES):
         with ExitStack() as closing:

@@ -1,4 +1,4 @@
-"""The whole product on one machine: which processes, with which settings, under one supervisor."""
+"""The stack: all processes of the product on one machine, with their settings, under one supervisor."""
 
 import os
 import sys
@@ -21,33 +21,35 @@ from state.projection import open_engine, sqlite_url
 from topology.topics import provisioning
 
 _READY_SECONDS = 180.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Asks this machine's own apis, never through a proxy."""
+"""HTTP client for the apis on this machine, without a proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What runs where."""
+    """Options of a stack."""
 
     bootstrap_servers: str
+    """Addresses of the Kafka brokers, with commas between them."""
     directory: Path
-    """State, projection and logs."""
+    """Directory of state, projection and logs."""
     orchestrators: int = 1
+    """Number of orchestrators."""
     api_port: int = 0
-    """0 for a free one."""
+    """Port of the first api; 0 for a free one."""
     apis: int = 1
-    """Replicas of the api, on ports of their own."""
+    """Number of api replicas, each on its own port."""
     create_peer_topics: bool = True
-    """Whether peers' topics are created too: on a development cluster."""
+    """Whether peers' topics are created too; for development clusters."""
     provision: bool = True
-    """Whether topics are created; otherwise every process checks them at its start."""
+    """Whether missing topics are created; otherwise every process checks them at its start."""
     projection_url: str = ""
     """SQLAlchemy URL of the projection database; empty for a file in `directory`."""
     wait_ready: bool = True
-    """Whether entering returns when the whole is healthy, and fails where it does not become so."""
+    """Whether entering waits until the product is healthy, and fails on a timeout."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Further settings by their names without the prefix."""
+    """Further settings, by their names without the prefix."""
 
 
 class Stack:
@@ -78,7 +80,7 @@ class Stack:
         return load_settings(**names)
 
     def __enter__(self) -> Self:
-        open_engine(self.settings.projection_url).dispose()  # a URL that no process can use is told here
+        open_engine(self.settings.projection_url).dispose()  # reports a URL that no process can use
         self._take_lock()
         try:
             if self.options.provision:
@@ -104,7 +106,7 @@ class Stack:
             self._lock.release()
 
     def _take_lock(self) -> None:
-        """Take the directory before anything is written into it: two stacks would share logs and the projection."""
+        """Lock the directory before anything is written: two stacks would share logs and the projection."""
         try:
             self._lock.acquire()
         except DirectoryInUse as error:
@@ -119,7 +121,7 @@ class Stack:
             ) from error
 
     def await_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Return when the whole is healthy as every api sees it. Raises `ProcessFailed`."""
+        """Wait until every api reports the product as healthy. Raises `ProcessFailed` on a timeout."""
         deadline = time.monotonic() + seconds
         for url in self.api_urls:
             answer = ""
@@ -130,10 +132,10 @@ class Stack:
                         f"Not healthy after {seconds:.0f} s: {answer or 'the api does not answer'}.",
                         next_step=f"Read the logs in {self.directory / 'logs'}.",
                     )
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(_POLL_SECONDS)
 
     def orchestrator_spec(self, number: int) -> ProcessSpec:
-        """Specification of orchestrator `number`, from 0; more can be added while others run."""
+        """Return the specification of orchestrator `number`, from 0; more can be added while others run."""
         return self._spec("orchestrator", number)
 
     def _specs(self) -> list[ProcessSpec]:
@@ -155,7 +157,7 @@ class Stack:
             own["STATE_DIR"] = str(self.directory / name)
         environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         for key, value in {**self._shared(), **own}.items():
-            # Empty: what was read from a file here is handed on as it is, and a setting may not come from both.
+            # The _FILE variable is emptied: the value is passed on directly, and a setting may not come from both.
             environment |= {ENV_PREFIX + key: value, f"{ENV_PREFIX}{key}_FILE": ""}
         return ProcessSpec(name=name, command=(sys.executable, "-m", "cli.main", role), environment=environment)
 
@@ -165,17 +167,17 @@ class Stack:
             "PROJECTION_URL": self.options.projection_url or sqlite_url(self.directory / "projection.db"),
         }
         if self.options.provision and f"{ENV_PREFIX}ROUTER_START" not in os.environ:
-            shared["ROUTER_START"] = "earliest"  # where this stack makes the topics, what is in them is meant for it
+            shared["ROUTER_START"] = "earliest"  # the stack creates the topics, so all their records are meant for it
         return {**shared, **self.options.settings}
 
 
 def health(url: str) -> str:
-    """Return `STATUS BODY` of an api's health, empty where it does not answer."""
+    """Return `STATUS BODY` of an api's health; empty if it does not answer."""
     try:
         with _DIRECT.open(f"{url}/healthz", timeout=5) as response:
             return f"{response.status} {response.read().decode()}"
     except urllib.error.HTTPError as error:
         with error:
             return f"{error.code} {error.read().decode(errors='replace')}"
-    except (OSError, HTTPException):  # not there, or gone in the middle of its answer
+    except (OSError, HTTPException):  # it does not run, or ended during its answer
         return ""

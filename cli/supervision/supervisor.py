@@ -1,4 +1,4 @@
-"""Keeps a set of processes running: starts them, starts again what ends, stops them in order."""
+"""The supervisor: it starts a set of processes, restarts those that end, and stops all in order."""
 
 import signal
 import threading
@@ -16,7 +16,7 @@ from schemas.errors import Code, OrchestratorError
 
 _GOOD_RUN_SECONDS = 10.0
 _PAUSES_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
-"""Before the next start: after the first end of a good run, after the first quick end that follows it, and so on."""
+"""Seconds before the next start: after a good run, after the first quick end that follows, and so on."""
 _QUOTED_LINES = 12
 _CONFIGURATION_EXIT_CODE = 78
 
@@ -29,7 +29,7 @@ class ProcessFailed(OrchestratorError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """A process to keep: its name (of its log too), command, and what it adds to the environment."""
+    """A process to supervise: its name, which its log file has too, its command and its environment."""
 
     name: str
     command: Sequence[str]
@@ -37,11 +37,11 @@ class ProcessSpec:
 
 
 class Supervisor:
-    """Runs the specified processes until `stop`; a context manager.
+    """Runs the specified processes while its context lasts.
 
-    A process that ends is started again, with the same name, identity and directory: at once after a good run, and
-    after pauses that grow to five seconds while it ends within ten seconds of its start. Only one that says that its
-    settings are wrong is given up, by itself: the others go on, and `failure` says why.
+    A process that ends is restarted with the same name, identity and directory: at once after a good run, and after
+    pauses that grow to five seconds while it ends within ten seconds of its start. A process that exits because of
+    wrong settings is given up; the others go on, and `failure` holds the reason.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Supervisor:
         self._leaving: set[str] = set()
         self._changed = threading.Condition()
         self.restarts: dict[str, int] = dict.fromkeys(self._specs, 0)
-        """How often each process was started again."""
+        """Number of restarts of each process."""
         self.failure: ProcessFailed | None = None
-        """Why the first process that was given up cannot be kept running."""
+        """Why the first process that was given up cannot run; None if none was."""
         self._given_up: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -77,13 +77,13 @@ class Supervisor:
             list(pool.map(self.leave, self._specs))
 
     def add(self, spec: ProcessSpec) -> None:
-        """Keep one process more."""
+        """Supervise one more process."""
         self._specs[spec.name] = spec
         self.restarts.setdefault(spec.name, 0)
         self.start(spec.name)
 
     def start(self, name: str) -> None:
-        """Start keeping the process `name`."""
+        """Start to supervise the process `name`."""
         self._leaving.discard(name)
         self._given_up.discard(name)
         thread = threading.Thread(target=self._keep, args=(self._specs[name],), name=f"keep-{name}", daemon=True)
@@ -91,7 +91,7 @@ class Supervisor:
         thread.start()
 
     def leave(self, name: str) -> None:
-        """Stop the process `name` in order, and let it stay away."""
+        """Stop the process `name` in order, and do not restart it."""
         with self._changed:
             self._leaving.add(name)
             process = self._running.get(name)
@@ -117,17 +117,17 @@ class Supervisor:
         return pid
 
     def pid(self, name: str) -> int:
-        """Process id of `name`, 0 while it does not run."""
+        """Return the process id of `name`; 0 while it does not run."""
         with self._changed:
             process = self._running.get(name)
         return 0 if process is None else process.pid
 
     def log_path(self, name: str) -> Path:
-        """Where the output of `name` is."""
+        """Return the path of the log of `name`."""
         return self.log_directory / f"{name}.log"
 
     def check(self) -> None:
-        """Raise `ProcessFailed` where a process was given up."""
+        """Raise `ProcessFailed` if a process was given up."""
         if self.failure is not None:
             raise self.failure
 
@@ -174,7 +174,7 @@ class Supervisor:
         return f"ended with {code}"
 
     def _is_misconfigured(self, name: str, code: int) -> bool:
-        """Whether starting again cannot help; a port that it had before can be held for a moment by what it left."""
+        """Return whether a restart cannot help; after a restart, a port can still be in use for a moment."""
         left_behind = self.restarts[name] > 0 and any(Code.PORT in line for line in self._last_lines(name))
         return code == _CONFIGURATION_EXIT_CODE and not left_behind
 
@@ -184,9 +184,9 @@ class Supervisor:
     def _give_up(self, name: str, code: int) -> None:
         quoted = "\n".join(f"    {line}" for line in self._last_lines(name))
         failure = ProcessFailed(
-            f"{name} cannot work with its settings (exit code {code}) and is not started again. The end of its log:\n"
+            f"{name} cannot work with its settings (exit code {code}) and is not restarted. The end of its log:\n"
             f"{quoted}\n",
-            next_step=f"Read {self.log_path(name)}; what it says about the cause comes with its own next step.",
+            next_step=f"Read {self.log_path(name)}; its error message names the cause and a next step.",
         )
         with self._changed:
             self.failure = self.failure or failure

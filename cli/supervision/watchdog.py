@@ -1,12 +1,12 @@
-"""Runs one command exactly as long as its owner lives; a script of its own, of the standard library alone.
+"""Runs one command, and ends it when its owner ends; a script that uses only the standard library.
 
     watchdog.py GRACE_SECONDS REMOVE LOG LOG_BYTES COMMAND...
 
-Prints the command's process id. It stops the command (SIGTERM, then SIGKILL after the grace) when `stop` or the end of
-its standard input arrives: the system closes that pipe however the owner ends. Without `stop` the owner is gone,
-and nobody else would remove its temporary folder: REMOVE (empty: none) is deleted then.
-The command itself dies with the keeper on Linux. Its output goes to the file LOG, which is renamed to LOG.1, and that
-to LOG.2, when it has grown to LOG_BYTES: a log takes three times that at the most.
+It prints the command's process id. It stops the command (SIGTERM, then SIGKILL after the grace) when it reads `stop` or
+the end of its standard input, a pipe that the system closes however the owner ends. Without `stop` the owner has ended
+and cannot remove its temporary folder, so REMOVE (empty: none) is deleted.
+On Linux the command ends with the watchdog. Its output goes to the file LOG, which is renamed to LOG.1, and LOG.1 to
+LOG.2, when it has grown to LOG_BYTES; a log takes at most three times that.
 """
 
 import ctypes
@@ -25,17 +25,17 @@ _PR_SET_PDEATHSIG = 1
 _OLD_LOGS = 2
 _LAST_OUTPUT_SECONDS = 10.0
 # A process that the owner forked can hold the pipe open: the parent's id is the second sign of the owner's end.
-_LOOK_AT_PARENT_SECONDS = 0.5
+_CHECK_PARENT_SECONDS = 0.5
 
 
-def _die_with_keeper() -> None:
+def _die_with_watchdog() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    # preexec_fn is safe here: the keeper has one thread. Descriptors stay open: the owner chose which are inherited,
-    # and a lock among them must be held for as long as the command runs.
-    before = _die_with_keeper if sys.platform == "linux" else None
+    # preexec_fn is safe here: the watchdog has one thread here. Descriptors stay open: the owner chose which are
+    # inherited, and a lock among them must be held while the command runs.
+    before = _die_with_watchdog if sys.platform == "linux" else None
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -47,14 +47,14 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 class _RotatingLog:
-    """A file that is put aside when it has grown to its bound. A full disk loses lines, not the command."""
+    """A log file that is rotated at its size limit. On a full disk lines are lost, and the command goes on."""
 
     def __init__(self, path: Path, bound: int) -> None:
         self._path = path
         self._bound = bound
 
     def write_all(self, output: int) -> None:
-        """Write what comes from a pipe until it ends."""
+        """Write the output of a pipe until it ends."""
         while data := os.read(output, 65_536):
             try:
                 self._write(data)
@@ -76,7 +76,7 @@ class _RotatingLog:
 
 
 def _wake_up_pipe() -> int:
-    """The read end of a pipe into which the numbers of arriving signals are written."""
+    """Return the read end of a pipe that receives the numbers of arriving signals."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)
@@ -87,10 +87,10 @@ def _wake_up_pipe() -> int:
 
 
 def _await_end(child: subprocess.Popen[bytes], signals: int) -> bool:
-    """Wait until the child ended, or should; whether the owner vanished."""
+    """Wait until the child has ended or must end; return whether the owner ended without a stop."""
     owner = os.getppid()
     while child.poll() is None:
-        readable, _, _ = select.select([sys.stdin.fileno(), signals], [], [], _LOOK_AT_PARENT_SECONDS)
+        readable, _, _ = select.select([sys.stdin.fileno(), signals], [], [], _CHECK_PARENT_SECONDS)
         if sys.stdin.fileno() in readable:
             return os.read(sys.stdin.fileno(), 16) != b"stop"
         if signals in readable and set(os.read(signals, 64)) & {signal.SIGTERM, signal.SIGINT}:
@@ -112,16 +112,16 @@ def _end(child: subprocess.Popen[bytes], grace: float) -> None:
 
 
 def _await_last_output(logging: Thread, output: int) -> None:
-    """Wait until the log has everything; what the command itself has started may hold the pipe open."""
+    """Wait until the log is complete; children of the command can hold the pipe open."""
     deadline = time.monotonic() + _LAST_OUTPUT_SECONDS
     while logging.is_alive() and time.monotonic() < deadline:
-        logging.join(_LOOK_AT_PARENT_SECONDS)
+        logging.join(_CHECK_PARENT_SECONDS)
         if logging.is_alive() and not select.select([output], [], [], 0)[0]:
             return
 
 
 def main(grace: str, remove: str, log: str, log_bytes: str, *command: str) -> int:
-    """Run and keep the command; its exit code, or 128 + the signal that ended it."""
+    """Run the command; return its exit code, or 128 + the signal that ended it."""
     signals = _wake_up_pipe()
     child = _start(list(command))
     assert child.stdout is not None

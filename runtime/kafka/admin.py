@@ -1,23 +1,20 @@
-"""What the product asks a Kafka cluster about itself, and creates there, beside reading and writing records."""
+"""Administration of a Kafka cluster: ids, partitions, settings and offsets of topics, and their creation."""
 
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 from runtime.kafka.errors import LEADER_MOVES, kafka_failure
+from runtime.kafka.shared_client import REQUEST_TIMEOUT_S, shared_client
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
 
-REQUEST_TIMEOUT_S = 6.0
-"""Patience with one request to the cluster: a client that gets no answer by then may never get one."""
-
 CREATE_TIMEOUT_S = 15.0
-"""Patience with the creation of topics."""
+"""Seconds that the creation of topics may take."""
 
 Partition = tuple[str, int]
 """A topic's real name and a partition number."""
@@ -30,55 +27,54 @@ _NO_ANSWER = {
 }
 _RETRY_S = 0.1
 _Answer = TypeVar("_Answer")
-_clients: dict[str, "_SharedClient"] = {}
 
 
 class ClusterFacts(Protocol):
-    """Facts about a cluster. Every method raises `BrokerError` where the cluster does not answer."""
+    """Facts about a cluster. Every method raises `BrokerError` if the cluster does not answer."""
 
     def cluster_id(self) -> str:
         """Return the id that the cluster was formatted with."""
 
     def topic_id(self, topic: str) -> str:
-        """Return the id of a topic: another one after it was deleted and created again."""
+        """Return the id of a topic; it changes when the topic is deleted and created again."""
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the id of each topic; topics that are not there are left out."""
+        """Return the id of each topic; missing topics are left out."""
 
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return how many partitions each topic has; topics that are not there are left out."""
+        """Return how many partitions each topic has; missing topics are left out."""
 
     def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """Return the offset of the first record that is still there; the end where there is none."""
+        """Return the offset of the first record that retention has kept; the end offset if there is none."""
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Return the largest record batch that each topic takes, in bytes."""
+        """Return the largest record batch that each topic accepts, in bytes."""
 
     def log_ends(self, partitions: Sequence[Partition], *, committed: bool) -> dict[Partition, int]:
         """Return the offset after the last record: of all records, or of those that are committed or aborted."""
 
 
 class KafkaAdmin:
-    """A `ClusterFacts` asked through an admin client; objects for the same cluster share one client.
+    """`ClusterFacts` through an admin client; objects for the same cluster share one client.
 
-    After a question without an answer a new client takes its place: librdkafka can lose its brokers for good while
-    they freeze, and only a new client finds them again.
+    After an unanswered request the client is replaced: librdkafka can lose its brokers for ever while they freeze, and
+    only a new client reconnects.
 
-    Methods raise `BrokerError` where the cluster does not answer, and `TopicError` where it refuses what was asked of
-    a topic. They may be called from any thread. `client` is an admin client to ask in place of the shared one.
+    Methods raise `BrokerError` if the cluster does not answer, and `TopicError` if it refuses a request about a topic.
+    They may be called from any thread. `client` is an admin client to use instead of the shared one.
     """
 
     def __init__(self, kafka: Mapping[str, Any], client: Any = None) -> None:
         self._address = str(kafka["bootstrap.servers"])
         self._given = client
-        self._shared = _shared_client(kafka)
+        self._shared = shared_client(kafka)
 
     @property
     def _admin(self) -> Any:
         return self._shared.client if self._given is None else self._given
 
     def require_reachable(self, within_s: float) -> None:
-        """Raise `BrokerError` where no broker answers within that many seconds."""
+        """Raise `BrokerError` if no broker answers within `within_s` seconds."""
         try:
             self._admin.list_topics(timeout=within_s)
         except KafkaException as error:
@@ -103,7 +99,7 @@ class KafkaAdmin:
         return str(self._answer(ask, f"the description of topic {topic}", topic).topic_id)
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the id of each topic; topics that are not there are left out."""
+        """Return the id of each topic; missing topics are left out."""
         names = sorted(set(topics))
 
         def ask() -> dict[str, str]:
@@ -114,12 +110,12 @@ class KafkaAdmin:
         return self._answer(ask, f"the descriptions of {_named(names)}") if names else {}
 
     def partition_counts(self, topics: Iterable[str], *, timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, int]:
-        """Return how many partitions each topic has; topics that are not there are left out."""
+        """Return how many partitions each topic has; missing topics are left out."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=timeout_s), "the list of its topics")
         return {topic: len(listed.topics[topic].partitions) for topic in topics if topic in listed.topics}
 
     def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
-        """Return the replicas of each topic's partition that has the fewest; topics that are not there are left out."""
+        """Return the replicas of each topic's partition that has the fewest; missing topics are left out."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its topics")
         return {
             topic: min(len(one.replicas) for one in listed.topics[topic].partitions.values())
@@ -128,7 +124,7 @@ class KafkaAdmin:
         }
 
     def default_replicas(self) -> int | None:
-        """Return how many replicas the cluster gives a topic; None where this client may not know."""
+        """Return the default number of replicas of a topic; None if this client may not read it."""
         listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its brokers")
         broker = ConfigResource(ResourceType.BROKER, str(next(iter(listed.brokers))))
         try:
@@ -153,7 +149,7 @@ class KafkaAdmin:
         return self._answer(ask, f"the settings of {_named(topics)}", _named(topics))
 
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
-        """Return the largest record batch that each topic takes, in bytes."""
+        """Return the largest record batch that each topic accepts, in bytes."""
         return {topic: int(config["max.message.bytes"]) for topic, config in self.topic_configs(topics).items()}
 
     def create_topics(
@@ -161,7 +157,7 @@ class KafkaAdmin:
     ) -> None:
         """Create topics as they are specified, own ones with the settings `own` too.
 
-        A topic that is there by now stays as it is. A `replication` of -1 leaves it to the cluster.
+        A topic that exists already is not changed. A `replication` of -1 means the cluster's default.
         """
         new = [
             NewTopic(
@@ -194,7 +190,7 @@ class KafkaAdmin:
         return self._offsets(partitions, OffsetSpec.latest(), committed=committed)
 
     def offsets_since(self, partitions: Sequence[Partition], time_ms: int) -> dict[Partition, int]:
-        """Return the first offset of each partition with a timestamp of `time_ms` or later; -1 where there is none."""
+        """Return the first offset of each partition with a timestamp of `time_ms` or later; -1 if there is none."""
         return self._offsets(partitions, OffsetSpec.for_timestamp(time_ms))
 
     async def log_end(self, partition: Partition, *, timeout_s: float) -> int:
@@ -206,7 +202,7 @@ class KafkaAdmin:
             try:
                 return int((await asyncio.wrap_future(asked[at])).offset)
             except KafkaException as error:
-                if not _passing(error, deadline):
+                if not _is_transient(error, deadline):
                     raise self._failure(error, f"the end of topic {at.topic}", at.topic) from error
             await asyncio.sleep(_RETRY_S)
 
@@ -226,13 +222,13 @@ class KafkaAdmin:
         return self._answer(ask, f"offsets of {topics}", topics)
 
     def _answer(self, ask: Callable[[], _Answer], asked: str, topic: str = "") -> _Answer:
-        """Ask, again and again while a partition gets another leader."""
+        """Send a request, with retries while a partition gets another leader."""
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
         while True:
             try:
                 return ask()
             except KafkaException as error:
-                if not _passing(error, deadline):
+                if not _is_transient(error, deadline):
                     raise self._failure(error, asked, topic) from error
             time.sleep(_RETRY_S)
 
@@ -244,7 +240,7 @@ class KafkaAdmin:
 
 
 def _unless_missing(future: Any) -> Any:
-    """Return what a description of a topic says; None where there is no such topic."""
+    """Return the description of a topic; None if there is no such topic."""
     try:
         return future.result()
     except KafkaException as error:
@@ -253,42 +249,10 @@ def _unless_missing(future: Any) -> Any:
         raise
 
 
-def _passing(error: KafkaException, deadline: float) -> bool:
-    """Whether a partition is just getting another leader, and there is time to ask again."""
+def _is_transient(error: KafkaException, deadline: float) -> bool:
+    """Return whether a partition is just getting another leader, and there is time for a retry."""
     return error.args[0].code() in LEADER_MOVES and time.monotonic() < deadline
 
 
 def _named(topics: Iterable[str]) -> str:
     return ", ".join(sorted(set(topics)))
-
-
-class _SharedClient:
-    """The admin client of a cluster, for all threads of the process.
-
-    A client is not collected while it may be called back: where Python's collector runs in a callback of librdkafka's
-    own thread, a client that goes there ends the process (confluent-kafka-python, pull request 2129). So the one
-    before is kept until the next is replaced. It logs nothing: all that goes wrong is raised.
-    """
-
-    def __init__(self, properties: dict[str, Any]) -> None:
-        self._properties = properties
-        self._lock = Lock()
-        self._renewed_at = time.monotonic()
-        self._previous: AdminClient | None = None
-        self.client = AdminClient(properties)
-
-    def renew(self) -> None:
-        """Put a new client in place; once in `REQUEST_TIMEOUT_S` whoever asks."""
-        with self._lock:
-            now = time.monotonic()
-            if now - self._renewed_at >= REQUEST_TIMEOUT_S:
-                self._previous, self.client = self.client, AdminClient(self._properties)
-                self._renewed_at = now
-
-
-def _shared_client(kafka: Mapping[str, Any]) -> _SharedClient:
-    properties = {"log_level": 0, **kafka, "client.id": "batch-orchestrator-admin"}
-    cluster = repr(sorted(kafka.items()))
-    if cluster not in _clients:
-        _clients[cluster] = _SharedClient(properties)
-    return _clients[cluster]

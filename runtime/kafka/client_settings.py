@@ -1,8 +1,8 @@
 """Client properties that come from settings, checked before anything connects.
 
-librdkafka finds most mistakes when a client is made, and names the property. So the check makes clients without any
-address, and translates what they say into the name of the setting. Properties that correctness rests on cannot be
-given in `KAFKA_EXTRA` at all.
+librdkafka finds most mistakes when a client is created, and names the property. The check therefore creates clients
+without an address, and translates their errors into the name of the setting. `KAFKA_EXTRA` must not contain properties
+on which correctness depends.
 """
 
 import logging
@@ -26,7 +26,7 @@ SETTINGS = {
     "sasl.password": "KAFKA_SASL_PASSWORD",
     "ssl.ca.location": "KAFKA_SSL_CA_LOCATION",
 }
-"""Properties that have a setting of their own, and its name without the prefix."""
+"""Settings, without the prefix, of the properties that have their own."""
 
 PROTECTED = frozenset(
     {
@@ -69,13 +69,13 @@ PROTECTED = frozenset(
         "heartbeat.interval.ms",
         "max.poll.interval.ms",
         "allow.auto.create.topics",
-        # What the processes watch themselves by.
+        # Health: the processes watch themselves by these.
         "statistics.interval.ms",
         "enabled_events",
         "test.mock.num.brokers",
     }
 )
-"""Properties that correctness rests on."""
+"""Properties on which correctness depends."""
 
 _NEXT_STEP = "Correct it; docs/configuration.md lists the settings of the Kafka clients."
 _ADDRESS = re.compile(r"(?:[A-Za-z_]+://)?(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/,]+)(?::(\d+))?")
@@ -85,12 +85,12 @@ _silent.propagate = False
 
 
 def check_client_settings(kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-    """See that clients can be made of the properties `kafka`, of which `extra` came from `KAFKA_EXTRA`.
+    """Check that clients can be created from the properties `kafka`, of which `extra` came from `KAFKA_EXTRA`.
 
-    Nothing is connected.
+    No client connects.
 
     Raises:
-        ConfigurationError: a setting is wrong; names it, and shows no password.
+        ConfigurationError: a setting is wrong; the message names it and shows no password.
     """
     _check_extra(extra)
     _check_addresses(str(kafka.get("bootstrap.servers", "")))
@@ -104,7 +104,7 @@ def check_client_settings(kafka: Mapping[str, Any], extra: Mapping[str, Any]) ->
 
 
 def _refused(error: BaseException, kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> ConfigurationError:
-    """Return what is said where librdkafka takes a property for wrong."""
+    """Return the error for a property that librdkafka refuses."""
     cause = error.args[0] if error.args else error
     reason = str(cause.str() if isinstance(cause, KafkaError) else cause).strip()
     return ConfigurationError(
@@ -117,7 +117,7 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
     wrong = []
     for name, value in extra.items():
         if name in PROTECTED or name.endswith("_cb") or name in {"logger", "on_commit", "on_delivery"}:
-            wrong.append(f"{name} cannot be set, because correctness rests on it")
+            wrong.append(f"{name} cannot be set, because correctness depends on it")
         elif name in {"bootstrap.servers", "metadata.broker.list", "security.protocol"}:
             own = SETTINGS.get(name, "KAFKA_BOOTSTRAP_SERVERS")
             wrong.append(f"{name} has the setting {PREFIX}{own}")
@@ -138,7 +138,7 @@ def _check_addresses(addresses: str) -> None:
 
 
 def _check_files(kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
-    """Librdkafka looks at files only where the protocol needs them; a path that leads nowhere is always a mistake."""
+    """Check that files exist: librdkafka only reads them if the protocol needs them, but a wrong path is a mistake."""
     for name, value in kafka.items():
         if not name.startswith("ssl.") or not name.endswith(".location") or value == "probe":
             continue
@@ -147,7 +147,7 @@ def _check_files(kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
 
 
 def _setting_of(reason: str, kafka: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
-    """Return the setting that a client's words are about."""
+    """Return the setting that a client's error message is about."""
     named = [
         name for name in {*kafka, *extra, *SETTINGS} if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", reason)
     ]

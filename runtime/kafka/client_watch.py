@@ -1,8 +1,8 @@
-"""Asks a Kafka client, on that very client, for an answer of its cluster every few seconds.
+"""Checks every few seconds that a Kafka client gets answers from its cluster, by requests on that very client.
 
-That statistics arrive says nothing: a client without any broker makes them too. A good answer is one that a broker
-gave: cluster metadata, and for a consumer also that the brokers which lead its partitions answer it. A client can reach
-one broker and be without another for good.
+Statistics prove nothing: a client without any broker emits them too. The check passes if a broker returns cluster
+metadata and, for a consumer, if the leaders of its partitions answer: a client can reach one broker and have lost
+another for ever.
 """
 
 import json
@@ -15,18 +15,18 @@ from confluent_kafka import KafkaException
 ASK_EVERY_S = 2.0
 ASK_TIMEOUT_S = 2.0
 _OWED_US = 10_000_000
-"""Microseconds without any answer from which a broker that owes one does not count as answering."""
+"""Microseconds after which a broker with an unanswered request counts as not answering."""
 
 
 class AskableClient(Protocol):
-    """What consumer, producer and admin client have in common."""
+    """The method that consumer, producer and admin client share."""
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
         """Return cluster metadata, or raise `KafkaException`."""
 
 
 class Connections:
-    """What a consumer's statistics say about the brokers that lead its partitions. For any thread."""
+    """Which leaders of its partitions answer a consumer, from its statistics. Thread-safe."""
 
     def __init__(self) -> None:
         self._answering: frozenset[int] = frozenset()
@@ -46,14 +46,14 @@ class Connections:
         }
 
     def to_ask(self) -> Sequence[str]:
-        """Return the topics worth a question: those that seem cut off, else any; empty where nothing is read."""
+        """Return the topics to request: those that seem cut off, otherwise any one; empty if none is read."""
         suspects = {topic for (topic, _), leader in self._assigned.items() if leader not in self._answering}
         return sorted(suspects) or sorted({topic for topic, _ in self._assigned})[:1]
 
     def cut_off(self, metadata: Any) -> list[tuple[str, int]]:
-        """Return the partitions that this client should be reading, by fresh `metadata`, and cannot.
+        """Return the partitions whose leader is alive by fresh `metadata`, but does not answer this client.
 
-        Partitions without a living leader are nobody's fault here: a new client would not read them either.
+        Partitions without a living leader are left out: a new client could not read them either.
         """
         alive = set(metadata.brokers)
         found = []
@@ -79,10 +79,10 @@ def heard(
     topic: str | None = None,
     timeout_s: float = ASK_TIMEOUT_S,
 ) -> bool:
-    """Ask `client`; whether it got a good answer.
+    """Request metadata on `client`, and return whether it got an answer.
 
-    Asked is about single topics where any is known, because a cluster can have thousands: those that `connections`
-    wants to know of, else `topic`.
+    The request names single topics if any is known, because a cluster can have thousands: those that `connections`
+    selects, otherwise `topic`.
     """
     topics = (connections.to_ask() if connections is not None else ()) or (topic,)
     try:
@@ -93,9 +93,9 @@ def heard(
 
 
 class ClientWatch:
-    """Asks one client in a thread of its own, and calls `on_answer` for each good answer.
+    """Checks one client in its own thread, and calls `on_answer` after each answer.
 
-    `client` returns it, or None while it is not made yet. `stop` returns when no call is under way: only then may
+    `client` returns the client, or None before it exists. `stop` returns when no request is in progress; only then may
     the client be closed.
     """
 
@@ -116,12 +116,12 @@ class ClientWatch:
         self._thread = Thread(target=self._ask, name="client-watch", daemon=True)
 
     def start(self, topic: str) -> None:
-        """Begin to ask; about `topic` where nothing else is known."""
+        """Begin to check; requests are about `topic` if nothing else is known."""
         self._topic = topic
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more; returns when no call is under way, after `ASK_TIMEOUT_S` at the most."""
+        """Stop checking; returns when no request is in progress, after about `ASK_TIMEOUT_S` at most."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(ASK_TIMEOUT_S + 1.0)

@@ -1,7 +1,7 @@
-"""A group's committed offsets, read and set through a consumer that joins nothing.
+"""Committed offsets of a group, read and set through a consumer that does not join the group.
 
-Not through the admin client: librdkafka (issue 5040, open) crashes the process there when the group's coordinator is
-just moving or coming up, which is exactly when a cluster has started.
+The admin client is not used: with it librdkafka (issue 5040, open) crashes the process while the group's coordinator
+moves or starts, as it does just after the start of a cluster.
 """
 
 import time
@@ -15,7 +15,7 @@ from runtime.kafka.admin import Partition
 from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 
-_PASSING = {
+_TRANSIENT = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -43,7 +43,7 @@ def answered(partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
 class CommittedOffsets:
     """The committed offsets of one group; a context manager, or closed by `close`.
 
-    Methods raise `BrokerError` where the cluster does not answer within `timeout_s` seconds.
+    Methods raise `BrokerError` if the cluster does not answer within `timeout_s` seconds.
     """
 
     def __init__(self, kafka: Mapping[str, Any], group: str, *, timeout_s: float) -> None:
@@ -59,18 +59,18 @@ class CommittedOffsets:
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit offsets for a group that has no members; waits for those that have just stopped."""
+        """Commit offsets for a group without members; waits until members that have just stopped are removed."""
         given = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
         self._once_coordinated(lambda: answered(self._consumer.commit(offsets=given, asynchronous=False) or ()))
 
     def _once_coordinated(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Ask, again and again while the group's coordinator comes up."""
+        """Send a request, with retries while the group's coordinator starts."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
                 return ask()
             except KafkaException as error:
-                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                if error.args[0].code() not in _TRANSIENT or time.monotonic() > deadline:
                     asked = f"the committed offsets of group {self._group}"
                     raise kafka_failure(error, address=self._address, asked=asked) from error
                 time.sleep(_RETRY_S)

@@ -1,4 +1,4 @@
-"""What a failure of a Kafka client means to a user: the one place that turns the client's errors into the product's."""
+"""Turns errors of Kafka clients into the product's errors, with a message and a next step for the user."""
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -22,7 +22,7 @@ LEADER_MOVES = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError.OFFSET_NOT_AVAILABLE,
 }
-"""What a broker answers while a partition is just created or gets another leader: ask again in a moment."""
+"""Errors of a broker while a partition is created or gets another leader; a retry succeeds soon."""
 
 
 _OUT_OF_REACH = {
@@ -56,10 +56,10 @@ def outage(error: BaseException, *, address: str) -> OrchestratorError | None:
 
 
 def kafka_failure(error: KafkaException, *, address: str, asked: str, topic: str = "") -> OrchestratorError:
-    """Return the error for a question that a cluster did not answer.
+    """Return the error for a failed request to a cluster.
 
-    `address` are its bootstrap servers, `asked` is what was asked for ("the end of topic a"), and `topic` the one
-    topic that the question was about: where the cluster answers, and refuses that, it is a `TopicError`.
+    `address` holds its bootstrap servers, `asked` names the requested fact ("the end of topic a"), and `topic` the one
+    topic that the request was about. If the cluster answers and refuses that topic, the error is a `TopicError`.
     """
     reason: KafkaError = error.args[0]
     if reason.code() in _NOT_ALLOWED:

@@ -1,9 +1,9 @@
-"""Transactions that hold back read-committed consumers, seen in a consumer's statistics.
+"""Open transactions that block read-committed consumers, detected in a consumer's statistics.
 
 A read-committed consumer is given records up to the last stable offset, which is the first offset of the oldest open
-transaction. A producer that leaves its transaction open keeps everything behind it from all such consumers, and no
-error tells: the consumer has caught up with all that it may read. So a last stable offset that stands still for long,
-below a high watermark, is a finding of its own.
+transaction. A producer that leaves its transaction open hides all later records from such consumers, without any
+error: the consumer has read everything that it may read. A last stable offset that does not move for long, below the
+high watermark, is therefore a finding of its own.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from schemas.internal.processes import OpenTransaction
 
 BOUND_S = 10.0
-"""How long a last stable offset may stand still. The product's own transactions end sooner, or time out by then."""
+"""Seconds that a last stable offset may stand still. The product's own transactions end or time out sooner."""
 
 Partition = tuple[str, int]
 
@@ -36,7 +36,7 @@ class OpenTransactions:
         self._since = found
 
     def overdue(self, now: float) -> tuple[OpenTransaction, ...]:
-        """Return what has been open for longer than the bound, as far as consumers can tell."""
+        """Return the transactions that have been open for longer than the bound, as far as consumers can see."""
         return tuple(
             OpenTransaction(topic, number, offset, round(now - since, 1))
             for (topic, number), (offset, since) in sorted(self._since.items())
@@ -47,8 +47,8 @@ class OpenTransactions:
 def _held_back(state: Mapping[str, Any]) -> bool:
     """Whether the consumer has read up to a last stable offset that is below the high watermark.
 
-    Both offsets come with answers to fetches. A partition that is not fetched now, because its queue is full or has
-    not been emptied, shows old ones; only where the consumer waits at the last stable offset are they fresh.
+    Both offsets come with fetch responses. A partition that is not fetched now, because its queue is full or not empty,
+    shows old offsets; they are fresh only while the consumer waits at the last stable offset.
     """
     stable = state.get("ls_offset", -1)
     waits: bool = state.get("fetchq_cnt", 0) == 0 and state.get("next_offset", -1) >= stable

@@ -13,7 +13,7 @@ from runtime.kafka.headers import headers_of
 
 
 class KafkaRecord(Struct, frozen=True):
-    """A record as it lies in Kafka."""
+    """A record as it is stored in Kafka."""
 
     topic: str
     """The topic's real name."""
@@ -25,7 +25,7 @@ class KafkaRecord(Struct, frozen=True):
 
 
 class EndOfPartition(Struct, frozen=True):
-    """What a reader gets in place of a record where a partition has nothing more, for now."""
+    """Returned instead of a record when a partition has been read to its present end."""
 
     partition: Partition
 
@@ -33,7 +33,7 @@ class EndOfPartition(Struct, frozen=True):
 class PartitionReader:
     """A consumer of partitions, a context manager; for one thread.
 
-    `group` has to be named and is never joined. Without `committed` it reads the records of open and aborted
+    `group` is required by librdkafka and never joined. Without `committed` it reads records of open and aborted
     transactions too. Methods raise `BrokerError` or `TopicError`.
     """
 
@@ -63,7 +63,7 @@ class PartitionReader:
         )
 
     def poll(self, timeout_s: float) -> KafkaRecord | EndOfPartition | None:
-        """Return the next record or end of a partition; None where there is neither within `timeout_s` seconds."""
+        """Return the next record or end of a partition; None if there is neither within `timeout_s` seconds."""
         message = self._consumer.poll(timeout_s)
         if message is None:
             return None
@@ -90,7 +90,7 @@ class PartitionReader:
 def read_to_ends(
     kafka: Mapping[str, Any], topics: tuple[str, ...], *, group: str, timeout_s: float, committed: bool = True
 ) -> Iterator[KafkaRecord]:
-    """Yield what lies on topics up to their ends; in order within each partition.
+    """Yield the records of topics up to their ends; in order within each partition.
 
     Raises:
         TimeoutError: a partition is silent for `timeout_s` seconds.

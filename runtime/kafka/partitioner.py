@@ -1,4 +1,4 @@
-"""Which partition a key is on: murmur2 as Kafka's own clients reckon it, so that a reader knows where to look."""
+"""The partition of a key: murmur2 as in Kafka's own clients, so that a reader knows which partition to read."""
 
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF

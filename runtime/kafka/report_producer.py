@@ -1,12 +1,12 @@
-"""The small producer that a process reports itself with: outside all transactions, and never in anybody's way."""
+"""The producer of process reports: it works outside transactions, never blocks for long and never raises."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-_LOOK_S = 1.0
-"""Patience with the question whether the topic is there."""
+_METADATA_S = 1.0
+"""Seconds that the check for the topic may take."""
 _QUEUED = 100
 
 
@@ -14,18 +14,18 @@ class ReportProducer(Protocol):
     """Writes reports from one thread."""
 
     def send(self, key: bytes, value: bytes) -> None:
-        """Hand over one record. It never raises, and returns within a second or so."""
+        """Queue one record. It never raises, and returns within about a second."""
 
     def close(self, key: bytes, value: bytes, timeout_s: float) -> None:
-        """Write a last record, and give up what is not acknowledged within `timeout_s`."""
+        """Write a last record, and drop what is not acknowledged within `timeout_s` seconds."""
 
 
 class KafkaReportProducer:
-    """A `ReportProducer` on a Kafka cluster; `on_result` is told None for each record written, else what is wrong.
+    """A `ReportProducer` on a Kafka cluster; `on_result` gets None for each written record, otherwise the error.
 
-    What is not acknowledged within `delivery_s` is dropped, so that an outage leaves a few records behind at the most.
-    Nothing is produced before the topic has been seen: a cluster that creates topics by itself must not make this one
-    with settings of its own.
+    Records that are not acknowledged within `delivery_s` seconds are dropped, so an outage leaves only a few queued
+    records. Nothing is produced before the topic exists: a cluster with automatic creation must not create it with the
+    cluster's settings.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class KafkaReportProducer:
             "delivery.timeout.ms": round(delivery_s * 1_000),
             "queue.buffering.max.messages": _QUEUED,
             "reconnect.backoff.max.ms": 1_000,
-            "log_level": 0,  # what is wrong is told once, by `on_result`
+            "log_level": 0,  # errors are reported once, by `on_result`
             "error_cb": lambda _: None,
         }
         self._topic = topic
@@ -50,17 +50,17 @@ class KafkaReportProducer:
         self._topic_seen = False
 
     def send(self, key: bytes, value: bytes) -> None:
-        """Hand over one record, without waiting for the cluster."""
+        """Queue one record, without waiting for the cluster."""
         try:
             producer = self._opened()
-            if self._sees_topic(producer):
+            if self._topic_exists(producer):
                 producer.produce(self._topic, key=key, value=value, on_delivery=self._delivered)
             producer.poll(0)
         except (KafkaException, BufferError) as error:
             self._failed(error)
 
     def close(self, key: bytes, value: bytes, timeout_s: float) -> None:
-        """Write a last record where the topic has been seen, and wait for it for `timeout_s`."""
+        """Write a last record if the topic exists, and wait for its acknowledgement for `timeout_s` seconds."""
         if self._producer is None:
             return
         try:
@@ -78,9 +78,9 @@ class KafkaReportProducer:
             self._producer = Producer(self._config)
         return self._producer
 
-    def _sees_topic(self, producer: Producer) -> bool:
+    def _topic_exists(self, producer: Producer) -> bool:
         if not self._topic_seen:
-            self._topic_seen = self._topic in producer.list_topics(timeout=_LOOK_S).topics
+            self._topic_seen = self._topic in producer.list_topics(timeout=_METADATA_S).topics
             if not self._topic_seen:
                 self._on_result(f"The topic {self._topic} does not exist.")
         return self._topic_seen

@@ -9,7 +9,7 @@ class KnownTopic(Struct, frozen=True, kw_only=True):
     """A topic as the group has read it."""
 
     id: str
-    """Id that Kafka gave the topic: another one after it was deleted and made again."""
+    """Id that Kafka gave the topic: another one after it was deleted and created again."""
     partitions: int
     """Partitions of the topic on which the group has committed an offset."""
 

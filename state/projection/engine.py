@@ -103,7 +103,7 @@ def require_not_ahead(place: str, projected: int, end: int) -> None:
     if projected > end:
         raise ProjectionError(
             f"The projection has read {place} up to offset {projected}, but it ends at {end}: the topic was deleted "
-            "and made again.",
+            "and created again.",
             code=Code.PROJECTION_AHEAD,
             next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
             "one: the projector rebuilds it from Kafka.",

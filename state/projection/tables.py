@@ -31,7 +31,7 @@ source_topics = Table(
     Column("topic", Text, primary_key=True),
     Column("topic_id", Text, nullable=False),
 )
-"""Id of each input topic: offsets on a topic that was deleted and made again mean other records."""
+"""Id of each input topic: offsets on a topic that was deleted and created again mean other records."""
 
 batches = Table(
     "batches",

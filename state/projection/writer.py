@@ -78,7 +78,8 @@ class Writer:
         replaced = [topic for topic, given in ids.items() if bound[topic.value] != given]
         if replaced:
             raise ProjectionError(
-                f"The projection was filled from topics that were deleted and made again since: {', '.join(replaced)}.",
+                "The projection was filled from topics that were deleted and created again since: "
+                f"{', '.join(replaced)}.",
                 next_step="Point PROJECTION_URL at a new database, or delete this one: it is rebuilt from what the "
                 "topics hold now.",
                 code=Code.PROJECTION_IDENTITY,

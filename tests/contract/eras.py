@@ -38,7 +38,7 @@ def _validator(era: str, model: str) -> Draft202012Validator:
 
 
 def faults(era: str, model: str, envelope: object) -> list[str]:
-    """What a peer of `era` has against an envelope whose data is `model`."""
+    """Return the objections of a peer of `era` to an envelope whose data is `model`."""
     found = [f"{error.json_path}: {error.message}" for error in _validator(era, "EventEnvelope").iter_errors(envelope)]
     data = envelope.get("data") if isinstance(envelope, dict) else None
     return found + [f"data {error.json_path}: {error.message}" for error in _validator(era, model).iter_errors(data)]

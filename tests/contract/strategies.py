@@ -1,4 +1,4 @@
-"""Strategies for what travels, and encoders that play a peer of each era."""
+"""Strategies for bodies and effects, and encoders that simulate a peer of each era."""
 
 import json
 from collections.abc import Sequence
@@ -161,7 +161,7 @@ def _refs(essays: tuple[EssayRef, ...], era: str) -> list[dict[str, Any]]:
 
 
 def without_metrics(essays: tuple[EssayRef, ...], era: str) -> tuple[EssayRef, ...]:
-    """Essays as far as `era` can say them."""
+    """Essays, as far as `era` can represent them."""
     return essays if era == "head" else tuple(EssayRef(ref.essay_id, ref.text_storage_id) for ref in essays)
 
 

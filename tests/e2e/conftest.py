@@ -1,4 +1,4 @@
-"""The whole product on a real Kafka, under topics of its own for each test."""
+"""The whole product on a real Kafka, with unique topics for each test."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ PATIENT = {
 
 
 def own_names() -> dict[str, str]:
-    """Return a topic prefix and groups that no other test has."""
+    """Return a unique topic prefix and unique groups."""
     name = f"e{uuid4().hex[:10]}"
     return {
         "TOPIC_PREFIX": name,

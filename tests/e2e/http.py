@@ -1,4 +1,4 @@
-"""HTTP as a client of the product speaks it."""
+"""A small HTTP client of the product."""
 
 import json
 import urllib.error
@@ -9,7 +9,7 @@ from typing import Any
 from tests.patience import PATIENCE_S
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""What runs on this machine is never asked through a proxy."""
+"""An HTTP client without a proxy, for servers on this machine."""
 BODY = {
     "expected_essay_count": 5,
     "course_code": "ENG5",
@@ -21,7 +21,7 @@ BODY = {
 
 
 def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    """Return status and body. Raises `OSError` where no answer comes."""
+    """Return status and body. Raises `OSError` without an answer."""
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, data=data, method=method, headers=sent)
@@ -36,7 +36,7 @@ def call(method: str, url: str, body: Any = None, headers: dict[str, str] | None
 
 
 def register(url: str, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Register a batch, repeating the call with its key while the product is busy; the 202's body."""
+    """Register a batch, repeating the call with its key while the product is busy; return the body of the 202."""
     for _ in range(20):
         status, answer = call("POST", f"{url}/v1/batches/register", body or BODY, {"Idempotency-Key": key})
         if status != 503:

@@ -38,7 +38,7 @@ def test_topics_are_planned_applied_and_checked(demo_environment: dict[str, str]
     assert "inbox" in bos(demo_environment, "topics", "plan")
     assert "ORC-TOPIC" in bos(demo_environment, "topics", "check", code=1), "plan must change nothing"
     bos(demo_environment, "topics", "apply", "--peer-topics")
-    assert "All topics are as they must be." in bos(demo_environment, "topics", "check")
+    assert "All topics match the table." in bos(demo_environment, "topics", "check")
 
 
 def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_an_answer_of_something_else_is_told(demo_environment: dict[str, str]) -
 
 def test_peers_without_topics_say_what_to_do(demo_environment: dict[str, str]) -> None:
     said = bos(demo_environment, "simulate", code=1)
-    assert said.startswith("bos: ORC-BROKER: The peers cannot play")
+    assert said.startswith("bos: ORC-BROKER: The peers cannot run")
     assert f"{ADDRESS}; `bos dev` prints it" in said
 
 

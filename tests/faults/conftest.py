@@ -1,4 +1,4 @@
-"""The whole product on brokers of its own, which the tests freeze, stop and kill. Run by `make faults`."""
+"""The whole product on separate brokers, which the tests freeze, stop and kill. Run by `make faults`."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from tests.faults.traffic import Traffic
 StartProduct = Callable[..., Product]
 
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
-"""How often each fault is done in a row."""
+"""Number of repetitions of each fault."""
 KILLS = int(os.environ.get("KILLS", "100"))
-"""How many processes are killed."""
+"""Number of processes that are killed."""
 RATE = float(os.environ.get("RATE", "20"))
-"""Registrations a second."""
+"""Registrations per second."""
 
 
 @pytest.fixture

@@ -16,26 +16,26 @@ _SETTLE_S = 60.0
 
 @dataclass(frozen=True)
 class Product:
-    """What a test has in its hands."""
+    """The objects that a test uses."""
 
     broker: DevBroker
     stack: Stack
     traffic: Traffic
 
     def freeze(self, seconds: float) -> None:
-        """SIGSTOP of every broker for so long."""
+        """Freeze every broker by SIGSTOP for so many seconds."""
         self.broker.pause()
         time.sleep(seconds)
         self.broker.resume()
 
     def served_again(self, fault: str, within_s: float = SERVED_WITHIN_S) -> float:
-        """Return the seconds from now until everything is served, and print them. Fails after `within_s`."""
+        """Return and print the seconds from now until the product serves again. Fails after `within_s`."""
         seconds = self.traffic.served_after(time.monotonic(), within_s=within_s)
         print(f"{fault}: served again after {seconds:.1f} s; restarts {self.stack.supervisor.restarts}")  # noqa: T201
         return seconds
 
     def nothing_lost(self) -> int:
-        """End the traffic and hold the log against the answers; returns how many registrations were accepted."""
+        """End the traffic and compare the topics with the answers; returns the number of accepted registrations."""
         self.traffic.stop()
         settings = self.stack.settings
         findings = verify(settings.kafka(), settings.topics(), patience=_SETTLE_S)

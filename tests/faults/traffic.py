@@ -12,9 +12,9 @@ import httpx
 from tests.e2e.http import BODY
 
 LATE_S = 2.0
-"""Seconds from which an answer does not count as service."""
+"""Seconds after which an answer counts as too late."""
 CALM_S = 5.0
-"""Seconds without one bad answer that count as served."""
+"""Seconds without a bad answer after which the product counts as serving again."""
 _ANSWER_S = 30.0
 _LOOK_S = 0.25
 
@@ -52,7 +52,7 @@ class Traffic:
         self.stop()
 
     def stop(self) -> None:
-        """Send nothing more, and wait for what is under way."""
+        """Stop sending, and wait for the calls in progress."""
         self._stopping.set()
         self._thread.join()
 
@@ -77,7 +77,7 @@ class Traffic:
             time.sleep(_LOOK_S)
 
     def _last_bad(self, moment: float) -> float:
-        """When the last call was answered that was answered badly or late; now, where one waits for too long."""
+        """When the last bad or late answer arrived; now, if a call has been waiting for too long."""
         now = time.monotonic()
         bad = [
             one.answered for one in list(self.registrations) if one.status != 202 or one.answered - one.sent > LATE_S
@@ -87,7 +87,7 @@ class Traffic:
         return max(bad, default=moment)
 
     def _seen(self, start: float, end: float) -> bool:
-        """Whether there were calls of both kinds in a span at all."""
+        """Whether a time span has calls of both kinds."""
         return all(
             sum(start < one.sent <= end for one in list(calls)) >= CALM_S for calls in (self.registrations, self.health)
         )

@@ -42,7 +42,7 @@ def derived_ids() -> list[str]:
 
 
 def examples() -> dict[str, bytes]:
-    """Every example as the text that its file holds."""
+    """Return every example as the text of its file."""
     outgoing = requests() | dead_letters()
     outgoing |= {name: inbox_outgoing(record) for name, record in inbox_records().items()}
     outgoing |= {name: render(effect, TopicTable()) for name, effect in effects().items()}
@@ -63,7 +63,7 @@ def _written(record: OutgoingRecord) -> bytes:
 
 
 def path_of(name: str) -> Path:
-    """Where an example's bytes lie."""
+    """Return the path of an example."""
     return Path(__file__).parent / "bytes" / name
 
 

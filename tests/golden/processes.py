@@ -6,7 +6,7 @@ from tests.golden.facts import EVENT, TIME, VERSIONS
 
 
 def processes() -> dict[str, ProcessRecord]:
-    """Process records: one that works, one with all that can be wrong, one that has stopped, one that has failed."""
+    """Process records: a healthy one, one with every problem, a stopped one, a failed one."""
 
     def record(state: ProcessState, **facts: object) -> ProcessRecord:
         given = {

@@ -97,7 +97,7 @@ def statuses() -> dict[str, StatusRecord]:
 
 
 def histories() -> dict[str, HistoryRecord]:
-    """History records: a request, an outcome, and a record that could not be used."""
+    """History records: a request, an outcome, and a quarantined record."""
     return {
         "history-registered": HistoryRecord(
             **VERSIONS,
@@ -168,7 +168,7 @@ def histories() -> dict[str, HistoryRecord]:
 
 
 def batches() -> dict[str, Batch]:
-    """Stored records: a new batch, one in the middle of all that can be said, one that has ended."""
+    """Stored records: a new batch, a running one with every field set, one that has ended."""
     new = Batch(
         **VERSIONS,
         batch_id=BATCH,

@@ -55,7 +55,7 @@ def requests() -> dict[str, OutgoingRecord]:
 
 
 def effects() -> dict[str, Effect]:
-    """Everything that is published to peers."""
+    """Every kind of record that is published to peers."""
     common: dict[str, Any] = {
         "event_id": EVENT,
         "batch_id": BATCH,

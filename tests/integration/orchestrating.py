@@ -1,4 +1,4 @@
-"""Orchestrator processes on a real Kafka, under a prefix of their own for each test."""
+"""Orchestrator processes on a real Kafka, with a unique topic prefix for each test."""
 
 import os
 import signal
@@ -28,17 +28,17 @@ PROGRAM = """
 import sys
 from runtime.settings_loading import load_settings
 from topology.orchestrator.app import run
-from topology.stream import application
+from topology.stream import options
 
 settings = load_settings()
 {changes}
 sys.exit(run(settings))
 """
 NO_COMMIT = """
-application.TRANSACTION_TIMEOUT_MS = 900_000
+options.TRANSACTION_TIMEOUT_MS = 900_000
 settings = settings.model_copy(update={'commit_interval_s': 3600})
 """
-"""No commit comes in the middle of a test, however long its steps take, nor does the broker end the transaction."""
+"""No commit happens during a test, however slow its steps are, and the broker does not end the transaction."""
 
 
 def await_true(condition: Callable[[], Any], what: str, *, seconds: float = PATIENCE_S) -> Any:
@@ -47,7 +47,7 @@ def await_true(condition: Callable[[], Any], what: str, *, seconds: float = PATI
 
 
 class Site:
-    """Topics of a prefix of their own on a cluster, and the orchestrators that work on them; a context manager."""
+    """Topics with a unique prefix on a cluster, and the orchestrators that use them; a context manager."""
 
     def __init__(self, kafka: Kafka, directory: Path, **settings: Any) -> None:
         self._directory = directory
@@ -88,7 +88,7 @@ class Site:
         del self.admin, self.producer
 
     def start(self, instance: str = "0", *, beyond: str = "", **changes: Any) -> "Orchestrator":
-        """Start a process; `beyond` is code that changes its settings beyond what they allow."""
+        """Start a process; `beyond` is code that changes constants which are no settings."""
         process = Orchestrator(self, instance, self._directory, {**self._given, **changes}, beyond)
         self.running.append(process)
         return process
@@ -108,7 +108,7 @@ class Site:
         return places
 
     def read(self, *topics: Topic, isolation: str = "read_committed") -> list[Message]:
-        """Return every record that is there now."""
+        """Return every record that is readable now."""
         return read_topics(self._given["kafka_bootstrap_servers"], [self.table.name(t) for t in topics], isolation)
 
     def committed(self) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Processes of the product on a real Kafka, for tests: settings of their own, and reading what they wrote."""
+"""Processes of the product on a real Kafka, for tests, with their own settings; and readers of their output."""
 
 import json
 import os
@@ -27,7 +27,7 @@ PATIENCE_S = patience.PATIENCE_S
 
 
 def own_settings(kafka: Kafka, **settings: Any) -> Settings:
-    """Return settings under a topic prefix and groups that no other test has."""
+    """Return settings with a unique topic prefix and unique groups."""
     name = f"t{uuid4().hex[:10]}"
     defaults: dict[str, Any] = {
         "topic_prefix": name,
@@ -55,7 +55,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class RunningProcess:
-    """`run` of a module of `topology` in a process of its own; a context manager that kills what is left of it."""
+    """`run` of a module of `topology` in a child process; the context manager kills it at the end."""
 
     def __init__(self, module: str, settings: Settings) -> None:
         self.settings = settings
@@ -73,7 +73,7 @@ class RunningProcess:
             text=True,
         )
         self.errors = ""
-        """What it wrote to stderr, once it has ended."""
+        """Output on stderr, after its end."""
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +92,7 @@ class RunningProcess:
         self._process.terminate()
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it, to simulate a crash."""
         self._process.kill()
 
     def wait(self, seconds: float = PATIENCE_S) -> int:
@@ -102,7 +102,7 @@ class RunningProcess:
         return self._process.returncode
 
     def report(self, path: str = "/readyz") -> dict[str, Any]:
-        """Return what its metrics port says; an empty report while it is not there."""
+        """Return the report of its metrics port; an empty one while the port is closed."""
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
                 f"http://127.0.0.1:{self.settings.metrics_port}{path}", timeout=PATIENCE_S
@@ -115,7 +115,7 @@ class RunningProcess:
             return {}
 
     def await_ready(self) -> None:
-        """Return when it is ready; fails with its last words where it ends before."""
+        """Wait until it is ready; fails with the end of its output if it ends before."""
 
         def ready() -> bool:
             code = self._process.poll()
@@ -126,7 +126,7 @@ class RunningProcess:
 
 
 def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
-    """Return when `condition` holds."""
+    """Wait until `condition` holds."""
     patience.await_that(condition, what, seconds)
 
 
@@ -158,13 +158,13 @@ class Log:
         self._consumer.close()
 
     def look(self) -> None:
-        """Read what has come since; waits a moment where there is nothing."""
+        """Read the records since the last call; waits a moment if there are none."""
         for message in self._consumer.consume(500, 0.1):
             assert message.error() is None, message.error()
             self.records.append(message)
 
     def read(self, count: int) -> list[Message]:
-        """Return the first `count` records, when they are there."""
+        """Wait for the first `count` records and return them."""
 
         def enough() -> bool:
             self.look()
@@ -207,7 +207,7 @@ def ready_event(batch_id: str) -> bytes:
 
 
 def provisioned(kafka: Kafka, **settings: Any) -> Settings:
-    """Return settings of their own, with all topics created."""
+    """Return unique settings, with all topics created."""
     made = own_settings(kafka, **settings)
     provisioning.apply(made, create_peer_topics=True)
     return made

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError, Producer, cimpl
 
-from api.kafka_log.consumer import KafkaLogConsumer, LogPartition, LogRecord
+from api.kafka_log.consumer import KafkaLogConsumer
 from api.kafka_log.ends import KafkaEnds
+from api.kafka_log.kafka_log import LogPartition, LogRecord
 from api.kafka_log.request_producer import KafkaRequestLog
 from api.queries.projection import DatabaseProjection
 from cli.broker import Kafka

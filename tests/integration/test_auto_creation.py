@@ -15,7 +15,8 @@ from cli.broker import DevBroker
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
-from topology.stream.application import StreamApplication, application_options
+from topology.stream.application import StreamApplication
+from topology.stream.options import application_options
 from topology.topics import provisioning
 
 DEADLINE_S = 120.0

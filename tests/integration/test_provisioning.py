@@ -106,7 +106,7 @@ def test_peers_topics_are_left_to_peers(own_alone: tuple[Settings, list[str]]) -
 
 def test_an_output_without_a_topic_stops_the_orchestrator(own_alone: tuple[Settings, list[str]]) -> None:
     settings, _ = own_alone
-    with pytest.raises(TopicError, match="nowhere to go") as caught:
+    with pytest.raises(TopicError, match="cannot be published") as caught:
         provisioning.check(settings)
     assert all(name in caught.value.message for name in names(settings, *PEER_OUTPUTS))
     assert caught.value.code == "ORC-TOPIC-MISSING"

@@ -211,7 +211,7 @@ def test_a_topic_that_was_made_again_is_told_and_read_on_request(site: Site) -> 
     unread = ids(12)  # more than were read of the old one: the old offset would be valid
     site.send(*unread)
     said = site.refused(INPUT_REPLACED)
-    assert f"{site.ready}[0]: the topic was deleted and made again." in said
+    assert f"{site.ready}[0]: the topic was deleted and created again." in said
     assert "offsets 0 to 12 of the new one are unread" in said
     site.resume("earliest")
     site.run_until_read(*unread)

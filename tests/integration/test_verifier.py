@@ -86,7 +86,7 @@ def test_a_whole_log_is_sound(kafka: Kafka) -> None:
     [
         (lambda log: log[Topic.INBOX].append({"n": 5}), "inbox record (0, 5) has no history record"),
         (lambda log: log[Topic.HISTORY].append(log[Topic.HISTORY][1]), "inbox record (0, 1) has 2 history records"),
-        (lambda log: log[Topic.INBOX].pop(), "history tells of an inbox record (0, 4) that is not there"),
+        (lambda log: log[Topic.INBOX].pop(), "history has a record of inbox record (0, 4), which does not exist"),
         (lambda log: log[Topic.HISTORY][2].update(based_on=1), "offset 2 is based on 1, not on 0"),
         (
             lambda log: log[Topic.HISTORY][3].update(disposition="unknown", reason={"code": "unknown_batch"}),
@@ -94,8 +94,8 @@ def test_a_whole_log_is_sound(kafka: Kafka) -> None:
         ),
         (lambda log: log[Topic.HISTORY][1].update(disposition="applied"), "is applied yet goes from version 0 to 0"),
         (lambda log: log[Topic.HISTORY][1].update(version=1), "is stale yet goes from version 0 to 1"),
-        (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e1"}), "e1 is there 2 times"),
-        (lambda log: log[Topic.SPELLCHECK_COMMAND].clear(), "e1 is not there"),
+        (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e1"}), "e1 exists 2 times"),
+        (lambda log: log[Topic.SPELLCHECK_COMMAND].clear(), "e1 does not exist"),
         (lambda log: log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e2"}), "e2 is in no history"),
         (
             lambda log: log[Topic.HISTORY][0].update(effects=log[Topic.HISTORY][2]["effects"]),

@@ -1,4 +1,4 @@
-"""What holds after every event, whatever came."""
+"""Invariants that hold after every event."""
 
 from collections import Counter
 

@@ -52,7 +52,7 @@ def named(essays: tuple[EssayRef, ...]) -> set[tuple[str, str]]:
 
 
 class Model:
-    """What one batch should be."""
+    """The expected state of one batch."""
 
     def __init__(self, registration: RegisterBatch) -> None:
         self.registration = registration
@@ -76,7 +76,7 @@ class Model:
         }
 
     def judge(self, body: Body) -> Verdict:
-        """Let an event happen, and say what comes of it."""
+        """Apply an event, and return its disposition and reason."""
         if isinstance(body, EssaysReady):
             return self._ready(body) if self.exists else ("unknown", "unknown_batch")
         if isinstance(body, ContentProvisioned):

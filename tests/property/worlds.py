@@ -14,7 +14,7 @@ SLOTS = 4
 
 
 class Shape(NamedTuple):
-    """A pipeline and the phases that are asked for."""
+    """A pipeline and the requested phases."""
 
     definition: PipelineDefinition
     requested: tuple[str, ...]
@@ -61,7 +61,7 @@ class PeerModel(NamedTuple):
 
 @st.composite
 def peers(draw: st.DrawFn) -> PeerModel:
-    """Draw what the peers will say."""
+    """Draw the answers of the peers."""
     words = st.sampled_from(("ok", "ok", "ok", "failed", "both", "neither"))
     says = draw(st.lists(words, min_size=len(NAMES) * SLOTS, max_size=len(NAMES) * SLOTS))
     keys = [(name, slot) for name in NAMES for slot in range(SLOTS)]

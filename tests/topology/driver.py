@@ -35,7 +35,7 @@ OUTPUTS = (
 
 
 class Left(BaseException):
-    """The process ended itself on the spot."""
+    """The process ended itself at once."""
 
     def __init__(self, code: int, error: OrchestratorError) -> None:
         super().__init__(str(error))
@@ -43,7 +43,7 @@ class Left(BaseException):
 
 
 class _Producer(InternalProducer):
-    """The library's producer; the store is written right after its offsets are asked for."""
+    """The library's producer; the store is written right after its offsets are requested."""
 
     fate: Fate
 
@@ -90,7 +90,7 @@ class MemoryApplication(StreamApplication):
         return TopicManager(MemoryAdmin(self._kafka), self._config.consumer_group, auto_create_topics=False)
 
     def _setup_signal_handlers(self) -> None:
-        """Leave the test's own in place."""
+        """Keep the signal handlers of the test."""
 
     def _on_lost(self, consumer: Any, topic_partitions: list[Any]) -> None:
         if self._guarded:
@@ -132,7 +132,7 @@ class Driver:
         return build(self.settings, self.kafka, application=make, **build_with)
 
     def run(self, **options: Any) -> Sequence[str]:
-        """Start a process and let it read everything there is; returns its steps. Raises `Died` or what ended it."""
+        """Start a process and let it read all records; returns its steps. Raises `Died`, or the error that ended it."""
         self.application(**options).run()
         return self.fate.steps
 
@@ -150,14 +150,14 @@ class Driver:
         self.settings = self.settings.model_copy(update={"state_dir": self._directory / f"state-{self._stores}"})
 
     def put(self, *written: OutgoingRecord, key: bytes | None = None) -> int:
-        """Write inbox records; returns the version that the last one stands for."""
+        """Write inbox records; returns the version of the last one."""
         at = ("", 0)
         for one in written:
             at = self.kafka.send(one, key=key)
         return len(self.kafka.logs[at]) - 1
 
     def put_lives(self, *batch_ids: str, essays: int = 3) -> None:
-        """Write the inbox records of whole lives, the batches' events among each other."""
+        """Write the inbox records of whole batches, with their events interleaved."""
         versions = {batch_id: self.put(record(batch_id, register(batch_id, essays=essays))) for batch_id in batch_ids}
         lives = [life(batch_id, version, essays=essays)[1:] for batch_id, version in versions.items()]
         for events in zip(*lives, strict=True):

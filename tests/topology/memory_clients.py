@@ -14,7 +14,7 @@ from tests.topology.memory_kafka import Entry, MemoryKafka, Partition
 
 
 class Died(BaseException):
-    """The process was killed here. No Exception: nothing may handle it."""
+    """The process was killed here. It is no Exception, so that no code handles it."""
 
 
 class Fate:
@@ -35,7 +35,7 @@ class Fate:
 
 
 class MemoryMessage:
-    """A record as confluent-kafka hands it out."""
+    """A record as confluent-kafka returns it."""
 
     def __init__(self, at: Partition, offset: int, entry: Entry) -> None:
         self._at, self._offset, self._entry = at, offset, entry
@@ -156,7 +156,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self.lose_at: int | None = None
-        """After how many records the partitions are lost, to be assigned again at the next poll."""
+        """Number of records after which the partitions are lost; the next poll assigns them again."""
         self.on_loss: Callable[[], None] = lambda: None
         self._given = 0
 
@@ -242,7 +242,7 @@ class MemoryConsumer:
 
 
 class MemoryAdmin(TopicAdmin):
-    """What the library asks about topics."""
+    """The admin client, as far as the library uses it."""
 
     def __init__(self, kafka: MemoryKafka) -> None:
         self._kafka = kafka

@@ -37,7 +37,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as a reader sees it; its place and time left out, which differ between runs."""
+    """A record as a reader sees it, without position and time, which differ between runs."""
 
     topic: str
     partition: int
@@ -47,7 +47,7 @@ class Record:
 
 
 class MemoryKafka:
-    """The cluster. Implements `runtime.kafka.admin.Cluster`."""
+    """A cluster in memory. Implements `runtime.kafka.admin.ClusterFacts`."""
 
     def __init__(self, table: TopicTable, *, cluster: str = "memory") -> None:
         self.table = table
@@ -64,9 +64,9 @@ class MemoryKafka:
         self._epochs: dict[str, int] = defaultdict(int)
         self._unsettled: list[tuple[Partition, Entry]] = []
         self.late_markers: set[str] = set()
-        """Topics whose commit markers come late, as a slow replica's do; `settle` writes them."""
+        """Topics whose commit markers come late, as on a slow replica; `settle` writes them."""
         self.looks_until_settled = 0
-        """How often somebody asks for a stable end before late markers are written by themselves; 0 for never."""
+        """Number of requests for a stable end after which late markers are written automatically; 0 for never."""
 
     # What the orchestrator asks a cluster
 
@@ -108,7 +108,7 @@ class MemoryKafka:
         return entry, len(log) - 1
 
     def send(self, outgoing: OutgoingRecord, *, key: bytes | None = None) -> Partition:
-        """Write a record as another process would; returns where."""
+        """Write a record as another process would; returns its position."""
         topic = self.table.name(outgoing.topic)
         key = outgoing.key if key is None else key
         at = (topic, self.partition_of(topic, key))
@@ -136,7 +136,7 @@ class MemoryKafka:
     # Transactions
 
     def init_transactions(self, name: str) -> int:
-        """End what a predecessor of this name left open; returns the epoch that fences it off."""
+        """Abort the open transaction of a predecessor with this name; returns the epoch that fences it."""
         if name in self._open:
             self.end(name, "aborted")
         self._epochs[name] += 1
@@ -153,7 +153,7 @@ class MemoryKafka:
         return self._open[name]
 
     def end(self, name: str, state: Literal["committed", "aborted"]) -> None:
-        """Commit or abort: offsets and records together, each partition's marker at its end."""
+        """Commit or abort offsets and records together; writes a marker at the end of each partition."""
         transaction = self._open.pop(name)
         if state == "committed":
             self.offsets.update(transaction.offsets)

@@ -1,4 +1,4 @@
-"""A small history with everything in it, and what comes of it undisturbed: the measure for disturbed runs."""
+"""A small scenario with every kind of record, and the result of an undisturbed run, for comparison."""
 
 from collections import Counter
 from pathlib import Path
@@ -37,12 +37,12 @@ def written(directory: Path, **settings: Any) -> Driver:
 
 
 def outputs(driver: Driver) -> list[Record]:
-    """What those who read committed see."""
+    """Return the records that read-committed consumers see."""
     return driver.kafka.read(*OUTPUTS)
 
 
 def undisturbed(directory: Path, **settings: Any) -> list[Record]:
-    """What comes of it when nothing goes wrong."""
+    """Return the result of an undisturbed run."""
     driver = written(directory, **settings)
     driver.run(decide=decide_with_a_fault)
     found = outputs(driver)

@@ -14,7 +14,7 @@ from schemas.internal.records import decode_inbox
 from schemas.limits import RECORD_OVERHEAD_BYTES, Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
-from topology.router.transform import Routing, registration_policy
+from topology.router.transform import RecordTransform, registration_policy
 
 AT = RecordPosition("huleedu.els.batch.essays.ready.v1", 2, 77, 1_700_000_000_000)
 LIMITS = Limits(input_bytes=60_000, inbox_bytes=60_000, state_bytes=70_000, dead_letter_bytes=70_000)
@@ -40,9 +40,9 @@ def ready(essays: int = 2, **envelope: Any) -> bytes:
     return json.dumps(event | envelope).encode()
 
 
-def routing(limits: Limits = LIMITS) -> Routing:
+def transform(limits: Limits = LIMITS) -> RecordTransform:
     policy = RegistrationPolicy(pipeline=POLICY.pipeline, limits=limits)
-    return Routing(policy, limits)
+    return RecordTransform(policy, limits)
 
 
 def letter(outgoing: OutgoingRecord) -> DeadLetter:
@@ -52,40 +52,40 @@ def letter(outgoing: OutgoingRecord) -> DeadLetter:
 
 def test_a_record_goes_to_the_inbox_under_its_batch_whatever_its_key() -> None:
     for key in (None, b"", b"another key"):
-        outgoing = routing().route(Topic.ESSAYS_READY, AT, key, ready(), {})
+        outgoing = transform().apply(Topic.ESSAYS_READY, AT, key, ready(), {})
         assert (outgoing.topic, outgoing.key, outgoing.headers) == (Topic.INBOX, b"b-1", ())
         origin = decode_inbox(outgoing.value or b"").origin
         assert (origin.topic, origin.partition, origin.offset) == (AT.topic, 2, 77)
 
 
 def test_the_same_record_always_gives_the_same_bytes() -> None:
-    assert len({routing().route(Topic.ESSAYS_READY, AT, None, ready(), {}) for _ in range(5)}) == 1
+    assert len({transform().apply(Topic.ESSAYS_READY, AT, None, ready(), {}) for _ in range(5)}) == 1
 
 
 def test_a_record_above_the_input_limit_is_a_dead_letter() -> None:
     value = ready(540)
     assert LIMITS.input_bytes < len(value) < LIMITS.dead_letter_bytes - RECORD_OVERHEAD_BYTES
-    found = letter(routing().route(Topic.ESSAYS_READY, AT, b"k", value, {}))
+    found = letter(transform().apply(Topic.ESSAYS_READY, AT, b"k", value, {}))
     assert (found.code, found.value, found.key) == ("ORC-TOO-LARGE", value, b"k")
 
 
 def test_a_record_whose_inbox_record_would_not_fit_is_a_dead_letter() -> None:
     value = ready(20)
     small = Limits(input_bytes=3_000, inbox_bytes=3_000, state_bytes=9_000, dead_letter_bytes=9_000)
-    found = letter(routing(small).route(Topic.ESSAYS_READY, AT, None, value, {}))
+    found = letter(transform(small).apply(Topic.ESSAYS_READY, AT, None, value, {}))
     assert (found.code, found.value) == ("ORC-TOO-LARGE", value)
     assert "inbox record has" in found.reason
 
 
 def test_a_record_too_large_for_the_dead_letters_leaves_its_coordinates_there() -> None:
-    found = letter(routing().route(Topic.ESSAYS_READY, AT, b"k" * 80_000, b"x" * 80_000, {}))
+    found = letter(transform().apply(Topic.ESSAYS_READY, AT, b"k" * 80_000, b"x" * 80_000, {}))
     assert (found.value, found.key, found.first, found.code) == (None, None, AT, "ORC-TOO-LARGE")
     assert "only where it was first read" in found.reason
 
 
 def test_what_goes_out_always_fits() -> None:
     for size in range(LIMITS.dead_letter_bytes - 4_000, LIMITS.dead_letter_bytes + 200, 100):
-        outgoing = routing().route(Topic.ESSAYS_READY, AT, None, b"x" * size, {})
+        outgoing = transform().apply(Topic.ESSAYS_READY, AT, None, b"x" * size, {})
         assert outgoing.size <= LIMITS.dead_letter_bytes - RECORD_OVERHEAD_BYTES
 
 
@@ -94,7 +94,7 @@ def test_a_fault_of_the_router_is_a_dead_letter_with_its_place(monkeypatch: pyte
         raise KeyError("nobody foresaw this")
 
     monkeypatch.setattr("topology.router.transform.normalise", fails)
-    found = letter(routing().route(Topic.ESSAYS_READY, AT, None, ready(), {}))
+    found = letter(transform().apply(Topic.ESSAYS_READY, AT, None, ready(), {}))
     assert found.code == "ORC-ROUTER-FAULT"
     assert "nobody foresaw this" in found.reason
     assert "in fails" in found.traceback
@@ -118,21 +118,21 @@ def request(padding: str = "", **envelope: Any) -> bytes:
 )
 def test_whoever_waits_for_a_request_that_is_a_dead_letter_is_told(value: bytes, code: str) -> None:
     at = RecordPosition(Topic.REQUESTS.value, 0, 1, AT.time_ms)
-    found = letter(routing().route(Topic.REQUESTS, at, None, value, {}))
+    found = letter(transform().apply(Topic.REQUESTS, at, None, value, {}))
     assert (found.code, found.request_id) == (code, "r-1")
 
 
 def test_the_fault_of_the_router_on_a_request_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("topology.router.transform.inbox_outgoing", lambda _: 1 // 0)
     at = RecordPosition(Topic.REQUESTS.value, 0, 1, AT.time_ms)
-    found = letter(routing().route(Topic.REQUESTS, at, None, request(), {}))
+    found = letter(transform().apply(Topic.REQUESTS, at, None, request(), {}))
     assert (found.code, found.request_id) == ("ORC-ROUTER-FAULT", "r-1")
 
 
 def test_a_replayed_record_of_a_newer_version_is_a_dead_letter_and_stops_nothing() -> None:
     newer = json.dumps({"writer": 99, "least_reader": 99, "batch_id": "b-1"}).encode()
     headers = {"first_topic": b"t", "first_partition": b"0", "first_offset": b"1", "wrapped": b"1"}
-    outgoing = routing().route(Topic.REPLAY, AT, None, newer, headers)
+    outgoing = transform().apply(Topic.REPLAY, AT, None, newer, headers)
     assert outgoing.topic is Topic.DEAD_LETTERS
     assert outgoing.value == newer
     assert (letter(outgoing).code, letter(outgoing).wrapped) == ("ORC-REPLAY-NEWER", True)
@@ -141,13 +141,13 @@ def test_a_replayed_record_of_a_newer_version_is_a_dead_letter_and_stops_nothing
 
 def test_a_replay_that_fails_again_keeps_its_first_place() -> None:
     headers = {"first_topic": b"t", "first_partition": b"3", "first_offset": b"9", "first_key": b"k", "wrapped": b"1"}
-    found = letter(routing().route(Topic.REPLAY, AT, b"other", b"no inbox record", headers))
+    found = letter(transform().apply(Topic.REPLAY, AT, b"other", b"no inbox record", headers))
     assert found.dead_letter_id == ids.dead_letter_id("t", 3, 9)
     assert (found.key, found.wrapped) == (b"k", True)
 
 
 def test_a_stray_record_on_the_replay_topic_is_one_of_that_topic() -> None:
-    found = letter(routing().route(Topic.REPLAY, AT, b"k", ready(), {}))
+    found = letter(transform().apply(Topic.REPLAY, AT, b"k", ready(), {}))
     assert (found.first, found.key, found.wrapped) == (AT, b"k", False)
 
 

@@ -1,1 +1,1 @@
-"""The orchestrator: decides on the inbox, exactly once."""
+"""The orchestrator: decides on each inbox record exactly once."""

@@ -1,4 +1,4 @@
-"""The orchestrator: one stateful stream from the inbox to everything that a decision leads to, exactly once."""
+"""The orchestrator: one stateful stream from the inbox to all records of a decision, exactly once."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,13 +18,14 @@ from topology.orchestrator.metrics import DecisionMetrics
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.orchestrator.state_directory import StateDirectory, StateIdentity
-from topology.stream.application import AssignmentGuard, StreamApplication, application_options
+from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.guards import claim_offsets, wait_until_stable
+from topology.stream.options import application_options
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
-"""Room that a dead letter needs beside the inbox record that it wraps."""
+"""Bytes that a dead letter needs in addition to the inbox record that it wraps."""
 
 
 def run(settings: Settings) -> int:
@@ -47,8 +48,8 @@ def _work(process: Process) -> None:
         application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
         application.twin_reports = process.twin_reports
         process.health.watch_restored(application.restored)
-        process.stopping.runs(application.stop)
-        watch = TopicWatch(
+        process.shutdown.runs(application.stop)
+        watch = PartitionWatch(
             cluster,
             expected=cluster.partition_counts([inbox, changelog]),
             ids=cluster.topic_ids([inbox, changelog]),
@@ -72,10 +73,10 @@ def build(
 ) -> StreamApplication:
     """Return the application, ready to run.
 
-    `decide` and `application` are the decision core and the library's application; tests put others in their place.
+    `decide` and `application` are the decision core and the library's application; tests replace them.
 
     Raises:
-        TopicError: a dead letter could not hold what the inbox takes.
+        TopicError: the dead letter topic is too small for the largest inbox record.
         BrokerError: the cluster does not answer.
     """
     topics = settings.topics()
@@ -102,13 +103,13 @@ def build(
         **options,
     )
     outbox = Outbox(topics, limits, sizes[topics.changelog])
-    deciding = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
-    _wire(app, inbox, names, deciding)
+    processor = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
+    _wire(app, inbox, names, processor)
     return app
 
 
 def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> AssignmentGuard:
-    """Return guards H2 and H3 (`topology.stream.guards`), as they stand before an assignment."""
+    """Return the guard that runs H2 and H3 (`topology.stream.guards`) before an assignment."""
 
     def guard(consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         assigned = [at for at in partitions if at.topic == inbox]
@@ -119,18 +120,18 @@ def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> Assignment
     return guard
 
 
-def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], deciding: DecisionProcessor) -> None:
+def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], processor: DecisionProcessor) -> None:
     payload = _PayloadSerializer()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
-    decided = app.dataframe(source).apply(deciding, stateful=True, metadata=True, expand=True)
+    decided = app.dataframe(source).apply(processor, stateful=True, metadata=True, expand=True)
     decided.set_headers(lambda record, _key, _time, _headers: list(record.headers)).to_topic(
         lambda record, _key, _time, _headers: destinations[record.topic], key=lambda record: record.key
     )
 
 
 class _PayloadSerializer(Serializer):
-    """Takes an `OutgoingRecord`'s bytes as they are; None makes a tombstone."""
+    """Returns the bytes of an `OutgoingRecord` unchanged; None makes a tombstone."""
 
     def __call__(self, record: OutgoingRecord, ctx: SerializationContext) -> bytes:  # noqa: ARG002  (the library's signature)
         return record.value  # type: ignore[return-value]
@@ -139,7 +140,7 @@ class _PayloadSerializer(Serializer):
 def _check_dead_letters_fit(dead_letters: str, inbox: str, sizes: dict[str, int]) -> None:
     if sizes[dead_letters] < sizes[inbox] + DEAD_LETTER_HEADERS_BYTES:
         raise TopicError(
-            f"{dead_letters} takes records of {sizes[dead_letters]} bytes, and {inbox} of {sizes[inbox]}: a dead "
+            f"{dead_letters} accepts records of {sizes[dead_letters]} bytes, and {inbox} of {sizes[inbox]}: a dead "
             "letter is an inbox record plus headers.",
             next_step=f"Raise max.message.bytes of {dead_letters} to {sizes[inbox] + DEAD_LETTER_HEADERS_BYTES} or "
             "more.",

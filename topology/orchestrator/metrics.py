@@ -1,4 +1,4 @@
-"""What the orchestrator's metrics and health are told about each decided record."""
+"""Metrics and health of the orchestrator, updated with each decided record."""
 
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
@@ -11,7 +11,7 @@ _LABELS = {topic: (topic.value,) for topic in Topic}
 
 
 class DecisionMetrics:
-    """Counts decisions and records. Called for every inbox record, so it only adds to tallies."""
+    """Counts decisions and records. It runs for every inbox record, so it only adds to tallies."""
 
     def __init__(self, metrics: Metrics, health: ProcessHealth, inbox: str) -> None:
         self._health = health
@@ -25,7 +25,7 @@ class DecisionMetrics:
         """Count one record."""
         self._health.processed(self._inbox, decided.partition, decided.time_ms)
         self._read[_INBOX] += 1
-        # Kinds come from the closed union of events, or are empty: the number of series stays bounded.
+        # Kinds come from the closed union of events, or are empty, so the number of series is bounded.
         self._decisions[decided.kind or "unreadable", decided.disposition] += 1
         for record in decided.records:
             self._written[_LABELS[record.topic]] += 1

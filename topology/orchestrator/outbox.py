@@ -1,6 +1,7 @@
-"""Everything that one inbox record leads to, encoded and measured before anything of it is written.
+"""All records of one decision, encoded and measured before any of them is written.
 
-A record too large for its topic would fail the checkpoint of all batches, again and again: so sizes are known first.
+A record too large for its topic would fail the checkpoint of all batches after every restart, so sizes are checked
+first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,29 +27,31 @@ Render = Callable[[Effect, TopicTable], OutgoingRecord]
 
 
 class Written(NamedTuple):
-    """What is to be written for one inbox record."""
+    """The records and the state to write for one inbox record."""
 
     records: list[OutgoingRecord]
-    """In the order in which they are published: effects, dead letter, status, history. Whoever sees the history
-    record of a request answers it, and everything else is in the same transaction."""
+    """Records in the order of publication: effects, dead letter, status, history. The api answers a request when it
+    reads the history record; all others are committed in the same transaction."""
     state: bytes | None
-    """The batch's stored record; None where there is no batch."""
+    """The batch's stored record; None if there is no batch."""
 
 
 class Oversize(NamedTuple):
     """A record that does not fit."""
 
     what: str
+    """Which record it is, for messages."""
     size: int
+    """Size in bytes."""
     limit: int
-    """Both in bytes."""
+    """Largest size in bytes that fits."""
 
 
 class Outbox:
     """Turns decisions into records.
 
-    `limits` holds the largest record batch that each destination takes, read from the cluster, and `state_bytes` the
-    largest that the changelog takes.
+    `limits` holds the largest record batch that each destination accepts, read from the cluster, and `state_bytes`
+    that of the changelog, all in bytes.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class Outbox:
     def write(
         self, before: Batch | None, event: Event, decision: Decision, dead_letter: OutgoingRecord | None = None
     ) -> Written:
-        """Return everything that a decision leads to."""
+        """Return all records and the state that a decision leads to."""
         after = decision.batch
         effects = [self._render(effect, self._topics) for effect in decision.effects]
         notes = tuple(map(self._note, decision.effects, effects))

@@ -1,7 +1,7 @@
-"""The stateful function of the orchestrator: one inbox record in, everything that it leads to out.
+"""The stateful function of the orchestrator: it turns one inbox record into all records of its decision.
 
-Order matters: decode, decide, render, encode and measure first; the state is written last and once, when nothing can
-fail any more. What goes wrong with one record becomes a dead letter and a history record, and the partition goes on.
+The order matters: decode, decide, render, encode and measure; then the state is written, once, when nothing can fail
+any more. A record that cannot be processed becomes a dead letter and a history record, and the partition goes on.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ Decide = Callable[[Batch | None, Event], Decision]
 
 
 class Store(Protocol):
-    """What the library gives for the current record's key."""
+    """The library's store for the key of the current record."""
 
     def get_bytes(self, key: bytes) -> bytes | None:
         """Return the value, or None."""
@@ -56,26 +56,27 @@ class Store(Protocol):
 
 
 class DecisionRecord(NamedTuple):
-    """What is told about each record, for metrics."""
+    """One decided inbox record, for metrics."""
 
     kind: str
-    """Kind of the event; empty where the record could not be decoded."""
+    """Kind of the event; empty if the record could not be decoded."""
     disposition: Disposition
     partition: int
     """Partition of the inbox."""
     time_ms: int
-    """The record's append time."""
+    """Append time of the inbox record, Unix milliseconds."""
     records: list[OutgoingRecord]
+    """Records that the decision publishes."""
 
 
 Observe = Callable[[DecisionRecord], None]
 
 
 class DecisionProcessor:
-    """Decides inbox records. Called by the library for each, in the order of its partition.
+    """Decides inbox records. The library calls it for each one, in the order of its partition.
 
-    Raises `NewerRecord` for a record or a state that a newer version wrote, and `StateError` for a record that its
-    batch has seen: both end the process.
+    Raises `NewerRecord` for a record or a state of a newer version, and `StateError` for a record that its batch has
+    already applied; both end the process.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class DecisionProcessor:
     def __call__(
         self, value: bytes | None, key: bytes | None, time_ms: int, _headers: object, store: Store
     ) -> list[OutgoingRecord]:
-        """Return the records to publish, and leave the batch's new state in the store."""
+        """Return the records to publish, and write the batch's new state to the store."""
         context = message_context()
         at = RecordPosition(context.topic, context.partition, context.offset, time_ms)
         try:
@@ -100,7 +101,7 @@ class DecisionProcessor:
             reason = Reason(code=ReasonCode.UNREADABLE_RECORD, detail=error.message[:MAX_DETAIL])
             return self._set_aside(at, key, letter, reason)
         if key != record.batch_id.encode():
-            # On this partition is not the batch's state, so nothing can be decided.
+            # The batch's state is stored under another key, so nothing can be decided here.
             detail = f"The record is about batch {record.batch_id}."[:MAX_DETAIL]
             letter = key_mismatch_letter(record, key, value, detail, time_ms)
             return self._set_aside(at, key, letter, Reason(code=ReasonCode.KEY_MISMATCH, detail=detail), record)
@@ -135,14 +136,14 @@ class DecisionProcessor:
         return decision, written.records
 
     def _result(self, before: Batch | None, event: Event, value: bytes | None) -> tuple[Decision, Written]:
-        """Return the decision, and everything it leads to, all of which fits."""
+        """Return the decision and its records, all of which fit their topics."""
         try:
             decision = self._decide(before, event)
             letter = None
             if decision.disposition is Disposition.UNKNOWN:
                 letter = self._letter(event, value, Code.UNKNOWN_BATCH, f"There is no batch {event.batch_id}.")
             written = self._outbox.write(before, event, decision, letter)
-        except Exception as error:  # noqa: BLE001  (a defect of a rule sets this record aside; the others go on)
+        except Exception as error:  # noqa: BLE001  (a defect of a rule quarantines this record; the others go on)
             return self._failed(before, event, value, error)
         oversize = self._outbox.oversize(written)
         return (decision, written) if oversize is None else self._oversized(before, event, value, oversize)
@@ -183,7 +184,7 @@ class DecisionProcessor:
         written = self._outbox.write(before, event, decision, letter)
         if self._outbox.oversize_of(written.records) is None:
             return decision, written
-        # The record names itself at a length that its history cannot repeat.
+        # The batch_id is too long for a history record; truncate it.
         at = RecordPosition("", event.partition, event.offset, event.time_ms)
         version = NO_VERSION if before is None else before.version
         history = set_aside_history(at, event.batch_id.encode(), reason, letter, version=version)
@@ -209,7 +210,7 @@ class DecisionProcessor:
         return self._drop_value_if_oversized(letter_of(event, value, code, reason, trace))
 
     def _drop_value_if_oversized(self, letter: OutgoingRecord) -> OutgoingRecord:
-        """Return the dead letter, without its value where that fits no dead letter: the inbox still holds it."""
+        """Return the dead letter, without its value if that is too large: the inbox still holds it."""
         return letter if self._outbox.oversize_of([letter]) is None else replace(letter, value=None)
 
     def _emit(

@@ -1,6 +1,7 @@
-"""Inbox records that cannot be used: their dead letters, and their history where there is nothing better to say.
+"""Dead letters and history records of inbox records that cannot be processed.
 
-Everything here is a function of the record and the error, so that a record set aside twice gives the same bytes.
+Everything here is a pure function of the record and the error, so a record that is quarantined twice gives the same
+bytes.
 """
 
 import re
@@ -20,13 +21,13 @@ from schemas.internal.records import history_outgoing
 MAX_DETAIL = 500
 """Characters of an error's text in a history record."""
 MAX_KEY = 1_000
-"""Bytes of a record's key in the history of a record set aside; the dead letter has the whole."""
+"""Bytes of a record's key in the history of a quarantined record; the dead letter has the whole key."""
 _TRACEBACK_FRAMES = 8
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
 def letter_of(event: Event, value: bytes | None, code: str, reason: str, trace: str = "") -> OutgoingRecord:
-    """Return the dead letter of a record that could be decoded; its first place is its origin's."""
+    """Return the dead letter of a record that could be decoded; its first position is that of its origin."""
     return _letter(event.batch_id.encode(), value, code, reason, event.time_ms, event, trace)
 
 
@@ -40,7 +41,7 @@ def key_mismatch_letter(
 def unreadable_letter(
     at: RecordPosition, key: bytes | None, value: bytes | None, error: UnreadableRecord
 ) -> OutgoingRecord:
-    """Return the dead letter of a record that could not be decoded; only its place on the inbox is known."""
+    """Return the dead letter of a record that could not be decoded; only its position on the inbox is known."""
     return dead_letter(value=value, key=key, first=at, code=error.code, reason=error.message, wrapped=True)
 
 
@@ -74,9 +75,9 @@ def set_aside_history(
     record: InboxRecord | None = None,
     version: int = NO_VERSION,
 ) -> OutgoingRecord:
-    """Return the history of a record that changed nothing; keyed as the record is.
+    """Return the history record of an inbox record that changed nothing; it has the key of that record.
 
-    Without `record`, which can be as large as the inbox takes, it fits every topic. `version` is that of the batch.
+    Without `record`, which can be as large as the inbox allows, it fits every topic. `version` is the batch's.
     """
     key = (key or b"")[:MAX_KEY]
     history = HistoryRecord(
@@ -104,10 +105,10 @@ def kind_of(body: Body) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """Return what an exception says, the same each time: without addresses in memory."""
+    """Return an exception's text without memory addresses, so that it is the same each time."""
     return _ADDRESS.sub("", f"{type(error).__name__}: {error}")[:MAX_DETAIL]
 
 
 def shortened(error: Exception) -> str:
-    """Return the innermost frames of an exception's traceback, the same each time."""
+    """Return the innermost frames of an exception's traceback, without memory addresses."""
     return _ADDRESS.sub("", "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES)))

@@ -1,4 +1,4 @@
-"""The directory of an instance's stores: writable, used by one process, and bound to the cluster it belongs to."""
+"""The directory of an instance's stores: writable, locked by one process, and bound to one cluster."""
 
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ IDENTITY_FILE = "identity.json"
 
 
 class StateIdentity(Struct, frozen=True, kw_only=True):
-    """Whose state a directory holds. A store that meets another inbox would decide on foreign batches."""
+    """The cluster, inbox and group whose state a directory holds; with another inbox the state would be wrong."""
 
     cluster_id: str
     inbox_topic_id: str

@@ -21,13 +21,14 @@ from schemas.errors import Code
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, open_engine
 from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
-from topology.stream.application import StreamApplication, application_options
+from topology.stream.application import StreamApplication
+from topology.stream.options import application_options
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 COMMIT_INTERVAL_S = 0.2
-"""Seconds between transactions of the database: how old a read can be."""
+"""Seconds between transactions of the database, and so the age of what a read returns."""
 
 
 def run(settings: Settings) -> int:
@@ -37,7 +38,9 @@ def run(settings: Settings) -> int:
 
 def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
-    engine = open_engine(settings.projection_url)  # first: a wrong URL is told whether or not the cluster answers
+    engine = open_engine(
+        settings.projection_url
+    )  # first, so that a wrong URL is reported even if the cluster does not answer
     try:
         for warning in provisioning.check(settings, outputs=False):
             process.log.warning("topic_differs", difference=warning)
@@ -46,12 +49,12 @@ def _work(process: Process) -> None:
         writer = Writer(engine)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
         ids = cluster.topic_ids(topics)
-        retry_database(lambda: writer.prepare(identity), stopping=process.stopping.asked)
+        retry_database(lambda: writer.prepare(identity), stopping=process.shutdown.asked)
         bound = {topics[name]: given for name, given in ids.items()}
-        retry_database(lambda: writer.bind_topics(bound), stopping=process.stopping.asked)
-        sink = ProjectionSink(writer, topics, stopping=process.stopping.asked, observe=observer(process.metrics))
+        retry_database(lambda: writer.bind_topics(bound), stopping=process.shutdown.asked)
+        sink = ProjectionSink(writer, topics, stopping=process.shutdown.asked, observe=observer(process.metrics))
         start = StartFromProjection(sink, topics, cluster)
-        watch = TopicWatch(
+        watch = PartitionWatch(
             cluster,
             expected=cluster.partition_counts(topics),
             ids=ids,
@@ -70,7 +73,7 @@ def _work(process: Process) -> None:
             application.twin_reports = process.twin_reports
             sink.allowing = application.allow
             build(application, topics, sink, process.metrics, process.health)
-            process.stopping.runs(application.stop)
+            process.shutdown.runs(application.stop)
             application.run()
     finally:
         engine.dispose()
@@ -95,7 +98,7 @@ def build(
     metrics: Metrics,
     health: ProcessHealth,
 ) -> None:
-    """Lay out the dataframes: each of `topics`, real names, into `sink`."""
+    """Connect each of `topics`, given by real names, to `sink`."""
     for name, topic in topics.items():
         source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
         frame = application.dataframe(source)
@@ -114,7 +117,7 @@ def _counter(name: str, topic: Topic, metrics: Metrics, health: ProcessHealth) -
 
 
 def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
-    """Return what is told of each transaction: metrics, and a log line for everything that should not be."""
+    """Return a function that counts each transaction and logs chain breaks and unreadable records."""
     log = get_logger(__name__)
 
     def observe(applied: Applied, seconds: float) -> None:

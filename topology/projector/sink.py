@@ -1,7 +1,7 @@
-"""The sink of the projector: records of a checkpoint into the projection, in one transaction with their offsets.
+"""The sink of the projector: it writes a checkpoint's records and their offsets in one database transaction.
 
-The library calls `flush` before it commits offsets to Kafka. Those are for lag alone: after a restart the projection's
-own offsets say where to go on (`StartFromProjection`), because they are written together with the rows.
+The library calls `flush` before it commits offsets to Kafka. Those offsets only measure lag: after a restart reading
+starts at the projection's own offsets (`StartFromProjection`), because they are written together with the rows.
 """
 
 import sqlite3
@@ -24,9 +24,9 @@ from schemas.topics import Topic
 from state.projection import Applied, ProjectedRecord, require_not_ahead
 
 PATIENCE_S = 60.0
-"""How long a database that cannot be reached or stays locked is tried again before the process ends."""
+"""Seconds for which an unreachable or locked database is retried before the process ends."""
 _ONE_TRY_S = 30.0
-"""The longest that one try itself takes, generously."""
+"""Seconds that one attempt takes at most."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "SQLITE_IOERR")
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 class ProjectionWriter(Protocol):
-    """What the sink needs of `state.projection.Writer`."""
+    """The methods of `state.projection.Writer` that the sink uses."""
 
     def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         """Apply records and their offsets in one transaction."""
@@ -47,14 +47,14 @@ class ProjectionWriter(Protocol):
         """Return the next offset of each partition."""
 
     def prune(self, now_ms: int) -> bool:
-        """Remove some of what the topics no longer hold; return whether there may be more."""
+        """Delete some of the rows whose records the topics no longer hold; return whether there may be more."""
 
 
 class ProjectionSink(BaseSink):
     """Collects records and applies them when a checkpoint is committed.
 
-    `flush` raises `ProjectionError` where the database stays out of reach for `patience_s`; the checkpoint is then
-    not committed, and nothing is lost. `stopping` cuts the waiting short.
+    `flush` raises `ProjectionError` if the database stays unavailable for `patience_s` seconds; the checkpoint is then
+    not committed, and nothing is lost. Setting `stopping` ends the retries.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class ProjectionSink(BaseSink):
         self._observe = observe
         self._patience_s = patience_s
         self.allowing: Callable[[float], AbstractContextManager[None]] = lambda _seconds: nullcontext()
-        """Told how many seconds a flush may take, so that waiting for the database is not taken for a hang."""
+        """Called with the seconds that a flush may take, so that the watchdog does not take the wait for a hang."""
         self._records: list[ProjectedRecord] = []
-        # On a revoke the library flushes from a thread of its own, which can outlast its patience.
+        # On a revoke the library flushes from a thread of its own, which can outlast the library's timeout.
         self._lock = Lock()
         self._pruned = float("-inf")
         self._more_to_prune = False
@@ -95,46 +95,46 @@ class ProjectionSink(BaseSink):
         self._records.append(ProjectedRecord(self._topics[topic], partition, offset, timestamp, key, value, given))
 
     def flush(self) -> None:
-        """Apply what was taken in since the last flush."""
+        """Apply the records that were added since the last flush."""
         with self.allowing(self._patience_s + _ONE_TRY_S), self._lock:
             records, self._records = self._records, []
             if not records:
                 return
             started = time.monotonic()
-            applied = self._patiently(lambda: self._projection.apply(records))
+            applied = self._retry(lambda: self._projection.apply(records))
             self._observe(applied, time.monotonic() - started)
             if self._more_to_prune or started - self._pruned > PRUNE_INTERVAL_S:
                 self._pruned = started
                 self._prune(chunks=1 + len(records) // 1_000)
 
     def _prune(self, chunks: int) -> None:
-        """Remove more rows than were just applied, and leave the rest to the next flush: records wait meanwhile."""
+        """Delete more rows than were just applied, and leave the rest to the next flush, because records wait."""
         for _ in range(chunks):
-            self._more_to_prune = self._patiently(lambda: self._projection.prune(time.time_ns() // 1_000_000))
+            self._more_to_prune = self._retry(lambda: self._projection.prune(time.time_ns() // 1_000_000))
             if not self._more_to_prune:
                 return
 
     def restart(self) -> dict[tuple[Topic, int], int]:
-        """Forget what was not flushed, since it is read again; return where the projection ends."""
+        """Drop records that were not flushed, since they are read again; return the projection's offsets."""
         with self._lock:
             self._records = []
-            return self._patiently(self._projection.offsets)
+            return self._retry(self._projection.offsets)
 
-    def _patiently(self, work: Callable[[], Result]) -> Result:
+    def _retry(self, work: Callable[[], Result]) -> Result:
         return retry_database(work, stopping=self._stopping, patience_s=self._patience_s)
 
 
 class StartFromProjection:
-    """Lets each assigned partition start where the projection ends, whatever the group has committed.
+    """Starts each assigned partition at the projection's offset, whatever the group has committed.
 
-    A new, emptied or restored database so gets what it lacks, and only that. A guard of `StreamApplication`: it sets
-    the offsets of the partitions that it is handed.
+    A new, emptied or restored database therefore gets exactly the records that it lacks. It is a guard of
+    `StreamApplication`: it sets the offsets of the partitions that it receives.
 
-    Retention can have passed the projection. On history and dead letters that is told and the rest is read, because
-    the projection keeps such records no longer than the topics do, and because their ends are transaction markers,
-    which nobody is handed. On the compacted status topic only a person removes records.
+    Retention can have removed records that the projection has not read. On history and dead letters this is logged and
+    reading goes on, because the projection keeps such records no longer than the topics, and because these topics end
+    with transaction markers, which consumers skip. On the compacted status topic only a person removes records.
 
-    Raises `ProjectionError` where a topic ends before the projection does, or where statuses were removed unread.
+    Raises `ProjectionError` if a topic ends before the projection's offset, or if statuses were removed unread.
     """
 
     def __init__(self, sink: ProjectionSink, topics: Mapping[str, Topic], cluster: ClusterFacts) -> None:
@@ -143,7 +143,7 @@ class StartFromProjection:
         self._cluster = cluster
 
     def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:  # noqa: ARG002
-        """Set where each of `partitions` starts."""
+        """Set the start offset of each of `partitions`."""
         reflected = self._sink.restart()
         places = [(each.topic, each.partition) for each in partitions]
         ends = self._cluster.log_ends(places, committed=False)
@@ -172,37 +172,37 @@ class StartFromProjection:
 
 
 def retry_database(work: Callable[[], Result], *, stopping: Event, patience_s: float = PATIENCE_S) -> Result:
-    """Return what `work` returns, trying again while the database cannot be reached. Raises `ProjectionError`."""
+    """Return the result of `work`, with retries while the database is unavailable. Raises `ProjectionError`."""
     deadline = time.monotonic() + patience_s
     pause = _FIRST_PAUSE_S
     while True:
         try:
             return work()
         except SQLAlchemyError as error:
-            if not _passing(error) or time.monotonic() > deadline or stopping.is_set():
+            if not _is_transient(error) or time.monotonic() > deadline or stopping.is_set():
                 raise _unusable(error) from error
-            log.warning("projection_waits", reason=_said(error), pause_s=pause)
+            log.warning("projection_waits", reason=_error_text(error), pause_s=pause)
         stopping.wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _passing(error: SQLAlchemyError) -> bool:
-    """Tell whether waiting may help: not where a file cannot be opened, is no database, or lacks a table."""
+def _is_transient(error: SQLAlchemyError) -> bool:
+    """Return whether a retry may help: not if a file cannot be opened, is no database, or lacks a table."""
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        # An error without a name is not SQLite's but of its driver.
+        # An error without a name comes from the driver, not from SQLite.
         return getattr(error.orig, "sqlite_errorname", "").startswith(_PASSING)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, OperationalError | PoolTimeout)
 
 
-def _said(error: SQLAlchemyError) -> str:
+def _error_text(error: SQLAlchemyError) -> str:
     return str(error.orig if isinstance(error, DBAPIError) else error).strip()
 
 
 def _unusable(error: SQLAlchemyError) -> ProjectionError:
     return ProjectionError(
-        f"The projection database cannot be used: {_said(error)}.",
-        next_step="See that it runs, is reachable at BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL, can be written and has "
-        "room; then start the projector again. Nothing is lost: it goes on where the database ends.",
+        f"The projection database cannot be used: {_error_text(error)}.",
+        next_step="Check that it runs, is reachable at BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL, is writable and "
+        "has room; then start the projector again. Nothing is lost: it goes on at the offsets in the database.",
     )

@@ -1,1 +1,1 @@
-"""The router: every external topic into the inbox."""
+"""The router: it writes the records of every external topic to the inbox."""

@@ -1,9 +1,9 @@
-"""The router: a stateless stream application that gives every batch one log.
+"""The router: a stateless stream application that writes the events of every batch to one inbox partition.
 
 Peers send without keys and in several wire eras. The router reads every input as raw bytes, normalises it into a
 canonical event keyed by batch_id, and sends what it cannot read to the dead letters. At least once, with an idempotent
-producer: `decide` absorbs repeats. Each input is a dataframe of its own: joining them with `concat` would put the
-application on buffered, time-aligned polling.
+producer: `decide` absorbs repeats. Each input is a dataframe of its own: joining them with `concat` would switch
+the application to buffered, time-aligned polling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,14 @@ from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
 from topology.router.start_offsets import InputOffsets
-from topology.router.transform import Routing, registration_policy
-from topology.stream.application import StreamApplication, application_options
+from topology.router.transform import RecordTransform, registration_policy
+from topology.stream.application import StreamApplication
+from topology.stream.options import application_options
 from topology.topics import provisioning
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 COMMIT_INTERVAL_S = 0.5
-"""Outputs go out at once; a commit only bounds what is repeated after a crash."""
+"""Seconds between commits. Outputs are sent at once; a commit only bounds what is repeated after a crash."""
 _NO_HEADERS: Mapping[str, bytes] = {}
 
 Headers = Sequence[tuple[str, bytes | None]] | None
@@ -43,7 +44,7 @@ def run(settings: Settings) -> int:
 
 def _work(process: Process) -> None:
     settings, table = process.settings, process.settings.topics()
-    routing = Routing(registration_policy(settings), settings.limits())
+    transform = RecordTransform(registration_policy(settings), settings.limits())
     for warning in provisioning.check(settings, outputs=False):
         process.log.warning("topic_differs", difference=warning)
     cluster = KafkaAdmin(settings.kafka())
@@ -55,7 +56,7 @@ def _work(process: Process) -> None:
     start = offsets.claim()
     if start is not None:
         process.log.info("first_start", begins=start, topics=sorted(inputs))
-    watch = TopicWatch(
+    watch = PartitionWatch(
         cluster,
         expected=counts,
         ids=cluster.topic_ids(counts),
@@ -72,8 +73,8 @@ def _work(process: Process) -> None:
             state_dir=Path(unused),
         )
         application.twin_reports = process.twin_reports
-        build(application, table, [names[name] for name in inputs], routing, process.metrics, process.health)
-        process.stopping.runs(application.stop)
+        build(application, table, [names[name] for name in inputs], transform, process.metrics, process.health)
+        process.shutdown.runs(application.stop)
         application.run()
 
 
@@ -82,7 +83,7 @@ def router_options(settings: Settings, inputs: Mapping[str, int], health: Proces
 
     The static member's id depends on `inputs` (real name: partitions). A static member that comes back within its
     session gets the assignment that it had, whatever it subscribes to: a topic that has appeared since would not be
-    read, and nothing would tell.
+    read, and no error would show it.
     """
     limits = settings.limits()
     options = application_options(
@@ -104,11 +105,11 @@ def build(
     application: StreamApplication,
     table: TopicTable,
     inputs: Sequence[Topic],
-    routing: Routing,
+    transform: RecordTransform,
     metrics: Metrics,
     health: ProcessHealth,
 ) -> None:
-    """Lay out the dataframes: each of `inputs` through `routing` to the inbox or the dead letters."""
+    """Connect each of `inputs` through `transform` to the inbox or the dead letters."""
     outputs = {
         topic: application.topic(table.name(topic), value_serializer=_Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
@@ -122,23 +123,23 @@ def build(
     for topic in inputs:
         source = application.topic(table.name(topic), value_deserializer="bytes")
         frame = application.dataframe(source)
-        frame = frame.apply(_step(topic, table.name(topic), routing, metrics, health), metadata=True)
+        frame = frame.apply(_step(topic, table.name(topic), transform, metrics, health), metadata=True)
         frame = frame.set_headers(_headers)
         frame.to_topic(destination, key=_key)
 
 
 def _step(
-    topic: Topic, name: str, routing: Routing, metrics: Metrics, health: ProcessHealth
+    topic: Topic, name: str, transform: RecordTransform, metrics: Metrics, health: ProcessHealth
 ) -> Callable[[bytes | None, bytes | None, int, Headers], OutgoingRecord]:
     read = metrics.records_read.labels(topic.value)
     letters = metrics.dead_letters
-    route, processed = routing.route, health.processed
+    apply, processed = transform.apply, health.processed
 
     def step(value: bytes | None, key: bytes | None, time_ms: int, headers: Headers) -> OutgoingRecord:
         context = message_context()
         at = RecordPosition(name, context.partition, context.offset, time_ms)
         given = {name: value for name, value in headers if value is not None} if headers else _NO_HEADERS
-        outgoing = route(topic, at, key, value, given)
+        outgoing = apply(topic, at, key, value, given)
         if outgoing.topic is Topic.DEAD_LETTERS:
             letters.labels(dict(outgoing.headers)[CODE].decode()).inc()
         read.inc()
@@ -149,7 +150,7 @@ def _step(
 
 
 class _Payload(Serializer):
-    """Publishes the bytes of an `OutgoingRecord`; None, a record without a value, passes too."""
+    """Returns the bytes of an `OutgoingRecord` unchanged; None for a record without a value."""
 
     def __call__(self, value: OutgoingRecord, ctx: object) -> bytes:  # noqa: ARG002
         return value.value  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Which of the router's committed offsets are no longer valid, and what that has cost. Pure: no Kafka."""
+"""Which of the router's committed offsets are no longer valid, and which records are lost. Pure: no Kafka."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -20,22 +20,24 @@ _CODES: dict[Loss, str] = {
     "retention": INPUT_LOST,
     "expired": OFFSETS_LOST,
 }
-"""Codes by loss; where several have happened, the first of them names the error."""
+"""Error codes by kind of loss; if there are several kinds, the first one names the error."""
 
 
 class PartitionState(Struct, frozen=True, kw_only=True):
-    """One input partition: what the group has committed on it, and what it holds."""
+    """One input partition: the group's committed offset, and the offsets of its records."""
 
     committed: int | None
+    """Committed offset of the group; None if there is none."""
     first: int
-    """Offset of the first record that is still there."""
+    """Offset of the first record that retention has kept."""
     end: int
     """Offset after the last record."""
     topic_id: str
+    """Id of the topic, which is a new one after the topic was created again."""
 
 
 class LostOffset(Struct, frozen=True, kw_only=True):
-    """A partition from which the router cannot read on where it stopped."""
+    """A partition on which the router cannot resume at its committed offset."""
 
     topic: str
     partition: int
@@ -60,7 +62,7 @@ def _lost(at: Partition, state: PartitionState, known: KnownTopic | None) -> Los
     if known is not None and known.id != state.topic_id:
         read = "an unknown offset" if committed is None else f"offset {committed}"
         what = (
-            f"the topic was deleted and made again. The old one was read up to {read}, and what followed there is "
+            f"the topic was deleted and created again. The old one was read up to {read}, and what followed there is "
             f"gone; {left} of the new one are unread."
         )
         return LostOffset(topic=topic, partition=partition, loss="replaced", what=what)
@@ -74,20 +76,20 @@ def _lost(at: Partition, state: PartitionState, known: KnownTopic | None) -> Los
         return LostOffset(topic=topic, partition=partition, loss="retention", what=what)
     if committed > end:
         what = (
-            f"the committed offset {committed} lies after the end {end}: the topic was deleted and made again, or has "
-            f"lost records; {left} are unread."
+            f"the committed offset {committed} lies after the end {end}: the topic was deleted and created again, or "
+            f"has lost records; {left} are unread."
         )
         return LostOffset(topic=topic, partition=partition, loss="truncated", what=what)
     return None
 
 
 def refuse_lost(lost: Sequence[LostOffset]) -> None:
-    """Raise `StateError` where offsets are no longer valid; names every partition."""
+    """Raise `StateError` if offsets are no longer valid; it names every partition."""
     if not lost:
         return
     code = next(code for loss, code in _CODES.items() if any(one.loss == loss for one in lost))
     raise StateError(
-        "The router cannot read on where it stopped:\n" + "\n".join(f"  - {one}" for one in lost) + "\n",
+        "The router cannot resume at its committed offsets:\n" + "\n".join(f"  - {one}" for one in lost) + "\n",
         code=code,
         next_step="Stop all routers and decide where those partitions go on: `bos inputs resume --from earliest` "
         "reads all that is left (repeats are absorbed), `--from latest` or `--from TIME` passes over what lies before. "

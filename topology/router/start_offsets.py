@@ -1,7 +1,7 @@
-"""Where the router begins and goes on: a first start is a decision, a later one needs valid offsets on every input.
+"""Start offsets of the router: an operator decides on the first start; later starts need valid committed offsets.
 
-The order of the first start: offsets are committed, then the record that the group has started is written. A router
-that ends in between finds offsets without a record, and writes it then.
+At the first start offsets are committed first, then the record that the group has started is written. A router that
+ended in between finds offsets without a record, and writes the record then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from confluent_kafka import TopicPartition
 
-from runtime.kafka.admin import REQUEST_TIMEOUT_S, KafkaAdmin, Partition
+from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.committed_offsets import CommittedOffsets
+from runtime.kafka.shared_client import REQUEST_TIMEOUT_S
 from runtime.settings import Settings
 from schemas.errors import BrokerError, Code, ConfigurationError
 from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
@@ -38,17 +39,17 @@ class InputOffsets:
         self._partitions = [(topic, number) for topic, count in inputs.items() for number in range(count)]
 
     def claim(self) -> str | None:
-        """Commit where the group begins on partitions that it has never read, and remember that it has started.
+        """Commit start offsets on partitions that the group has never read, and record that it has started.
 
-        Returns where it begins, or None where it has started before: topics and partitions that have appeared since
-        are then read from their beginning.
+        Returns the setting of the start, or None if the group has started before: topics and partitions that have
+        appeared since are then read from their beginning.
 
         Raises:
             ConfigurationError: it is the first start, ROUTER_START is unset and there are records.
             StateError: it has started before, and its offsets are no longer valid.
             BrokerError: the cluster does not answer.
         """
-        committed, known, started = self._look()
+        committed, known, started = self._read_state()
         if not started:
             begin = _begin(self._cluster, self._settings, self._partitions)
             self._commit(begin)
@@ -59,9 +60,9 @@ class InputOffsets:
         return None
 
     def guard(self, consumer: GroupMember, partitions: Sequence[TopicPartition]) -> None:
-        """See at an assignment that the offsets are valid still, and claim partitions that are new.
+        """Check at an assignment that the offsets are still valid, and claim partitions that are new.
 
-        A guard of `StreamApplication`: a group with members takes offsets from them alone.
+        It is a guard of `StreamApplication`: a group with members accepts offsets from its members only.
 
         Raises:
             StateError: the offsets of a partition are no longer valid.
@@ -81,18 +82,18 @@ class InputOffsets:
 
     def lost(self) -> list[LostOffset]:
         """Return the partitions whose offsets are no longer valid. Raises `BrokerError`."""
-        committed, known, started = self._look()
+        committed, known, started = self._read_state()
         return self._lost(committed, known) if started else []
 
     def resume(self, start: str) -> dict[Partition, int]:
-        """Go on at `start` (`earliest`, `latest`, ISO 8601) on the partitions whose offsets are no longer valid.
+        """Commit offsets for `start` (`earliest`, `latest`, ISO 8601) on partitions whose offsets are no longer valid.
 
-        Returns where each of them goes on. The group must have no members.
+        Returns the new offset of each of them. The group must have no members.
 
         Raises:
             BrokerError: the cluster does not answer, or a router is running.
         """
-        committed, known, started = self._look()
+        committed, known, started = self._read_state()
         at = [(one.topic, one.partition) for one in self._lost(committed, known)] if started else []
         if not at:
             return {}
@@ -101,8 +102,8 @@ class InputOffsets:
         self._remember({**committed, **begin}, known)
         return dict(begin)
 
-    def _look(self) -> tuple[Offsets, Mapping[str, KnownTopic], bool]:
-        """Return what is committed, the topics that the group has read, and whether it has started before."""
+    def _read_state(self) -> tuple[Offsets, Mapping[str, KnownTopic], bool]:
+        """Return the committed offsets, the topics that the group has read, and whether it has started before."""
         settings, table = self._settings, self._settings.topics()
         record = read_start(settings.kafka(), table.name(Topic.STARTS), settings.router_group)
         with self._group() as group:
@@ -133,7 +134,7 @@ class InputOffsets:
         return {topic: KnownTopic(id=ids[topic], partitions=count) for topic, count in self._inputs.items()}
 
     def _remember(self, committed: Offsets, known: Mapping[str, KnownTopic]) -> None:
-        """Write the record of the start, unless it says the same already; topics that are away stay in it."""
+        """Write the start record, unless it is unchanged; topics that are missing now stay in it."""
         self._known = dict(known)
         for topic, now in self._present().items():
             claimed = next((number for number in range(now.partitions) if (topic, number) not in committed), None)
@@ -154,8 +155,8 @@ class InputOffsets:
             except BrokerError as error:
                 raise BrokerError(
                     f"The router's offsets cannot be committed: {error.message}",
-                    next_step="See that the brokers run, that this client may write its group, and that no router runs "
-                    "where offsets are to be set; a stopped one stays in its group for 6 s. Then start it again.",
+                    next_step="Check that the brokers run, that this client may write its group, and that no router "
+                    "runs while offsets are set; a stopped one stays in its group for 6 s. Then start it again.",
                 ) from error
 
     def _group(self) -> CommittedOffsets:
@@ -187,8 +188,8 @@ def _refuse_records(group: str, earliest: Offsets, latest: Offsets) -> None:
     filled = sorted({topic for (topic, number), end in latest.items() if end > earliest[topic, number]})
     if filled:
         raise ConfigurationError(
-            f"Group {group} starts for the first time, and there are records on {', '.join(filled)}: where to begin is "
-            "a decision.",
+            f"Group {group} starts for the first time, and there are records on {', '.join(filled)}: the operator "
+            "must decide where to begin.",
             next_step="Set ROUTER_START to earliest (read everything that is there), latest (only what comes from now "
             "on) or an ISO 8601 time (what came since, for example when the service before was stopped).",
             code=Code.ROUTER_START,

@@ -1,7 +1,7 @@
 """The durable record that the router's group has started, on a compacted topic of its own.
 
-Kafka forgets committed offsets after seven days without a member, so they alone cannot tell a first start from lost
-offsets. The record stays, and has the ids of the topics that the offsets belong to.
+Kafka forgets committed offsets after seven days without a member, so they cannot distinguish a first start from
+lost offsets. The record stays, and holds the ids of the topics to which the offsets belong.
 """
 
 import time
@@ -15,13 +15,13 @@ from schemas.internal.codec import encode
 from schemas.internal.group_starts import GroupStart, decode_group_start
 
 TIMEOUT_S = 30.0
-"""Patience with reading or writing the record, in seconds."""
+"""Timeout for reading or writing the record, in seconds."""
 _PARTITION = 0
 _POLL_S = 0.2
 
 
 def read_start(kafka: Mapping[str, Any], topic: str, group: str) -> GroupStart | None:
-    """Return the newest record of `group` on `topic`; None where it has never started.
+    """Return the newest record of `group` on `topic`; None if the group has never started.
 
     Raises:
         BrokerError: the cluster does not answer.
@@ -29,7 +29,7 @@ def read_start(kafka: Mapping[str, Any], topic: str, group: str) -> GroupStart |
     """
     config = {
         **kafka,
-        "group.id": f"{group}-starts",  # joins nothing and commits nothing
+        "group.id": f"{group}-starts",  # librdkafka requires a name; nothing is joined or committed
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "enable.partition.eof": True,
@@ -91,5 +91,5 @@ def write_start(kafka: Mapping[str, Any], topic: str, start: GroupStart) -> None
 def _unreachable(topic: str, reason: str) -> BrokerError:
     return BrokerError(
         f"The record of the router's start on {topic} cannot be read or written: {reason}.",
-        next_step=f"Look at the cluster's brokers and at this client's rights on {topic}, then start it again.",
+        next_step=f"Check the cluster's brokers and this client's rights on {topic}, then start it again.",
     )

@@ -1,4 +1,4 @@
-"""What the router does with one record: a canonical event for the inbox, or a dead letter. Knows no stream library."""
+"""The transform of the router: one input record becomes a canonical event or a dead letter. No stream library."""
 
 import traceback
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from state.pipelines.loader import load_pipelines
 
 
 def registration_policy(settings: Settings) -> RegistrationPolicy:
-    """Return what decides on registrations. Raises `ConfigurationError` for a wrong pipeline or unknown phases."""
+    """Return the policy for registrations. Raises `ConfigurationError` for a wrong pipeline or unknown phases."""
     pipeline = load_pipelines(settings.pipelines_file, settings.topics())
     known = [phase.name for phase in pipeline.phases]
     unknown = [phase for phase in settings.default_phases if phase not in known]
     if unknown:
         raise ConfigurationError(
-            f"DEFAULT_PHASES names what is no phase of pipeline {pipeline.name}: {', '.join(unknown)}.",
+            f"DEFAULT_PHASES names phases that pipeline {pipeline.name} does not have: {', '.join(unknown)}.",
             next_step=f"Choose from {', '.join(known)}.",
         )
     return RegistrationPolicy(
@@ -34,8 +34,8 @@ def registration_policy(settings: Settings) -> RegistrationPolicy:
     )
 
 
-class Routing:
-    """Turns records of the router's inputs into what it publishes; the same record always gives the same."""
+class RecordTransform:
+    """Turns input records into the records to publish; the same input always gives the same output."""
 
     def __init__(self, policy: RegistrationPolicy, limits: Limits) -> None:
         self._policy = policy
@@ -43,7 +43,7 @@ class Routing:
         self._inbox_room = limits.inbox_bytes - RECORD_OVERHEAD_BYTES
         self._letter_room = limits.dead_letter_bytes - RECORD_OVERHEAD_BYTES
 
-    def route(
+    def apply(
         self, topic: Topic, at: RecordPosition, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]
     ) -> OutgoingRecord:
         """Return the inbox record, or the dead letter with the unchanged value."""
@@ -52,11 +52,11 @@ class Routing:
         except UnreadableRecord as error:
             return self._dead_letter(topic, at, key, value, headers, error)
         except NewerRecord as error:
-            # Only a replayed record can say so, and anybody can write one: it must not stop the router for good.
+            # Only a replayed record can state a newer format, and anybody can write one: it must not stop the router.
             return self._dead_letter(topic, at, key, value, headers, _newer(error))
         except MemoryError:
             raise
-        except Exception as error:  # noqa: BLE001  (a fault of this code must not stop the partition)
+        except Exception as error:  # noqa: BLE001  (a defect of this code must not stop the partition)
             return self._dead_letter(topic, at, key, value, headers, _fault(error), trace=traceback.format_exc())
         if outgoing.size > self._inbox_room:
             too_large = _too_large(outgoing.size, self._inbox_room)
@@ -105,12 +105,12 @@ class Routing:
 def _first(
     topic: Topic, at: RecordPosition, key: bytes | None, headers: Mapping[str, bytes]
 ) -> tuple[RecordPosition, bytes | None, bool]:
-    """Where the record was first read, so that a replay that fails again coincides with its dead letter."""
+    """Return where the record was first read, so that a replay that fails again gets the same dead letter id."""
     if topic is Topic.REPLAY:
         try:
             return first_coordinates(headers), headers.get(FIRST_KEY), WRAPPED in headers
         except UnreadableRecord:
-            pass  # sent by something else: it is a record of the replay topic itself
+            pass  # not a replayed dead letter, so its position is that on the replay topic
     return at, key, False
 
 

@@ -1,71 +1,45 @@
-"""The common way to build a stream application, with the settings that were found to work."""
+"""The base of every stream application: the library's application with guards, a watchdog and checked messages."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from quixstreams import Application
 from quixstreams.checkpointing import InvalidStoredOffset
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
-from quixstreams.kafka import ConnectionConfig
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
-from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime import exit_codes
-from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
+from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
-from runtime.settings import Settings
 from schemas.errors import OrchestratorError
-from schemas.limits import PRODUCER_OVERHEAD_BYTES
 from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
 from topology.stream.fencing import fence_of, is_fenced_consumer
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
 
-Guarantee = Literal["exactly-once", "at-least-once"]
-
-SESSION_TIMEOUT_MS = 6_000
-HEARTBEAT_INTERVAL_MS = 2_000
-TRANSACTION_TIMEOUT_MS = 10_000
-POLL_TIMEOUT_S = 0.02
-"""Patience with an empty input: a longer one holds the last event's commit back."""
-FETCH_WAIT_MS = 100
-"""How long a broker holds an empty fetch. Everything else asked on that connection waits behind it: at an assignment,
-two questions for each partition."""
-LINGER_MS = 5
-"""Of what is visible as soon as it is written."""
-TRANSACTION_LINGER_MS = 50
-"""Of what a commit makes visible, where that does not come earlier."""
-QUEUED_RECORDS = 1_000
-"""Of each partition, read ahead: what a rebalance throws away, and the memory that many partitions take."""
-FETCH_BACKOFF_MS = 20
-"""Pause of a partition whose queue is full. The default of 1 s lets so small a queue run dry, at 1,400 records/s."""
-BATCH_BYTES = 262_144
-"""Smaller batches cost much in librdkafka's threads, larger ones gain nothing."""
 COMMIT_LIMIT_S = 10.0
-"""Patience with a commit. The coordinator aborts a transaction of that age, so that nothing is gained by waiting."""
-DELIVERY_TIMEOUT_MS = 10_000
-"""Patience with a write outside transactions; then the process ends, and the next one reads the input again."""
+"""Seconds that a commit may take. The coordinator aborts a transaction of that age, so a longer wait is useless."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
 
 class AssignmentGuard(Protocol):
-    """Looks at an assignment before the library acts on it; raises to leave."""
+    """Checks an assignment before the library acts on it; an error that it raises ends the process."""
 
     def __call__(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        """See that the partitions can be taken over; `consumer` is the library's."""
+        """Check that the partitions can be taken over; `consumer` is the library's."""
 
 
 class StreamApplication(Application):
     """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
 
-    `guards` run at each assignment before anything is recovered; `leave` ends the process on the spot; `on_commit` is
-    told how many seconds each commit of a transaction took. With `silence_timeout_s` the process ends where the loop
-    hangs, or a client hears nothing from Kafka, for so long.
+    `guards` run at each assignment before anything is recovered; `leave` ends the process at once; `on_commit` is
+    called with the seconds that each commit of a transaction took. With `silence_timeout_s` the process ends if the
+    loop hangs, or a client gets no answer from Kafka, for so many seconds.
     """
 
     def __init__(
@@ -82,7 +56,7 @@ class StreamApplication(Application):
         self._liveness: StreamLiveness | None = None
         if silence_timeout_s is not None:
             self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
-            library["consumer_extra_config"] = _also_told(library["consumer_extra_config"], self._liveness)
+            library["consumer_extra_config"] = _with_liveness(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
         self.twin_reports: Callable[[], bool] = lambda: False
         """Asked once Kafka has fenced this process off: whether another one of the same name is alive."""
@@ -95,13 +69,13 @@ class StreamApplication(Application):
         self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Run until stopped, under watch."""
+        """Run until stopped, watched by the watchdog."""
         topic = self._dataframe_registry.consumer_topics[0].name
         with self._liveness.watching(topic) if self._liveness is not None else nullcontext():
             return super().run(*args, **kwargs)
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:
-        """Give the loop at least `seconds` for the work inside, before it counts as hanging."""
+        """Allow the loop at least `seconds` for the work inside before it counts as hanging."""
         return self._liveness.allow(seconds) if self._liveness is not None else nullcontext()
 
     def _inner_consumer(self) -> Any:
@@ -111,15 +85,15 @@ class StreamApplication(Application):
         return self._producer._producer._inner_producer  # noqa: SLF001
 
     def restored(self) -> bool:
-        """Return whether the state of every assigned partition has been read back."""
+        """Return whether the state of every assigned partition has been restored."""
         return not self._state_manager.recovery_required
 
     def _checked(self, poll: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
-        """Return `poll` with messages whose headers can be read, and with the errors that only a message reports.
+        """Return a `poll` that removes unreadable headers and raises the errors that only a message reports.
 
-        The library reads the headers of each message before anything of ours runs, so a name that is not UTF-8 would
-        end the process at the same offset again and again. Here is the one place that all messages pass. `turned` is
-        told of each call.
+        The library reads the headers of each message before any code of the product runs, so a header name that is not
+        UTF-8 would end the process at the same offset after every restart. All messages pass through `poll`. `turned`
+        is called at each call.
         """
 
         def checked(timeout: float | None = None) -> Any:
@@ -145,8 +119,8 @@ class StreamApplication(Application):
         return checked
 
     def _note_fatal_errors(self) -> None:
-        """Keep a fatal error of the consumer: it is told to a callback alone, just before the partitions are lost."""
-        report = self._consumer._user_error_cb  # noqa: SLF001 - the library takes no callback of ours
+        """Keep a fatal error of the consumer: only a callback receives it, just before the partitions are lost."""
+        report = self._consumer._user_error_cb  # noqa: SLF001 - the library accepts no other callback
 
         def note(error: KafkaError) -> None:
             if error.code() == KafkaError._FATAL:  # noqa: SLF001 - the library's public name for it
@@ -171,10 +145,10 @@ class StreamApplication(Application):
         self._leave(exit_codes.LOST, fenced(reason.str()))
 
     def _reached_end(self, topic: str, partition: int, end: int) -> None:
-        """Have the end of a partition committed, where what lies before it is processed and the rest no record.
+        """Commit the end offset of a partition whose records are all processed.
 
-        Transaction markers are handed to nobody, so an idle partition would keep an offset before its end for ever.
-        Once retention has passed it, that would look as if unread records were lost.
+        Consumers skip transaction markers, so the committed offset of an idle partition would stay before its end.
+        After retention has passed that offset, unread records would seem to be lost.
         """
         if end > 0 and self._ends.get((topic, partition)) != end:
             self._ends[topic, partition] = end
@@ -186,7 +160,7 @@ class StreamApplication(Application):
             self._ends.clear()
             for at in topic_partitions:
                 if at.topic not in self._topic_manager.non_changelog_topics:
-                    at.offset = OFFSET_BEGINNING  # nothing is committed there: recovery sets where to read
+                    at.offset = OFFSET_BEGINNING  # nothing is committed on a changelog: recovery sets the offset
             if topic_partitions:
                 for guard in self._guards:
                     guard(self._consumer, topic_partitions)
@@ -203,7 +177,7 @@ class StreamApplication(Application):
     def _exception_handler(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Runs first when a run ends: after a commit of unknown outcome, or behind a fence, nothing else may."""
+        """Runs first when a run ends: after an unknown commit or a fence, no further clean-up may run."""
         reason = fence_of(error)
         if reason is not None:
             self._leave_fenced(reason)
@@ -214,20 +188,20 @@ class StreamApplication(Application):
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
 
 
-def _also_told(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
-    """Return a consumer's properties with `liveness` told its statistics, beside whoever else is."""
-    told = consumer.get("stats_cb")
+def _with_liveness(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
+    """Return a consumer's properties in which `liveness` receives the statistics, with the callback given before."""
+    previous = consumer.get("stats_cb")
 
     def on_statistics(statistics: str) -> None:
         liveness.on_statistics(statistics)
-        if told is not None:
-            told(statistics)
+        if previous is not None:
+            previous(statistics)
 
     return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:
-    """Return `commit` with a bound, and with `on_commit` told how long it took."""
+    """Return `commit` with a timeout; `on_commit` is called with the seconds that it took."""
 
     def timed(positions: Any, group: Any, timeout: float | None = None) -> None:
         started = time.perf_counter()
@@ -235,93 +209,3 @@ def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> C
         on_commit(time.perf_counter() - started)
 
     return timed
-
-
-def application_options(
-    settings: Settings,
-    *,
-    group: str,
-    guarantee: Guarantee,
-    largest_record: int,
-    smallest_limit: int | None = None,
-    commit_interval_s: float = 0.1,
-    health: ProcessHealth | None = None,
-) -> dict[str, Any]:
-    """Return the library's arguments for one stream application, all but its state directory.
-
-    Args:
-        settings: of the process.
-        group: consumer group; with the instance it names the member and its transactions.
-        guarantee: `exactly-once` for what keeps state, `at-least-once` where repeats are absorbed behind it.
-        largest_record: bytes of the largest record that is written, headers included.
-        smallest_limit: smallest record batch that a destination takes, in bytes; batches stay below it.
-        commit_interval_s: seconds between commits; under exactly-once the latency of outputs.
-        health: told the consumer's statistics.
-    """
-    connection, extra = _split(settings.kafka())
-    member = f"{group}-{settings.instance}"
-    return {
-        "broker_address": connection,
-        "consumer_group": group,
-        # An offset that is not there is lost input: that is for a person. First offsets are set by the guards.
-        "auto_offset_reset": "error",
-        "auto_create_topics": False,
-        # A committed offset that retention has passed is lost input: that is for a person, not for deleting state.
-        "auto_recover_from_source_offset_out_of_range": False,
-        "processing_guarantee": guarantee,
-        "commit_interval": commit_interval_s,
-        "broker_availability_timeout": 0,  # the watchdog looks after that
-        "consumer_poll_timeout": POLL_TIMEOUT_S,
-        "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
-        "loglevel": None,  # the library's loggers go the way of the process's own
-        "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
-        | extra,
-        "consumer_extra_config": _consumer(member, health) | extra,
-    }
-
-
-def _producer(
-    member: str, guarantee: Guarantee, commit_interval_s: float, largest_record: int, smallest_limit: int | None
-) -> dict[str, Any]:
-    batch_bytes = BATCH_BYTES if smallest_limit is None else min(BATCH_BYTES, smallest_limit)
-    config: dict[str, Any] = {
-        "client.id": member,
-        "partitioner": "murmur2",
-        "enable.idempotence": True,
-        "linger.ms": LINGER_MS,
-        "batch.size": batch_bytes,
-        "message.max.bytes": max(largest_record + PRODUCER_OVERHEAD_BYTES, batch_bytes),
-    }
-    if guarantee == "exactly-once":
-        # Stable, so that a restart ends the dead process's transaction at once.
-        config["transactional.id"] = member
-        config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
-        # Nobody reads it before the commit, whose flush ends the wait: it goes out in fewer requests.
-        config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
-    else:
-        config["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
-    return config
-
-
-def _consumer(member: str, health: ProcessHealth | None) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "client.id": member,
-        "isolation.level": "read_committed",
-        "group.instance.id": member,
-        "session.timeout.ms": SESSION_TIMEOUT_MS,
-        "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
-        "queued.min.messages": QUEUED_RECORDS,
-        "fetch.queue.backoff.ms": FETCH_BACKOFF_MS,
-        "fetch.wait.max.ms": FETCH_WAIT_MS,
-    }
-    if health is not None:
-        config["stats_cb"] = health.on_statistics
-        config["statistics.interval.ms"] = STATISTICS_INTERVAL_MS
-    return config
-
-
-def _split(kafka: Mapping[str, Any]) -> tuple[ConnectionConfig, dict[str, Any]]:
-    """Return what the library calls the connection, and the properties that it wants apart from it."""
-    fields = set(ConnectionConfig.model_fields) | {"sasl_mechanisms"}
-    extra = {name: value for name, value in kafka.items() if name.replace(".", "_") not in fields}
-    return ConnectionConfig.from_librdkafka_dict(dict(kafka), ignore_extras=True), extra

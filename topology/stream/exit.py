@@ -1,4 +1,4 @@
-"""Ending a process on the spot, where an orderly end would do damage."""
+"""Immediate exits, for cases in which an orderly end would commit or abort the wrong work."""
 
 import faulthandler
 import logging
@@ -15,7 +15,7 @@ _LAST_WORDS_S = 2.0
 
 
 def leave(code: int, error: OrchestratorError) -> NoReturn:
-    """End the process here and now: no clean-up runs that could commit, flush or abort anything."""
+    """End the process at once: no clean-up runs that could commit, flush or abort anything."""
     get_logger().critical("left", code=error.code, reason=error.message, exit_code=code)
     sys.stderr.write(f"{error}\n")
     logging.shutdown()
@@ -25,8 +25,8 @@ def leave(code: int, error: OrchestratorError) -> NoReturn:
 
 
 def end_lifeless(error: OrchestratorError) -> NoReturn:
-    """End a process that does not live any more; what each thread waits for goes to stderr."""
-    at_last = Timer(_LAST_WORDS_S, os._exit, (exit_codes.NO_LIFE,))  # where even the log hangs
+    """End a process that no longer does its work; the traceback of each thread goes to stderr."""
+    at_last = Timer(_LAST_WORDS_S, os._exit, (exit_codes.NO_LIFE,))  # in case logging itself hangs
     at_last.daemon = True
     at_last.start()
     faulthandler.dump_traceback()
@@ -34,7 +34,7 @@ def end_lifeless(error: OrchestratorError) -> NoReturn:
 
 
 def lost_partitions(count: int) -> StateError:
-    """Return what is said when partitions were lost (guard H1)."""
+    """Return the error for lost partitions (guard H1)."""
     return StateError(
         f"{count} partitions were lost: this process did not answer its group for longer than the session timeout, "
         "and another may own them now. What it has not committed is dropped.",
@@ -44,7 +44,7 @@ def lost_partitions(count: int) -> StateError:
 
 
 def unknown_commit(cause: object) -> StateError:
-    """Return what is said when the outcome of a commit stayed unknown."""
+    """Return the error for a commit whose outcome is unknown."""
     return StateError(
         f"Kafka did not say whether a transaction was committed: {cause}",
         code=Code.COMMIT_UNKNOWN,
@@ -53,7 +53,7 @@ def unknown_commit(cause: object) -> StateError:
 
 
 def instance_taken(cause: object) -> ConfigurationError:
-    """Return what is said when another process has joined the group under this one's name."""
+    """Return the error for another process that has joined the group under this one's instance name."""
     return ConfigurationError(
         f"Another process of this kind runs with the same BATCH_ORCHESTRATOR_SERVICE_INSTANCE, and has taken over: "
         f"{cause}. What this process has not committed is dropped.",

@@ -1,4 +1,4 @@
-"""Telling from an error that Kafka has fenced this process off: its consumer, or its producer."""
+"""Recognises the errors with which Kafka fences a process off: its consumer or its producer."""
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -10,13 +10,13 @@ _FENCED = {
 
 
 def is_fenced_consumer(error: KafkaError) -> bool:
-    """Whether a consumer has been fenced: another member has joined the group under its instance id."""
+    """Return whether a consumer was fenced: another member has joined the group under its instance id."""
     fatal = error.code() == KafkaError._FATAL  # noqa: SLF001 - the library's public name for it
     return error.code() == KafkaError.FENCED_INSTANCE_ID or (fatal and "instance" in error.str().lower())
 
 
 def fence_of(error: BaseException | None) -> KafkaError | None:
-    """Return what fenced this process off, from the chain of causes of `error`."""
+    """Return the error that fenced this process, from the chain of causes of `error`."""
     seen = 0
     while error is not None and seen < 10:
         found = error.args[0] if isinstance(error, KafkaException) and error.args else None

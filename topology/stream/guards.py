@@ -1,8 +1,8 @@
-"""The guards that keep state right where the stream library alone would not.
+"""The guards that keep the state correct where the stream library alone does not.
 
-Under exactly-once the library commits outputs, changelog and input offsets in one transaction. Three holes remain in
-which it goes on with wrong state, and reports nothing. Each guard closes one; all of them end the process rather than
-repair anything, because a restart recovers from what is committed.
+Under exactly-once the library commits outputs, changelog and input offsets in one transaction. In three
+cases it still goes on with wrong state, and reports nothing. Each guard covers one of them; all of them end the process
+instead of repairing anything, because a restart recovers from what is committed.
 
 H1, a lost partition (`StreamApplication` calls `leave` in its `_on_lost`). A process that was paused for longer than
 its session loses its partitions, but the library keeps the open checkpoint and commits it after rejoining, under the
@@ -31,14 +31,14 @@ from runtime.kafka.admin import ClusterFacts, Partition
 from schemas.errors import Code, StateError, TopicError
 
 STABLE_WAIT_S = 45.0
-"""Patience with an open transaction on a changelog: its timeout, the broker's next look at it, and some."""
+"""Seconds to wait for an open transaction on a changelog: its timeout, the broker's next check, and a margin."""
 STABLE_POLL_S = 0.05
 
 log = structlog.get_logger(__name__)
 
 
 class GroupMember(Protocol):
-    """What the guards need of the library's consumer."""
+    """The methods of the library's consumer that the guards use."""
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         """Return the partitions with the offsets that the group has committed."""
@@ -47,7 +47,7 @@ class GroupMember(Protocol):
         """Commit offsets."""
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
-        """Return the first offset of a partition that is still there, and the one after its last."""
+        """Return the first offset that retention has kept, and the offset after the last record."""
 
 
 def wait_until_stable(
@@ -57,14 +57,14 @@ def wait_until_stable(
     limit_s: float = STABLE_WAIT_S,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """H2: return when everything in the changelog partitions is committed or aborted.
+    """H2: wait until every record of the changelog partitions is committed or aborted.
 
     Raises:
         StateError: an open transaction outlasts `limit_s` seconds.
     """
     ends = cluster.log_ends(changelogs, committed=False)
     deadline = time.monotonic() + limit_s
-    told = False
+    logged = False
     while behind := _unstable(cluster, ends):
         if time.monotonic() > deadline:
             names = ", ".join(f"{topic}[{partition}]" for topic, partition in behind)
@@ -74,9 +74,9 @@ def wait_until_stable(
                 next_step="Start the process again. If it stays, look for a transaction that hangs: "
                 "`kafka-transactions.sh find-hanging`.",
             )
-        if not told:
+        if not logged:
             log.info("waiting for open transactions on the changelog", partitions=len(behind))
-            told = True
+            logged = True
         pause(STABLE_POLL_S)
 
 
@@ -93,7 +93,7 @@ def claim_offsets(
     *,
     timeout_s: float = 30.0,
 ) -> None:
-    """H3: see that the group's offsets on its inbox partitions are there, and claim partitions that are new.
+    """H3: check that the group has offsets on its inbox partitions, and claim partitions that are new.
 
     Raises:
         StateError: a partition has state in its changelog, but the group has no offset on it.
@@ -144,7 +144,7 @@ def _require_within(at: TopicPartition, bounds: tuple[int, int]) -> None:
     if at.offset > end:
         raise StateError(
             f"The group has processed {at.topic}[{at.partition}] up to offset {at.offset}, but it ends at {end}: the "
-            "topic was deleted and made again, or has lost records.",
+            "topic was deleted and created again, or has lost records.",
             code=Code.STATE_INPUT_REPLACED,
             next_step="Stop all orchestrators. If the inbox was made anew, start a new generation "
             "(BATCH_ORCHESTRATOR_SERVICE_GENERATION) and remove the state directories.",
@@ -152,7 +152,7 @@ def _require_within(at: TopicPartition, bounds: tuple[int, int]) -> None:
 
 
 def committed_offset(at: TopicPartition) -> int | None:
-    """Return the offset that a group's answer about a partition holds; None where nothing is committed.
+    """Return the committed offset in a group's answer about a partition; None if nothing is committed.
 
     Raises:
         StateError: it could not be read or committed.
@@ -167,29 +167,29 @@ def committed_offset(at: TopicPartition) -> int | None:
 
 
 def offset_out_of_range(topic: str, partition: int, offset: int, cause: str) -> StateError:
-    """Return what is said when a record that is to be read next is not there any more."""
+    """Return the error for a next record that no longer exists."""
     return StateError(
         f"{topic}[{partition}] has no offset {offset} any more, which was to be read next: {cause}.",
         code=Code.OFFSET_OUT_OF_RANGE,
-        next_step="Start the process again: it then compares its offsets with what the topic holds, and says what is "
+        next_step="Start the process again: it then compares its offsets with the topic, and reports what is "
         "lost and how to go on.",
     )
 
 
 def topic_gone(topic: str | None) -> TopicError:
-    """Return what is said when a topic is deleted while it is read."""
+    """Return the error for a topic that was deleted while it was read."""
     return TopicError(
         f"Topic {topic} was deleted while it was read.",
         code=Code.TOPIC_MISSING,
-        next_step="Make it again (`bos topics apply` makes own ones). The next start then says which records are lost.",
+        next_step="Create it again (`bos topics apply` creates own topics). The next start names the lost records.",
     )
 
 
 def require_newer(batch_id: str, batch_version: int, version: int) -> None:
-    """H3: see that a record comes after the one that last changed its batch.
+    """H3: check that a record comes after the one that last changed its batch.
 
     Raises:
-        StateError: it does not. The inbox is being read again over state that has seen it.
+        StateError: it does not. The inbox is being read again with a state that has already applied it.
     """
     if version <= batch_version:
         raise StateError(
@@ -202,7 +202,7 @@ def require_newer(batch_id: str, batch_version: int, version: int) -> None:
 
 
 def unusable_state(error: StateRecoveryOffsetOutOfRange | InvalidStoreChangelogOffset) -> StateError:
-    """Return what is said when the library cannot go on from what it finds; its own advice would delete state."""
+    """Return the error for a state from which the library cannot recover; its own advice would delete state."""
     if isinstance(error, StateRecoveryOffsetOutOfRange):
         return StateError(
             f"Retention has removed inbox records that were never processed. {error}",

@@ -1,4 +1,4 @@
-"""Whether a stream application still does its work: its loop turns, and its clients hear from Kafka."""
+"""Liveness of a stream application: its processing loop turns, and its clients get answers from Kafka."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,20 +10,20 @@ from schemas.errors import LivenessError, OrchestratorError
 from topology.stream.exit import end_lifeless
 
 START_S = 45.0
-"""Patience with the first turn of the loop: a transaction that a dead process left open is ended before it."""
+"""Seconds until the first turn of the loop: a transaction that a dead process left open is ended before it."""
 ASSIGNMENT_S = 90.0
-"""Patience with an assignment. Each step of it is a question with a bound of its own."""
+"""Seconds that an assignment may take. Each of its steps is a request with its own timeout."""
 FENCE_S = 30.0
-"""Patience with the proof that another process of the same name is alive."""
+"""Seconds that the proof of another live process with the same name may take."""
 _LOOP, _CONSUMER, _PRODUCER = "loop", "consumer", "producer"
-_NEXT_STEP = "None: a supervisor starts the process again. If it repeats, look at the brokers and the network."
+_NEXT_STEP = "None: a supervisor starts the process again. If it repeats, check the brokers and the network."
 
 
 class StreamLiveness:
-    """Watches one stream application while `watching`; ends the process where it does not live any more.
+    """Watches one stream application during `watching`; ends the process if it no longer does its work.
 
-    `consumer` and `producer` return the library's clients, or None while they are not made. `on_statistics` must be
-    told the consumer's statistics, and `turned` every turn of the loop.
+    `consumer` and `producer` return the library's clients, or None before they exist. `on_statistics` must receive the
+    consumer's statistics, and `turned` must be called at every turn of the loop.
     """
 
     def __init__(
@@ -52,21 +52,21 @@ class StreamLiveness:
         self._watchdog.seen(_LOOP)
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:
-        """Give the loop at least `seconds` for the work inside."""
+        """Allow the loop at least `seconds` for the work inside."""
         return self._watchdog.allow(_LOOP, seconds)
 
     @contextmanager
     def watching(self, topic: str) -> Iterator[None]:
-        """Watch while this lasts. `topic` is one to ask about where none is read."""
+        """Watch while the context lasts. `topic` is requested from Kafka while no topic is read."""
         self._watchdog.expect(_LOOP, bound_s=max(START_S, self._bound_s), error=_hangs)
         with self._watchdog:
             for name, client in self._clients.items():
-                self._watchdog.expect(name, bound_s=self._bound_s, error=_deaf(name))
+                self._watchdog.expect(name, bound_s=self._bound_s, error=_unanswered(name))
                 client.start(topic)
             yield
 
     def stop_asking(self) -> None:
-        """Ask the clients no more: they are about to be closed. The loop is watched on, or a close could hang."""
+        """Stop the requests on the clients before they are closed. The loop is still watched: a close can hang."""
         for name, client in self._clients.items():
             self._watchdog.forget(name)
             client.stop()
@@ -79,10 +79,8 @@ def _hangs(seconds: float) -> LivenessError:
     )
 
 
-def _deaf(client: str) -> Callable[[float], LivenessError]:
+def _unanswered(client: str) -> Callable[[float], LivenessError]:
     def error(seconds: float) -> LivenessError:
-        return LivenessError(
-            f"The {client} has had no good answer from Kafka for {seconds:.0f} s.", next_step=_NEXT_STEP
-        )
+        return LivenessError(f"The {client} has had no answer from Kafka for {seconds:.0f} s.", next_step=_NEXT_STEP)
 
     return error

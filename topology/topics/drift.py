@@ -1,4 +1,4 @@
-"""How a topic that is there differs from what the table says. Pure: no Kafka."""
+"""Drift: how existing topics differ from the topic table. Pure: no Kafka."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -12,7 +12,7 @@ _SAFE_REPLICAS = 3
 
 
 class ActualTopic(Struct, frozen=True):
-    """A topic as the cluster has it."""
+    """A topic as it exists on the cluster."""
 
     partitions: int
     config: Mapping[str, str]
@@ -21,23 +21,23 @@ class ActualTopic(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """One way in which a topic is not as it must be."""
+    """One difference between a topic and the topic table."""
 
     topic: str
     severity: Literal["error", "warning"]
     what: str
-    """A sentence: what is there and what is wanted."""
+    """What exists and what is required, as a sentence."""
     remedy: str
-    """A sentence: what to do."""
+    """What to do, as a sentence."""
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what} {self.remedy}"
 
 
 def differences(table: TopicTable, actual: Mapping[str, ActualTopic], *, replication: int = -1) -> list[Difference]:
-    """Return everything that is wrong with the topics of `table`; errors stop a process, warnings do not.
+    """Return all differences of the topics of `table`; errors stop a process, warnings do not.
 
-    `replication` is how many replicas own topics are to have; -1 where the cluster decides.
+    `replication` is the required number of replicas of own topics; -1 if the cluster decides.
     """
     outputs = {table.name(topic) for topic in PEER_OUTPUTS}
     found: list[Difference] = []
@@ -63,19 +63,19 @@ def _missing(spec: TopicSpec, *, is_output: bool) -> Difference:
         return Difference(
             topic=spec.name,
             severity="error",
-            what="It is missing, so what is published to it would have nowhere to go.",
+            what="It is missing, so records for it cannot be published.",
             remedy="Let its reader's owner create it, or run `bos topics apply --peer-topics`.",
         )
     return Difference(
         topic=spec.name,
         severity="warning",
-        what="It is missing; the router reads it as soon as it is there.",
-        remedy="Nothing needs to be done where no peer uses it.",
+        what="It is missing; the router reads it as soon as it exists.",
+        remedy="No action is needed if no peer uses it.",
     )
 
 
 def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference]:
-    """Return how an own topic differs; `keyed` is false for one whose partitions are not those of the state."""
+    """Return how an own topic differs; `keyed` is false if its partitions do not match those of the state."""
     found = []
     if topic.partitions != spec.partitions:
         found.append(
@@ -84,9 +84,9 @@ def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference
                 severity="error",
                 what=f"It has {topic.partitions} partitions, not {spec.partitions}.",
                 remedy=f"Set TOPIC_PARTITIONS to {topic.partitions} if all own topics have as many; otherwise stop "
-                "all processes and move to a new inbox generation: keys would part from their state."
+                "all processes and move to a new inbox generation: keys would map to other partitions than their state."
                 if keyed
-                else "Delete it and run `bos topics apply`: processes write to it again what it held.",
+                else "Delete it and run `bos topics apply`: processes write their reports to it again.",
             )
         )
     for name, wanted in (spec.config() | spec.durability()).items():
@@ -114,7 +114,9 @@ def _durability(spec: TopicSpec, topic: ActualTopic, replication: int) -> list[D
     in_sync = int(given) if given.isdigit() else 1
     wanted = in_sync_replicas(topic.replicas)
     if in_sync < wanted:
-        what = f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: with one broker acknowledged records can go."
+        what = (
+            f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: acknowledged records can be lost with one broker."
+        )
         severity: Literal["error", "warning"] = "error"
     elif in_sync > topic.replicas:
         what, severity = f"{IN_SYNC} is {in_sync} with {topic.replicas} replicas: nothing can be written.", "error"
@@ -128,7 +130,7 @@ def _durability(spec: TopicSpec, topic: ActualTopic, replication: int) -> list[D
 
 
 def in_sync_replicas(replicas: int) -> int:
-    """Return the `min.insync.replicas` that a topic with so many replicas needs."""
+    """Return the `min.insync.replicas` that a topic with this number of replicas needs."""
     return 2 if replicas >= _SAFE_REPLICAS else 1
 
 
@@ -137,7 +139,7 @@ def _configure(topic: str, name: str, value: str) -> str:
 
 
 def _fits(name: str, have: str, wanted: str) -> bool:
-    """Whether a setting will do: a topic may take larger records, so that limits can be raised topic first."""
+    """Return whether a setting fits: a topic may accept larger records, so that limits can be raised topic first."""
     if name == "max.message.bytes":
         return have.isdigit() and int(have) >= int(wanted)
     return have == wanted

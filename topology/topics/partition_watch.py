@@ -1,4 +1,4 @@
-"""Watches topics: partitions that are added, a topic that appears, and one that is deleted and made again."""
+"""Watches partitions and topics: added partitions, new topics, and topics that were deleted and created again."""
 
 from collections.abc import Callable, Iterable, Mapping
 from threading import Event, Thread
@@ -10,7 +10,7 @@ from schemas.errors import BrokerError
 
 
 class TopicFacts(Protocol):
-    """What the watch asks a cluster. Both methods raise `BrokerError` and leave out topics that are not there."""
+    """Facts that the watch reads from a cluster. Both methods raise `BrokerError` and leave out missing topics."""
 
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the id of each topic."""
@@ -19,12 +19,12 @@ class TopicFacts(Protocol):
         """Return how many partitions each topic has."""
 
 
-class TopicWatch:
-    """Looks every `interval_s` seconds, and calls `on_change` once with a sentence; a context manager.
+class PartitionWatch:
+    """Checks every `interval_s` seconds, and calls `on_change` once with a sentence; a context manager.
 
-    `expected` are the counts at the start; with more partitions keys would part from their state. `ids` are the
-    topics' ids at the start: one that was deleted and made again has another. Topics of `missing` were not there. A
-    cluster that does not answer is no change: the stream library ends the process when that lasts.
+    `expected` are the partition counts at the start; with more partitions, keys would map to other partitions than
+    their state. `ids` are the topics' ids at the start; a topic that was created again has another id. Topics of
+    `missing` did not exist at the start. A cluster that does not answer is not a change: the watchdog handles that.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TopicWatch:
     ) -> None:
         self._ended.set()
 
-    def look(self) -> str | None:
+    def check(self) -> str | None:
         """Return what has changed, or None."""
         counts = self._cluster.partition_counts((*self._expected, *self._missing))
         for topic, expected in self._expected.items():
@@ -63,14 +63,14 @@ class TopicWatch:
         ids = self._cluster.topic_ids(self._ids)
         for topic, known in self._ids.items():
             if ids.get(topic) != known:
-                return f"Topic {topic} was deleted{' and made again' if topic in ids else ''}."
+                return f"Topic {topic} was deleted{' and created again' if topic in ids else ''}."
         appeared = [topic for topic in self._missing if topic in counts]
         return f"Topics appeared: {', '.join(appeared)}." if appeared else None
 
     def _watch(self) -> None:
         while not self._ended.wait(self._interval_s):
             try:
-                change = self.look()
+                change = self.check()
             except BrokerError as error:
                 get_logger(__name__).warning("topics_not_seen", code=error.code, reason=error.message)
                 continue

@@ -1,4 +1,4 @@
-"""Creating and checking the topics. Own topics are held strictly to the table, peers' topics are taken as they are."""
+"""Creates and checks the topics. Own topics must match the table; peers' topics are used as they are."""
 
 import time
 
@@ -26,13 +26,13 @@ def plan(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
 
 
 def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
-    """Create what is missing, then check; a topic that is there is never changed. Returns what was done, and warnings.
+    """Create missing topics, then check all; existing topics are never changed. Returns actions and warnings.
 
-    `create_peer_topics` creates peers' topics too: for development clusters, where no peer does.
+    `create_peer_topics` creates peers' topics too: for development clusters, where no peer creates them.
 
     Raises:
         BrokerError: the cluster does not answer.
-        TopicError: a topic cannot be created, or one that is there differs.
+        TopicError: a topic cannot be created, or an existing one differs.
     """
     cluster = connect(settings)
     missing = _to_create(settings, survey(cluster, settings), create_peer_topics=create_peer_topics)
@@ -46,11 +46,11 @@ def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
 
 
 def check(settings: Settings, *, outputs: bool = True) -> list[str]:
-    """Hold every topic against the table; returns warnings. Without `outputs` a missing output topic is one of them.
+    """Check every topic against the table; returns warnings. Without `outputs` a missing output topic is a warning.
 
     Raises:
         BrokerError: the cluster does not answer.
-        TopicError: an own topic is missing or differs, or an output topic is missing. Names all of them.
+        TopicError: an own topic is missing or differs, or an output topic is missing. The message names all.
     """
     found = _differences(settings, survey(connect(settings), settings))
     optional = set() if outputs else {settings.topics().name(topic) for topic in PEER_OUTPUTS}
@@ -59,14 +59,14 @@ def check(settings: Settings, *, outputs: bool = True) -> list[str]:
 
 
 def connect(settings: Settings) -> KafkaAdmin:
-    """Return a cluster that answers. Raises `BrokerError` where none does within the start's timeout."""
+    """Return an admin for a cluster that answers. Raises `BrokerError` after `startup_timeout_s` without an answer."""
     cluster = KafkaAdmin(settings.kafka())
     cluster.require_reachable(settings.startup_timeout_s)
     return cluster
 
 
 def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
-    """Return the topics of the table that are there, by real name."""
+    """Return the topics of the table that exist, by real name."""
     counts = cluster.partition_counts(spec.name for spec in settings.topics().specs())
     configs, replicas = cluster.topic_configs(list(counts)), cluster.replica_counts(counts)
     return {
@@ -123,7 +123,7 @@ def _refuse(found: list[Difference]) -> None:
         missing = all("missing" in one.what for one in errors)
         raise TopicError(
             "Topics are not as they must be:\n" + "\n".join(f"  - {one}" for one in errors) + "\n",
-            next_step="Do what stands with each of them; `bos topics plan` shows all topics.",
+            next_step="Do what is given for each of them; `bos topics plan` shows all topics.",
             code=Code.TOPIC_MISSING if missing else Code.TOPIC,
         )
 

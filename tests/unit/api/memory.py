@@ -1,4 +1,4 @@
-"""A cluster in memory for the api: real requests, real decisions, real records; only Kafka and SQL are not there."""
+"""A cluster in memory for the api: real requests, decisions and records, without Kafka and SQL."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient
 
 from api.app import create_app
 from api.dependencies import Services
-from api.kafka_log.consumer import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
+from api.kafka_log.kafka_log import FOLLOWED, LogPartition, LogRecord, shortly_before, start_of
 from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings
@@ -51,7 +51,7 @@ PIPELINE = PipelineDefinition(
 
 
 class MemoryCluster:
-    """Topics, the router and the orchestrator in one object; it can be told to be slow, silent or broken."""
+    """Topics, router and orchestrator in one object, which can be made slow, silent or broken."""
 
     def __init__(self, *, peer_era: str = "any", partitions: int = PARTITIONS) -> None:
         self.policy = RegistrationPolicy(pipeline=PIPELINE, peer_era=peer_era)  # type: ignore[arg-type]
@@ -65,10 +65,10 @@ class MemoryCluster:
         self.deciding = True
         self.unreachable: str | None = None
         self.strand_next = False
-        """Whether the log that reads next hears nothing from then on."""
+        """Whether the log that reads next gets no answers from then on."""
         self.stranded: MemoryLog | None = None
         self.checks = 0
-        """How often its topics were looked at."""
+        """Number of checks of its topics."""
         self.too_large = False
         self.hidden: set[LogPartition] = set()
         """Partitions whose records are written, but not readable yet."""
@@ -96,7 +96,7 @@ class MemoryCluster:
             self.arrived.notify_all()
 
     def decide_all(self) -> None:
-        """Decide on every request that waits."""
+        """Decide on every waiting request."""
         waiting, self.requests = self.requests, []
         for number, (_, value) in enumerate(waiting):
             self.decide(value, number)
@@ -232,7 +232,7 @@ class MemoryProjection:
         return dict(self.reflected)
 
     def interrupt(self, thread: int) -> None:
-        """Nothing here waits for anything."""
+        """Do nothing: no read waits."""
 
     def project(self) -> None:
         """Take in the whole status topic."""
@@ -248,11 +248,11 @@ class MemoryProjection:
 
 
 INTERVAL_S = 60.0
-"""Between two reports: a machine that is slow makes no process missing."""
+"""Report interval, so long that no process is missing on a slow machine."""
 
 
 def process_record(kind: str, **facts: Any) -> ProcessRecord:
-    """Return what a process of `kind` that is well tells about itself, but for `facts`."""
+    """Return the report of a healthy process of `kind`, changed by `facts`."""
     given: dict[str, Any] = {
         "writer": 1,
         "least_reader": 1,
@@ -276,14 +276,14 @@ def process_record(kind: str, **facts: Any) -> ProcessRecord:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Return when `condition` holds. For what has no event: the far side of HTTP."""
+    """Wait until `condition` holds; for conditions behind HTTP, which have no event."""
     async with asyncio.timeout(PATIENCE_S):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 async def answers(client: AsyncClient, path: str, status: int) -> None:
-    """Return when a GET of `path` is answered with `status`."""
+    """Wait until a GET of `path` is answered with `status`."""
 
     async def answered() -> bool:
         return (await client.get(path)).status_code == status
@@ -301,27 +301,27 @@ class World:
         self.app = app
         self.services: Services = app.state.services
         self.failures: list[Exception] = []
-        """What the tail told when it could not go on."""
+        """Errors of the follower when it could not go on."""
 
     async def until_waited_for(self, batch_id: str) -> None:
-        """Return when a call waits for the next version of this batch."""
+        """Wait until a call waits for the next version of this batch."""
 
         async def waited_for() -> bool:
-            futures = self.services.tail._changes._futures.get(batch_id, [])
+            futures = self.services.follower._changes._futures.get(batch_id, [])
             return any(not future.done() for future in futures)
 
         await until(waited_for)
 
     async def until_the_log_is_waited_for(self) -> None:
-        """Return when a call waits until the tail has read to an end of the log."""
+        """Wait until a call waits for the follower to read up to an end offset."""
 
         async def waited_for() -> bool:
-            return bool(self.services.tail._reached)
+            return bool(self.services.follower._reached)
 
         await until(waited_for)
 
     def tell(self, *records: ProcessRecord) -> None:
-        """Let processes report themselves."""
+        """Write reports of processes."""
         for record in records:
             self.cluster.append(process_outgoing(record), marker=False)
 
@@ -336,7 +336,7 @@ async def world(
     processes: tuple[str, ...] = ("router", "orchestrator", "projector"),
     **settings: object,
 ) -> AsyncIterator[World]:
-    """Run an api over `cluster`, and `database` where it is a real one, with `processes` that are well.
+    """Run an api over `cluster`, and `database` where it is a real one, with `processes` that are healthy.
 
     Further arguments are settings.
     """

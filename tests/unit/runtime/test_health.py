@@ -124,14 +124,14 @@ def test_a_group_that_is_joining_is_not_assigned() -> None:
     health.on_statistics(statistics(join_state="wait-sync"))
     report = health.report()
     assert not report.assigned
-    assert "not settled" in report.reasons[0]
+    assert "rebalancing" in report.reasons[0]
 
 
 def test_state_that_is_being_read_back_is_told() -> None:
     health = ProcessHealth("orchestrator", clock=Clock())
     health.watch_restored(lambda: False)
     health.on_statistics(statistics())
-    assert "being read back" in health.report().reasons[0]
+    assert "being restored" in health.report().reasons[0]
 
 
 def held_back(offset: int, end: int, *, waiting: int = 0, fetched: int | None = None) -> str:

@@ -89,7 +89,7 @@ def test_no_label_holds_an_id() -> None:
 def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:
     status, content_type, body = get(f"{url}/readyz")
     assert (status, content_type) == (503, "application/json")
-    assert json.loads(body)["reasons"] == ["The consumer group has not settled."]
+    assert json.loads(body)["reasons"] == ["The consumer group is rebalancing."]
     health.on_statistics(SETTLED)
     status, _, body = get(f"{url}/readyz")
     assert status == 200

@@ -117,7 +117,7 @@ def test_a_signal_stops_the_work_in_order(started: Started, number: signal.Signa
     process = started(
         "def work(process):\n"
         "    stop = threading.Event()\n"
-        "    process.stopping.runs(stop.set)\n"
+        "    process.shutdown.runs(stop.set)\n"
         "    say('working')\n"
         "    stop.wait(3600)\n"
         "    say('in order')"
@@ -136,7 +136,7 @@ def test_a_stop_that_is_lost_is_repeated(started: Started) -> None:
         "def work(process):\n"
         "    stop, asked = threading.Event(), []\n"
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
-        "    process.stopping.runs(lambda: stop.set() if len(asked) == 2 else asked.append(1))\n"
+        "    process.shutdown.runs(lambda: stop.set() if len(asked) == 2 else asked.append(1))\n"
         "    say('working')\n"
         "    stop.wait(3600)\n"
         "    say('asked again')"
@@ -164,7 +164,7 @@ def test_a_signal_during_a_blocked_start_ends_it(started: Started) -> None:
 def test_a_stop_that_takes_longer_than_it_may_ends_on_the_spot_and_says_what_it_waited_for(started: Started) -> None:
     process = started(
         "def work(process):\n"
-        "    process.stopping.runs(lambda: None)\n"
+        "    process.shutdown.runs(lambda: None)\n"
         "    say('working')\n"
         "    threading.Event().wait(3600)",
         stop_timeout_s=0.5,
@@ -180,7 +180,7 @@ def test_a_change_of_the_world_asks_to_be_started_again(started: Started) -> Non
     process = started(
         "def work(process):\n"
         "    stop = threading.Event()\n"
-        "    process.stopping.runs(stop.set)\n"
+        "    process.shutdown.runs(stop.set)\n"
         "    process.restart('Topics appeared.')\n"
         "    stop.wait(3600)"
     )

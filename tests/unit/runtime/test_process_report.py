@@ -58,7 +58,7 @@ def test_it_reports_until_it_stops_and_says_that_it_has() -> None:
     assert {record.state for record in written.records[:-1]} == {ProcessState.RUNNING}
     assert written.records[-1].state is ProcessState.STOPPED
     assert len({record.start_id for record in written.records}) == 1
-    assert "not settled" in written.records[0].problems[0].message
+    assert "rebalancing" in written.records[0].problems[0].message
 
 
 def test_what_changes_is_told_before_the_interval_is_over() -> None:

@@ -29,7 +29,7 @@ def looks(watchdog: Watchdog, clock: Clock, seconds: float) -> OrchestratorError
     found = None
     for _ in range(round(seconds)):
         clock.now += 1.0
-        found = watchdog.look()
+        found = watchdog.check()
     return found
 
 
@@ -63,7 +63,7 @@ def test_a_pause_of_the_process_itself_is_no_silence() -> None:
     watchdog = watched(clock)
     assert looks(watchdog, clock, 5) is None
     clock.now += 60
-    assert watchdog.look() is None
+    assert watchdog.check() is None
     assert looks(watchdog, clock, 5) is None
     assert looks(watchdog, clock, 1) is not None
 

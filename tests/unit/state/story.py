@@ -68,7 +68,7 @@ def failures(count: int) -> tuple[FileFailure, ...]:
 
 
 class Told(NamedTuple):
-    """One event of the story, and what came of it."""
+    """One event of the story, and its decision."""
 
     before: Batch | None
     event: Event
@@ -77,7 +77,7 @@ class Told(NamedTuple):
 
 
 class Story:
-    """One batch and all that happened to it."""
+    """One batch and all its events."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Story:
     # ------------------------------------------------------------------------------------------------- what happens
 
     def tell(self, body: Body, *, event_id: str = "", time_ms: int | None = None, traceparent: str = "") -> Decision:
-        """Let `decide` decide on `body`, and keep what came of it."""
+        """Decide on `body`, and keep the decision."""
         event = self._event(body, event_id, time_ms, traceparent)
         before = self.current
         decision = decide(before, event)
@@ -227,7 +227,7 @@ class Story:
 
     @property
     def batch(self) -> Batch:
-        """The batch as it is now."""
+        """The current state of the batch."""
         assert self.current is not None
         return self.current
 
@@ -238,7 +238,7 @@ class Story:
 
     @property
     def last(self) -> Told:
-        """The last event told."""
+        """The last event."""
         return self.told[-1]
 
     @property
@@ -253,7 +253,7 @@ class Story:
 
     @property
     def completions(self) -> list[PipelineCompleted]:
-        """How often, and how, the end was told."""
+        """The completed events published so far."""
         return [effect for effect in self.effects if isinstance(effect, PipelineCompleted)]
 
     def commands(self, phase: str) -> list[CommandPhase]:
@@ -261,7 +261,7 @@ class Story:
         return [effect for effect in self.effects if isinstance(effect, CommandPhase) and effect.phase == phase]
 
     def run(self, phase: str) -> PhaseRun:
-        """A phase as it is now."""
+        """The current state of a phase."""
         return self.batch.phases[phase]
 
 

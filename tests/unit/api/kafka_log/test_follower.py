@@ -1,4 +1,4 @@
-"""The follower goes on with another client where one hears nothing any more."""
+"""The follower goes on with a new client if one gets no answers any more."""
 
 import asyncio
 

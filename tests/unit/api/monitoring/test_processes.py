@@ -166,7 +166,7 @@ def test_one_that_joins_beside_others_is_told_after_a_while_and_one_that_joins_a
         "start_id": "one",
         "assigned": False,
         "partitions": 0,
-        "problems": (ProcessProblem("ORC-PROCESS-NOT-READY", "The consumer group has not settled."),),
+        "problems": (ProcessProblem("ORC-PROCESS-NOT-READY", "The consumer group is rebalancing."),),
     }
     told = [("ORC-PROCESS-NOT-READY", "orchestrator/1")]
     heard = Heard()

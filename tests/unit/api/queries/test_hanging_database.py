@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from api.queries.projection import DatabaseProjection
 from runtime.kafka.partitioner import partition_of
 from schemas.internal.records import decode_status
@@ -94,7 +94,7 @@ async def nothing_held(api: World) -> None:
     """Wait until the projection has passed every snapshot that was in memory."""
 
     async def passed() -> bool:
-        return len(api.services.tail.view) == 0
+        return len(api.services.follower.snapshots) == 0
 
     await until(passed)
 
@@ -103,7 +103,7 @@ async def _polls_hang(api: World) -> None:
     """Wait until the poll is in the database, or has failed there."""
 
     async def hangs() -> bool:
-        return api.services.tail.projection_error is not None
+        return api.services.follower.projection_error is not None
 
     await until(hangs)
 
@@ -171,7 +171,7 @@ async def test_a_start_without_the_database_takes_registrations_and_tells_what_i
                 new = await register(api.client)
                 found = [await status_of(api.client, batch_id) for batch_id in (new, old, "nope")]
                 assert found == [200, 503, 503]
-                assert api.services.tail.started_without_projection
+                assert api.services.follower.started_without_projection
             assert await status_of(api.client, new) == 200
             project(database.url, cluster)
             for path, status in {old: 200, new: 200, "nope": 404}.items():

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from api.errors import Problem
-from api.kafka_log.consumer import LogPartition, LogRecord
+from api.kafka_log.kafka_log import LogPartition, LogRecord
 from api.registration.reply import answer_of
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode

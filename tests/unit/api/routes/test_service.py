@@ -73,11 +73,11 @@ async def test_defect_41_health_sees_each_kind_of_process_that_is_not_there(proc
 
 @pytest.mark.parametrize("process", PROCESSES)
 async def test_defect_41_health_sees_each_process_that_is_unassigned_behind_or_not_ready(process: str) -> None:
-    problem = ProcessProblem("ORC-PROCESS-NOT-READY", "Local state is being read back.")
+    problem = ProcessProblem("ORC-PROCESS-NOT-READY", "Local state is being restored.")
     kinds: dict[tuple[str, str], dict[str, Any]] = {
         ("ORC-PROCESS-NOT-READY", "no partitions are assigned"): {"partitions": 0},
         ("ORC-PROCESS-BEHIND", "45 s behind"): {"lag_s": 45.0},
-        ("ORC-PROCESS-NOT-READY", "being read back"): {"restored": False, "problems": (problem,)},
+        ("ORC-PROCESS-NOT-READY", "being restored"): {"restored": False, "problems": (problem,)},
     }
     async with world(max_lag_s=30) as api:
         for (code, words), facts in kinds.items():
@@ -96,7 +96,7 @@ async def test_a_process_that_stops_in_order_is_not_missing_where_another_goes_o
         api.tell(process_record("orchestrator", instance="1", start_id="another", state=ProcessState.STOPPED))
 
         async def stopped() -> bool:
-            return "stopped" in [view.state for view in api.services.tail.processes.views()]
+            return "stopped" in [view.state for view in api.services.follower.processes.views()]
 
         await until(stopped)
         assert (await api.client.get("/healthz")).status_code == 200
@@ -142,7 +142,7 @@ async def test_where_nothing_is_heard_no_process_is_called_missing() -> None:
         await answers(api.client, "/healthz", 200)
         api.services.health._silence_s = -1.0
         (reason,) = await reasons(api)
-        assert reason.startswith("api: no process, this one included, has been heard of")
+        assert reason.startswith("api: no process, including this one, has reported for")
 
 
 async def test_a_damaged_report_is_passed_over() -> None:
@@ -152,7 +152,7 @@ async def test_a_damaged_report_is_passed_over() -> None:
         api.tell(process_record("router", lag_s=1.5))
 
         async def heard() -> bool:
-            return any(view.record.lag_s == 1.5 for view in api.services.tail.processes.views())
+            return any(view.record.lag_s == 1.5 for view in api.services.follower.processes.views())
 
         await until(heard)
         assert (await api.client.get("/healthz")).status_code == 200
@@ -180,7 +180,7 @@ async def test_defect_41_health_sees_a_dead_tail() -> None:
 
 
 async def test_an_outage_of_the_cluster_does_not_end_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.kafka_log.follower._CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr("api.kafka_log.reading_thread._CHECK_EVERY_S", 0.0)
     async with world() as api:
         location = (await api.client.post(REGISTER, json=seed_body())).headers["Location"]
         api.cluster.unreachable = "All brokers are down."

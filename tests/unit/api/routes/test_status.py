@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 from msgspec.structs import replace
 
-from api.kafka_log.consumer import LogPartition
+from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, NewerRecord
 from schemas.internal.enums import BatchStatus, PhaseStatus
@@ -217,7 +217,7 @@ async def test_waiting_without_a_version_ends_with_the_batch() -> None:
         api.cluster.publish(replace(record, version=record.version + 1, status=BatchStatus.PROCESSING_PIPELINES))
 
         async def known() -> bool:
-            held = api.services.tail.view.get(batch_id)
+            held = api.services.follower.snapshots.get(batch_id)
             return held is not None and held.version == record.version + 1
 
         await until(known)
@@ -346,16 +346,16 @@ async def test_waiting_ends_with_what_the_projection_has_come_to_know_meanwhile(
 
 async def test_nothing_goes_on_waiting_for_a_batch_that_cannot_be_told() -> None:
     async with world() as api:
-        tail = api.services.tail
+        follower = api.services.follower
         api.projection.error = BrokerError("The database is away.", next_step="Wait.")
         listened: list[asyncio.Future[int]] = []
-        listen = tail.change
+        listen = follower.change
 
         def change(batch_id: str) -> asyncio.Future[int]:
             listened.append(listen(batch_id))
             return listened[-1]
 
-        tail.change = change  # type: ignore[method-assign]
+        follower.change = change  # type: ignore[method-assign]
         assert (await api.client.get(path("nope"), params={"wait": 5})).status_code == 503
         assert [future.done() for future in listened] == [True]
 

@@ -321,5 +321,7 @@ def test_a_paused_writer_that_comes_back_late_does_no_harm(engine: Engine, log: 
 def test_offsets_belong_to_the_topics_that_they_were_read_from(writer: Writer) -> None:
     writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "b"})
     writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "b", Topic.DEAD_LETTERS: "c"})
-    with pytest.raises(ProjectionError, match=r"ORC-PROJECTION-IDENTITY: .*made again since: huleedu.batch.history.v1"):
+    with pytest.raises(
+        ProjectionError, match=r"ORC-PROJECTION-IDENTITY: .*created again since: huleedu.batch.history.v1"
+    ):
         writer.bind_topics({Topic.STATUS: "a", Topic.HISTORY: "other", Topic.DEAD_LETTERS: "c"})

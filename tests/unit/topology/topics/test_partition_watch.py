@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from topology.topics.partition_watch import TopicWatch
+from topology.topics.partition_watch import PartitionWatch
 
 
 class Cluster:
@@ -21,7 +21,7 @@ class Cluster:
 
 
 def seen(**topics: tuple[int, str]) -> str | None:
-    watch = TopicWatch(
+    watch = PartitionWatch(
         Cluster(**topics),
         expected={"a": 2},
         ids={"a": "first"},
@@ -29,7 +29,7 @@ def seen(**topics: tuple[int, str]) -> str | None:
         interval_s=1,
         on_change=lambda _: None,
     )
-    return watch.look()
+    return watch.check()
 
 
 def test_what_stays_as_it_was_is_no_change() -> None:
@@ -41,7 +41,7 @@ def test_what_stays_as_it_was_is_no_change() -> None:
     [
         ({"a": (3, "first")}, "Topic a had 2 partitions and has 3."),
         ({}, "Topic a had 2 partitions and has 0."),
-        ({"a": (2, "second")}, "Topic a was deleted and made again."),
+        ({"a": (2, "second")}, "Topic a was deleted and created again."),
         ({"a": (2, "first"), "b": (1, "new")}, "Topics appeared: b."),
     ],
 )

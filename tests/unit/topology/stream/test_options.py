@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from runtime.settings import Settings
-from topology.stream.application import BATCH_BYTES, application_options
+from topology.stream.options import BATCH_BYTES, application_options
 
 
 def options(**settings: Any) -> dict[str, Any]:

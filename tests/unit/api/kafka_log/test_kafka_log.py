@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.kafka_log.consumer import LogPartition, start_of
+from api.kafka_log.kafka_log import LogPartition, start_of
 from schemas.errors import ProjectionError
 from schemas.topics import Topic
 

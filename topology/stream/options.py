@@ -1,0 +1,126 @@
+"""The stream library's arguments: the client properties that were measured or found to be necessary."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from quixstreams.kafka import ConnectionConfig
+from quixstreams.state.rocksdb import RocksDBOptions
+
+from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
+from runtime.settings import Settings
+from schemas.limits import PRODUCER_OVERHEAD_BYTES
+
+Guarantee = Literal["exactly-once", "at-least-once"]
+
+SESSION_TIMEOUT_MS = 6_000
+HEARTBEAT_INTERVAL_MS = 2_000
+TRANSACTION_TIMEOUT_MS = 10_000
+POLL_TIMEOUT_S = 0.02
+"""Seconds that a poll of an empty input waits; a longer wait delays the commit of the last event."""
+FETCH_WAIT_MS = 100
+"""Milliseconds that a broker holds an empty fetch. Every other request on that connection waits behind it; an
+assignment makes two requests for each partition."""
+LINGER_MS = 5
+"""linger.ms of the non-transactional producers."""
+TRANSACTION_LINGER_MS = 50
+"""Longest linger.ms of the transactional producer; the commit interval is used if it is shorter."""
+QUEUED_RECORDS = 1_000
+"""Records that are read ahead on each partition. A rebalance drops them, and they take memory."""
+FETCH_BACKOFF_MS = 20
+"""Milliseconds between fetches of a partition whose queue is full. With the default of 1 s so small a queue runs empty
+at 1,400 records/s."""
+BATCH_BYTES = 262_144
+"""batch.size in bytes. Smaller batches cost CPU time in librdkafka's threads; larger ones gain nothing."""
+DELIVERY_TIMEOUT_MS = 10_000
+"""Milliseconds that a write outside transactions may take; then the process ends, and the next one reads the input
+again."""
+
+
+def application_options(
+    settings: Settings,
+    *,
+    group: str,
+    guarantee: Guarantee,
+    largest_record: int,
+    smallest_limit: int | None = None,
+    commit_interval_s: float = 0.1,
+    health: ProcessHealth | None = None,
+) -> dict[str, Any]:
+    """Return the library's arguments for one stream application, all but its state directory.
+
+    Args:
+        settings: settings of the process.
+        group: consumer group; with the instance it names the member and its transactions.
+        guarantee: `exactly-once` for a process with state, `at-least-once` if its consumers absorb repeats.
+        largest_record: bytes of the largest record that is written, headers included.
+        smallest_limit: smallest record batch that a destination takes, in bytes; batches stay below it.
+        commit_interval_s: seconds between commits; under exactly-once the latency of outputs.
+        health: receives the consumer's statistics.
+    """
+    connection, extra = _split(settings.kafka())
+    member = f"{group}-{settings.instance}"
+    return {
+        "broker_address": connection,
+        "consumer_group": group,
+        # A missing offset is lost input, on which a person must decide. First offsets are set by the guards.
+        "auto_offset_reset": "error",
+        "auto_create_topics": False,
+        # A committed offset that retention has passed is lost input: a person must decide, and no state is deleted.
+        "auto_recover_from_source_offset_out_of_range": False,
+        "processing_guarantee": guarantee,
+        "commit_interval": commit_interval_s,
+        "broker_availability_timeout": 0,  # the watchdog checks availability
+        "consumer_poll_timeout": POLL_TIMEOUT_S,
+        "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
+        "loglevel": None,  # the library's loggers use the handlers of the process
+        "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
+        | extra,
+        "consumer_extra_config": _consumer(member, health) | extra,
+    }
+
+
+def _producer(
+    member: str, guarantee: Guarantee, commit_interval_s: float, largest_record: int, smallest_limit: int | None
+) -> dict[str, Any]:
+    batch_bytes = BATCH_BYTES if smallest_limit is None else min(BATCH_BYTES, smallest_limit)
+    config: dict[str, Any] = {
+        "client.id": member,
+        "partitioner": "murmur2",
+        "enable.idempotence": True,
+        "linger.ms": LINGER_MS,
+        "batch.size": batch_bytes,
+        "message.max.bytes": max(largest_record + PRODUCER_OVERHEAD_BYTES, batch_bytes),
+    }
+    if guarantee == "exactly-once":
+        # Stable, so that a restart ends the dead process's transaction at once.
+        config["transactional.id"] = member
+        config["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+        # Records are not read before the commit, whose flush ends the wait; lingering makes fewer requests.
+        config["linger.ms"] = min(round(commit_interval_s * 1_000), TRANSACTION_LINGER_MS)
+    else:
+        config["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
+    return config
+
+
+def _consumer(member: str, health: ProcessHealth | None) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "client.id": member,
+        "isolation.level": "read_committed",
+        "group.instance.id": member,
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": HEARTBEAT_INTERVAL_MS,
+        "queued.min.messages": QUEUED_RECORDS,
+        "fetch.queue.backoff.ms": FETCH_BACKOFF_MS,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
+    }
+    if health is not None:
+        config["stats_cb"] = health.on_statistics
+        config["statistics.interval.ms"] = STATISTICS_INTERVAL_MS
+    return config
+
+
+def _split(kafka: Mapping[str, Any]) -> tuple[ConnectionConfig, dict[str, Any]]:
+    """Return the library's connection settings, and the remaining properties, which it takes separately."""
+    fields = set(ConnectionConfig.model_fields) | {"sasl_mechanisms"}
+    extra = {name: value for name, value in kafka.items() if name.replace(".", "_") not in fields}
+    return ConnectionConfig.from_librdkafka_dict(dict(kafka), ignore_extras=True), extra
