@@ -18,7 +18,7 @@ _LINGER_MS = 1
 _POLL_S = 0.1
 _PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - their public names
 
-_log = get_logger("api.kafka_log.request_producer")
+_logger = get_logger("api.kafka_log.request_producer")
 
 
 class RequestLog(Protocol):
@@ -119,7 +119,7 @@ class KafkaRequestLog:
 
     def _replace(self) -> None:
         """Replace a producer that gets no answers; the records in its queue are reported as purged."""
-        _log.warning("client_replaced", client="requests", silent_s=self._silence_s)
+        _logger.warning("client_replaced", client="requests", silent_s=self._silence_s)
         following = Producer(self._properties)
         with self._replacing:
             silent, self._producer = self._producer, following
