@@ -12,7 +12,7 @@ from runtime.logs import get_logger
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNMATCHED = "unmatched"
-_log = get_logger("api.http")
+_logger = get_logger("api.http")
 
 
 class RequestMetricsMiddleware:
@@ -50,7 +50,7 @@ class RequestMetricsMiddleware:
         self._metrics.requests.labels(method, endpoint, str(status)).inc()
         self._metrics.seconds.labels(method, endpoint).observe(seconds)
         if status >= 500:
-            _log.warning(
+            _logger.warning(
                 "request_failed", method=method, endpoint=endpoint, status=status, correlation_id=correlation_id
             )
 

@@ -7,12 +7,13 @@ topic ends with control records, which consumers skip; the fetch position passes
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from runtime.kafka.open_transactions import OpenTransactions
+from runtime.kafka.statistics import assigned_partitions
 from schemas.errors import Code
 from schemas.internal.processes import InputPosition, OpenTransaction, ProcessProblem
 
@@ -99,7 +100,7 @@ class ProcessHealth:
         parsed = json.loads(statistics)
         self._beat = now
         self._assigned = not self._grouped or parsed.get("cgrp", {}).get("join_state") == "steady"
-        partitions = dict(_assigned_partitions(parsed))
+        partitions = assigned_partitions(parsed)
         inputs = {at: state for at, state in partitions.items() if not at[0].startswith(_CHANGELOG)}
         self._transactions.saw(inputs, now)
         self._positions = tuple(_position(at, state) for at, state in sorted(inputs.items()))
@@ -179,16 +180,7 @@ def transaction_problem(found: OpenTransaction) -> ProcessProblem:
     )
 
 
-def _assigned_partitions(statistics: dict[str, Any]) -> list[tuple[tuple[str, int], dict[str, Any]]]:
-    return [
-        ((name, int(number)), partition)
-        for name, topic in statistics.get("topics", {}).items()
-        for number, partition in topic.get("partitions", {}).items()
-        if int(number) >= 0 and partition.get("fetch_state") not in {"none", "stopping", "stopped"}
-    ]
-
-
-def _has_more(partition: dict[str, Any]) -> bool:
+def _has_more(partition: Mapping[str, Any]) -> bool:
     end = partition.get("ls_offset", -1)
     if end < 0:
         end = partition.get("hi_offset", -1)
@@ -196,5 +188,5 @@ def _has_more(partition: dict[str, Any]) -> bool:
     return waiting
 
 
-def _position(at: tuple[str, int], state: dict[str, Any]) -> InputPosition:
+def _position(at: tuple[str, int], state: Mapping[str, Any]) -> InputPosition:
     return InputPosition(at[0], at[1], int(state.get("next_offset", -1)), int(state.get("ls_offset", -1)))

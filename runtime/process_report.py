@@ -40,7 +40,7 @@ _OWN_TO_A_PROCESS = {
 }
 _MAY_HOLD_SECRETS = {"kafka_sasl_username", "kafka_sasl_password", "kafka_extra", "projection_url"}
 
-_log = get_logger("runtime.process_report")
+_logger = get_logger("runtime.process_report")
 
 
 class ProcessReporter:
@@ -117,8 +117,8 @@ class ProcessReporter:
                 if state != reported or time.monotonic() >= due:
                     reported, due = state, time.monotonic() + self._interval_s
                     self._send(record)
-            except Exception:  # noqa: BLE001 - the process goes on without its reports
-                _log.exception("process_report_failed")
+            except Exception:
+                _logger.exception("process_report_failed")
             self._stopping.wait(min(_CHECK_S, self._interval_s))
         state, problems = self._ends_with
         last = msgspec.structs.replace(self._first, state=state, problems=problems, time_ms=_now_ms())
@@ -148,9 +148,9 @@ class ProcessReporter:
 
     def _written(self, fault: str | None) -> None:
         if fault is not None and self._fault is None and not self._stopping.is_set():
-            _log.warning("process_report_not_written", reason=fault)
+            _logger.warning("process_report_not_written", reason=fault)
         elif fault is None and self._fault is not None:
-            _log.info("process_report_written_again")
+            _logger.info("process_report_written_again")
         self._fault = fault
 
 

@@ -19,7 +19,7 @@ _POLL_S = 0.1
 _MOST_DRAIN_POLLS = 50
 _PURGED = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001 - their public names
 
-_log = get_logger("api.kafka_log.request_producer")
+_logger = get_logger("api.kafka_log.request_producer")
 
 
 class RequestLog(Protocol):
@@ -140,7 +140,7 @@ class KafkaRequestLog:
     def _replace(self) -> None:
         """Put a new producer in the place of one that cannot go on; what it held is reported as purged."""
         reason = "a fatal error" if self._fatal else f"no good answer from Kafka for {self._silence_s:g} s"
-        _log.warning("client_replaced", client="requests", reason=reason)
+        _logger.warning("client_replaced", client="requests", reason=reason)
         following = Producer(self._properties)
         with self._replacing:
             silent, self._producer = self._producer, following

@@ -26,7 +26,7 @@ _INTERVALS_S = (0.05, 60.0)
 _SHARED_INSTANCE = frozenset({"api"})
 """Kinds whose processes may share one INSTANCE, because it names no group member: replicas and workers of an api."""
 
-_log = get_logger("api.monitoring.processes")
+_logger = get_logger("api.monitoring.processes")
 
 
 class ProcessView(Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class Processes:
             found = decode_process(value)
         except OrchestratorError as error:
             if key not in self._warned:
-                _log.warning("process_record_not_read", process=key, code=error.code, reason=error.message)
+                _logger.warning("process_record_not_read", process=key, code=error.code, reason=error.message)
                 self._warned.add(key)
             return
         self._take(key, _Heard(found, now, appended_ms, old), now)
@@ -120,7 +120,7 @@ class Processes:
             return
         if again and key not in self._alternated:
             hosts = sorted(f"{one.record.host} (process {one.record.pid})" for one in starts.values())
-            _log.error("two_processes_with_one_instance", process=key, code=Code.INSTANCE_TWICE, on=hosts)
+            _logger.error("two_processes_with_one_instance", process=key, code=Code.INSTANCE_TWICE, on=hosts)
         if again:
             self._alternated[key] = now
 

@@ -15,7 +15,7 @@ from state.projection import require_not_ahead
 _EVERY_S = 0.5
 _ENDS_TIMEOUT_S = 5.0
 
-_log = get_logger("api.queries.projection_poll")
+_logger = get_logger("api.queries.projection_poll")
 
 
 class ProjectionPoll:
@@ -56,7 +56,7 @@ class ProjectionPoll:
             await self.refresh()
         except OrchestratorError as error:
             if self._follower.projection_error is None:
-                _log.warning("projection_unavailable", error=str(error))
+                _logger.warning("projection_unavailable", error=str(error))
             self._follower.projection_error = str(error)
         else:
             self._follower.projection_error = None

@@ -20,7 +20,7 @@ from schemas.internal.status import StatusRecord
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _OPERATION = "register_batch"
 _DEFAULT_WAIT_S = 5.0
-_log = get_logger("api.queries.batches")
+_logger = get_logger("api.routes.batches")
 batch_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 Wait = Annotated[float | None, Query(ge=0, allow_inf_nan=False)]
@@ -52,7 +52,7 @@ async def _register(request: Request) -> Response:
         limits = services.settings.limits()
         body = await off_the_loop(len(raw), lambda: parse_object(raw, limits))
         answer = await services.registration.register(body, principal, request.state.correlation_id, key, size=len(raw))
-    _log.info("batch_registered", batch_id=answer.batch_id, correlation_id=answer.correlation_id)
+    _logger.info("batch_registered", batch_id=answer.batch_id, correlation_id=answer.correlation_id)
     return JSONResponse(
         {"batch_id": answer.batch_id, "correlation_id": answer.correlation_id, "status": "registered"},
         status_code=202,

@@ -1,22 +1,22 @@
 """`bos demo`: batches from registration to completion on a real Kafka."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from cli.commands.peer_options import Critical, Era, Failed, Repeats, Unaccounted
 
 
 def demo(
     *,
     batches: Annotated[int, typer.Option(min=1, help="Batches to register.")] = 100,
     essays: Annotated[int, typer.Option(min=1, help="Essays of each batch.")] = 25,
-    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Wire format that the peers use.")] = "seed",
+    era: Era = "seed",
     seed: Annotated[int, typer.Option(help="Random seed of the simulated peers.")] = 0,
-    failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.03,
-    critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
-    unaccounted: Annotated[
-        float, typer.Option(min=0, max=1, help="Chance of an essay to be missing in the outcome.")
-    ] = 0.0,
-    repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
+    failed: Failed = 0.03,
+    critical: Critical = 0.0,
+    unaccounted: Unaccounted = 0.0,
+    repeats: Repeats = 0.0,
     reorder: Annotated[bool, typer.Option("--reorder", help="Let events overtake each other.")] = False,
     keyless: Annotated[bool, typer.Option("--keyless", help="Send without keys, regardless of the era.")] = False,
     orchestrators: Annotated[int, typer.Option(min=1, max=4, help="Orchestrator processes.")] = 1,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cli.commands.peer_options import Critical, Era, Failed, Repeats, Unaccounted
 from runtime.settings_loading import load_settings, variable
 from schemas.errors import BrokerError
 
@@ -15,16 +16,14 @@ _POLL_SECONDS = 0.5
 
 def simulate(
     *,
-    era: Annotated[Literal["seed", "july", "head"], typer.Option(help="Wire format that the peers use.")] = "seed",
+    era: Era = "seed",
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     latency: Annotated[tuple[float, float], typer.Option(help="Shortest and longest answer time, seconds.")] = (0.1, 1),
-    failed: Annotated[float, typer.Option(min=0, max=1, help="Chance of an essay to fail in a phase.")] = 0.0,
+    failed: Failed = 0.0,
     invalid: Annotated[float, typer.Option(min=0, max=1, help="Chance of a file to fail validation.")] = 0.0,
-    critical: Annotated[float, typer.Option(min=0, max=1, help="Chance of a phase to fail as a whole.")] = 0.0,
-    unaccounted: Annotated[
-        float, typer.Option(min=0, max=1, help="Chance of an essay to be missing in the outcome.")
-    ] = 0.0,
-    repeats: Annotated[float, typer.Option(min=0, max=1, help="Chance of an event to be sent again.")] = 0.0,
+    critical: Critical = 0.0,
+    unaccounted: Unaccounted = 0.0,
+    repeats: Repeats = 0.0,
     reorder: Annotated[float, typer.Option(min=0, help="Longest extra delay of an event, seconds.")] = 0.0,
     keyless: Annotated[bool | None, typer.Option("--keyless/--keyed", help="Default: as in the era.")] = None,
     class_batches: Annotated[

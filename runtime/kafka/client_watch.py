@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
 
+from runtime.kafka.statistics import assigned_partitions
+
 ASK_EVERY_S = 2.0
 ASK_TIMEOUT_S = 2.0
 _OWED_US = 10_000_000
@@ -38,12 +40,7 @@ class Connections:
         self._answering = frozenset(
             int(broker["nodeid"]) for broker in parsed.get("brokers", {}).values() if _answers(broker)
         )
-        self._assigned = {
-            (name, int(number)): int(partition.get("leader", -1))
-            for name, topic in parsed.get("topics", {}).items()
-            for number, partition in topic.get("partitions", {}).items()
-            if int(number) >= 0 and partition.get("fetch_state") not in {"none", "stopping", "stopped"}
-        }
+        self._assigned = {at: int(partition.get("leader", -1)) for at, partition in assigned_partitions(parsed).items()}
 
     def to_ask(self) -> Sequence[str]:
         """Return the topics to request: those that seem cut off, otherwise any one; empty if none is read."""

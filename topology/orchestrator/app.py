@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import TopicPartition
-from quixstreams.models.serializers import SerializationContext, Serializer
 
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import ClusterFacts, KafkaAdmin
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import TopicError
-from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 from state.decision.decide import decide
 from topology.orchestrator.metrics import DecisionMetrics
@@ -21,6 +19,7 @@ from topology.orchestrator.state_directory import StateDirectory, StateIdentity
 from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.stream.options import application_options
+from topology.stream.payload import Payload
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 
@@ -121,20 +120,13 @@ def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> Assignment
 
 
 def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], processor: DecisionProcessor) -> None:
-    payload = _PayloadSerializer()
+    payload = Payload()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
     decided = app.dataframe(source).apply(processor, stateful=True, metadata=True, expand=True)
     decided.set_headers(lambda record, _key, _time, _headers: list(record.headers)).to_topic(
         lambda record, _key, _time, _headers: destinations[record.topic], key=lambda record: record.key
     )
-
-
-class _PayloadSerializer(Serializer):
-    """Returns the bytes of an `OutgoingRecord` unchanged; None makes a tombstone."""
-
-    def __call__(self, record: OutgoingRecord, ctx: SerializationContext) -> bytes:  # noqa: ARG002  (the library's signature)
-        return record.value  # type: ignore[return-value]
 
 
 def _check_dead_letters_fit(dead_letters: str, inbox: str, sizes: dict[str, int]) -> None:

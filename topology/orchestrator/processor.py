@@ -86,7 +86,7 @@ class DecisionProcessor:
         self._first_version = generation * VERSIONS_PER_GENERATION
         self._decide = decide
         self._observe = observe
-        self._log = get_logger(__name__)
+        self._logger = get_logger(__name__)
 
     def __call__(
         self, value: bytes | None, key: bytes | None, time_ms: int, _headers: object, store: Store
@@ -158,7 +158,7 @@ class DecisionProcessor:
             decision = fail_oversized(before, event, what, size, limit)
             written = self._outbox.write(before, event, decision, letter)
             if self._outbox.oversize(written) is None:
-                self._log.error("batch_oversized", batch_id=event.batch_id, detail=reason.detail)
+                self._logger.error("batch_oversized", batch_id=event.batch_id, detail=reason.detail)
                 return decision, written
         return self._quarantined(before, event, letter, reason)
 
@@ -172,7 +172,7 @@ class DecisionProcessor:
     def _quarantined(
         self, before: Batch | None, event: Event, letter: OutgoingRecord, reason: Reason
     ) -> tuple[Decision, Written]:
-        self._log.error(
+        self._logger.error(
             "quarantined",
             batch_id=event.batch_id,
             correlation_id=before.correlation_id if before is not None else event.origin.correlation_id,
@@ -202,7 +202,7 @@ class DecisionProcessor:
         history = set_aside_history(at, key, reason, letter, record)
         if self._outbox.oversize_of([history]) is not None:
             history = set_aside_history(at, key, reason, letter)
-        self._log.error("quarantined", reason=reason.code.value, detail=reason.detail, offset=at.offset)
+        self._logger.error("quarantined", reason=reason.code.value, detail=reason.detail, offset=at.offset)
         kind = "" if record is None else kind_of(record.body)
         return self._emit(kind, Disposition.QUARANTINED, at, [letter, history])
 

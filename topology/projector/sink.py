@@ -33,7 +33,7 @@ _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_FULL", "S
 GAP_CODE = Code.PROJECTION_GAP
 PRUNE_INTERVAL_S = 3_600.0
 
-log = get_logger(__name__)
+_logger = get_logger(__name__)
 Result = TypeVar("Result")
 
 
@@ -155,7 +155,7 @@ class StartFromProjection:
             require_not_ahead(f"{each.topic}[{each.partition}]", start or 0, ends[place])
             if start is not None and start < firsts[place]:
                 self._pass_gap(each, firsts[place])
-        log.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
+        _logger.info("starts", offsets={f"{each.topic}[{each.partition}]": each.offset for each in partitions})
 
     def _pass_gap(self, each: TopicPartition, first: int) -> None:
         name = f"{each.topic}[{each.partition}]"
@@ -167,7 +167,7 @@ class StartFromProjection:
                 next_step="Delete the projection database, or point BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL at a new "
                 "one: it is rebuilt from what the topic holds. The next event of a batch publishes its status again.",
             )
-        log.warning("projection_gap", at=name, first=each.offset, last=first - 1, code=GAP_CODE)
+        _logger.warning("projection_gap", at=name, first=each.offset, last=first - 1, code=GAP_CODE)
         each.offset = first
 
 
@@ -181,7 +181,7 @@ def retry_database(work: Callable[[], Result], *, stopping: Event, patience_s: f
         except SQLAlchemyError as error:
             if not _is_transient(error) or time.monotonic() > deadline or stopping.is_set():
                 raise _unusable(error) from error
-            log.warning("projection_waits", reason=_error_text(error), pause_s=pause)
+            _logger.warning("projection_waits", reason=_error_text(error), pause_s=pause)
         stopping.wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 

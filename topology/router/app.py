@@ -13,7 +13,6 @@ from typing import Any
 from zlib import crc32
 
 from quixstreams import message_context
-from quixstreams.models import Serializer
 
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import KafkaAdmin
@@ -27,6 +26,7 @@ from topology.router.start_offsets import InputOffsets
 from topology.router.transform import RecordTransform, registration_policy
 from topology.stream.application import StreamApplication
 from topology.stream.options import application_options
+from topology.stream.payload import Payload
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 
@@ -111,7 +111,7 @@ def build(
 ) -> None:
     """Connect each of `inputs` through `transform` to the inbox or the dead letters."""
     outputs = {
-        topic: application.topic(table.name(topic), value_serializer=_Payload())
+        topic: application.topic(table.name(topic), value_serializer=Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
     }
     written = {topic: metrics.records_written.labels(topic.value) for topic in outputs}
@@ -147,13 +147,6 @@ def _step(
         return outgoing
 
     return step
-
-
-class _Payload(Serializer):
-    """Returns the bytes of an `OutgoingRecord` unchanged; None for a record without a value."""
-
-    def __call__(self, value: OutgoingRecord, ctx: object) -> bytes:  # noqa: ARG002
-        return value.value  # type: ignore[return-value]
 
 
 def _headers(outgoing: OutgoingRecord, *_: object) -> list[tuple[str, bytes]]:

@@ -34,7 +34,7 @@ STABLE_WAIT_S = 45.0
 """Seconds to wait for an open transaction on a changelog: its timeout, the broker's next check, and a margin."""
 STABLE_POLL_S = 0.05
 
-log = structlog.get_logger(__name__)
+_logger = structlog.get_logger(__name__)
 
 
 class GroupMember(Protocol):
@@ -75,7 +75,7 @@ def wait_until_stable(
                 "`kafka-transactions.sh find-hanging`.",
             )
         if not logged:
-            log.info("waiting for open transactions on the changelog", partitions=len(behind))
+            _logger.info("waiting for open transactions on the changelog", partitions=len(behind))
             logged = True
         pause(STABLE_POLL_S)
 
@@ -116,7 +116,7 @@ def claim_offsets(
                 next_step="Find the last processed offset of this partition (the newest record of the history topic "
                 "names it), and set it with `kafka-consumer-groups.sh --reset-offsets --to-offset LAST+1`.",
             )
-    log.info("claiming partitions that have never been processed", partitions=[at.partition for at in missing])
+    _logger.info("claiming partitions that have never been processed", partitions=[at.partition for at in missing])
     starts = [(at, member.get_watermark_offsets(at, timeout=timeout_s)[0]) for at in missing]
     claims = [TopicPartition(at.topic, at.partition, start) for at, start in starts]
     claim(member, claims)
