@@ -19,6 +19,8 @@ _PAUSES_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0, 5.0)
 """Seconds before the next start: after a good run, after the first quick end that follows, and so on."""
 _QUOTED_LINES = 12
 _CONFIGURATION_EXIT_CODE = 78
+_PORT_SECONDS = 30.0
+"""How long a port is waited for that a process has never had: what a killed supervisor left may still hold it."""
 
 
 class ProcessFailed(OrchestratorError):
@@ -50,7 +52,9 @@ class Supervisor:
         *,
         log_directory: Path,
         on_event: Callable[[str], None] = lambda _: None,
+        port_seconds: float = _PORT_SECONDS,
     ) -> None:
+        self._port_seconds = port_seconds
         self._specs = {spec.name: spec for spec in specs}
         self.log_directory = log_directory
         self._on_event = on_event
@@ -63,6 +67,7 @@ class Supervisor:
         self.failure: ProcessFailed | None = None
         """Why the first process that was given up cannot run; None if none was."""
         self._given_up: set[str] = set()
+        self._had_port: set[str] = set()
 
     def __enter__(self) -> Self:
         self.log_directory.mkdir(parents=True, exist_ok=True)
@@ -138,9 +143,10 @@ class Supervisor:
 
     def _keep(self, spec: ProcessSpec) -> None:
         quick_ends = 0
+        port_until = time.monotonic() + self._port_seconds
         while True:
             started = time.monotonic()
-            ended = self._run_once(spec)
+            ended = self._run_once(spec, port_until)
             if ended is None:
                 return
             quick_ends = quick_ends + 1 if time.monotonic() - started < _GOOD_RUN_SECONDS else 0
@@ -150,8 +156,11 @@ class Supervisor:
             with self._changed:
                 self._changed.wait_for(lambda: spec.name in self._leaving, timeout=pause)
 
-    def _run_once(self, spec: ProcessSpec) -> str | None:
-        """Run a process until it ends, and return how it did; None where it is not to be started again."""
+    def _run_once(self, spec: ProcessSpec, port_until: float) -> str | None:
+        """Run a process until it ends, and return how it did; None where it is not to be started again.
+
+        `port_until` is the time up to which a port is waited for that it has never had.
+        """
         try:
             with self._changed:
                 if spec.name in self._leaving:
@@ -168,15 +177,17 @@ class Supervisor:
             del self._running[spec.name]
             if spec.name in self._leaving:
                 return None
-        if self._is_misconfigured(spec.name, code):
+        port_is_held = code == _CONFIGURATION_EXIT_CODE and any(
+            Code.PORT in line for line in self._last_lines(spec.name)
+        )
+        if not port_is_held:
+            self._had_port.add(spec.name)
+        elif spec.name in self._had_port or time.monotonic() < port_until:
+            return "found its port held by another process"
+        if code == _CONFIGURATION_EXIT_CODE:
             self._give_up(spec.name, code)
             return None
         return f"ended with {code}"
-
-    def _is_misconfigured(self, name: str, code: int) -> bool:
-        """Return whether a restart cannot help; after a restart, a port can still be in use for a moment."""
-        left_behind = self.restarts[name] > 0 and any(Code.PORT in line for line in self._last_lines(name))
-        return code == _CONFIGURATION_EXIT_CODE and not left_behind
 
     def _last_lines(self, name: str) -> list[str]:
         return last_lines(self.log_path(name), _QUOTED_LINES)

@@ -11,7 +11,7 @@ import pytest
 from cli.supervision.log_tail import last_lines
 from cli.supervision.owned_process import OwnedProcess
 from cli.supervision.supervisor import ProcessFailed, ProcessSpec, Supervisor
-from tests.patience import await_that
+from tests.patience import PATIENCE_S, await_that
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 
@@ -131,12 +131,28 @@ def test_a_port_that_it_left_is_waited_for_and_one_that_it_never_had_is_not(tmp_
     )
     left = spec("left", program, RUNS=str(tmp_path / "left"), TAKEN="2")
     taken = spec("taken", program, RUNS=str(tmp_path / "taken"), TAKEN="1")
-    with Supervisor([left], log_directory=tmp_path / "logs") as supervisor:
+    with Supervisor([left], log_directory=tmp_path / "logs", port_seconds=0) as supervisor:
         await_that(lambda: supervisor.restarts["left"] == 2, "it is started again once the port is free")
         assert supervisor.failure is None
         supervisor.add(taken)
         await_that(lambda: supervisor.failure, "it is given up")
         assert supervisor.restarts["taken"] == 0
+
+
+def test_a_port_that_a_killed_supervisor_left_behind_is_waited_for_at_the_first_start(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, time; from pathlib import Path; runs = Path(os.environ['RUNS']); "
+        "runs.open('a').write('x'); len(runs.read_text()) < 3 and sys.exit(print('ORC-PORT', flush=True) or 78); "
+        + SLEEPER
+    )
+    events: list[str] = []
+    held = spec("held", program, RUNS=str(tmp_path / "held"))
+    with Supervisor(
+        [held], log_directory=tmp_path / "logs", on_event=events.append, port_seconds=PATIENCE_S
+    ) as supervisor:
+        await_that(lambda: (tmp_path / "held").exists() and (tmp_path / "held").read_text() == "xxx", "it runs")
+        assert supervisor.failure is None
+    assert events[0] == "held found its port held by another process; starting it again"
 
 
 def test_processes_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
