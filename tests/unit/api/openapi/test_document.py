@@ -116,3 +116,11 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
 def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     count = document["components"]["schemas"]["SeedRegistration"]["properties"]["expected_essay_count"]
     assert count["anyOf"][0]["maximum"] == 700
+
+
+@pytest.mark.parametrize(("heading", "codes"), [("Registering", REGISTER), ("Status", STATUS)])
+def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes: tuple[str, ...]) -> None:
+    section = (ROOT / "docs/http.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if re.match(r"\| \d{3} \|", line)]
+    told = {(int(row[2:5]), code) for row in rows for code in re.findall(r"`(ORC-[A-Z0-9-]+)`", row)}
+    assert told == {(PROBLEMS[code].status, str(code)) for code in codes}
