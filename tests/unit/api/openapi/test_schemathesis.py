@@ -14,7 +14,7 @@ BOUND_S = 240.0
 """It takes half a minute."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_no_made_up_request_is_answered_as_the_document_does_not_say() -> None:
     hooks = "tests.unit.api.openapi.schemathesis_hooks"
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(HERE / "schemathesis.toml")]
