@@ -42,7 +42,7 @@ unit: install ## the quick tests that need no Kafka, about a minute; ARGS is for
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 ifeq ($(strip $(ARGS)),)
 	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 --dist worksteal $(WITHOUT_KAFKA)
-	@echo "==> tests on a real Kafka" && $(BIN)/pytest $(ON_KAFKA)
+	@echo "==> tests on a real Kafka, two files at a time, each with a broker of its own" && $(BIN)/pytest -n 2 --dist loadfile $(ON_KAFKA)
 else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
