@@ -96,8 +96,10 @@ def read_to_ends(
         TimeoutError: a partition is silent for `timeout_s` seconds.
         BrokerError: the cluster does not answer.
     """
-    counts = KafkaAdmin(kafka).partition_counts(topics)
+    cluster = KafkaAdmin(kafka)
+    counts = cluster.partition_counts(topics)
     unread = {(topic, number) for topic in topics for number in range(counts[topic])}
+    ends = cluster.log_ends(sorted(unread), committed=committed)
     with PartitionReader(kafka, group, committed=committed) as reader:
         reader.assign(dict.fromkeys(unread))
         while unread:
@@ -108,6 +110,9 @@ def read_to_ends(
                 unread.discard(found.partition)
             else:
                 yield found
+                # A topic that is written to all the time never reports its end.
+                if found.offset + 1 >= ends[found.topic, found.partition]:
+                    unread.discard((found.topic, found.partition))
 
 
 def _record(message: Message) -> KafkaRecord:

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cli.broker import Kafka
+from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from runtime.settings_loading import variable
 from schemas.internal.outgoing import OutgoingRecord
@@ -179,6 +180,7 @@ def read_topics(servers: str, names: Sequence[str], isolation: str) -> list[Mess
     )
     known = consumer.list_topics(timeout=PATIENCE_S).topics
     left = {(name, number) for name in names for number in known[name].partitions}
+    ends = KafkaAdmin({"bootstrap.servers": servers}).log_ends(sorted(left), committed=False)
     consumer.assign([TopicPartition(name, number, 0) for name, number in left])
     found: list[Message] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -191,5 +193,8 @@ def read_topics(servers: str, names: Sequence[str], isolation: str) -> list[Mess
             left.discard((message.topic(), message.partition()))
         else:
             found.append(message)
+            at = (message.topic(), message.partition())
+            if message.offset() + 1 >= ends[at]:  # a topic that is written to all the time never reports its end
+                left.discard(at)
     consumer.close()
     return found

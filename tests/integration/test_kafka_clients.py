@@ -1,6 +1,8 @@
 """The product's own Kafka clients on a real Kafka: what `runtime.kafka` asks, and how it reads partitions."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -76,6 +78,30 @@ def test_reading_to_the_ends_gives_committed_records_with_their_headers(address:
     ]
     everything = read_to_ends(address, (topic,), group=GROUP, timeout_s=WAIT_S, committed=False)
     assert [record.key for record in everything] == [b"a", b"b", b"c", b"x"]
+
+
+def test_reading_ends_on_a_topic_that_is_written_to_all_the_time(address: dict[str, str], topic: str) -> None:
+    producer = Producer({**address, "linger.ms": 0})
+
+    def write() -> None:
+        for partition in (0, 1):
+            producer.produce(topic, key=b"more", partition=partition)
+        producer.flush(WAIT_S)
+
+    def write_on() -> None:
+        while not stopping.is_set():
+            write()
+
+    write()
+    with ThreadPoolExecutor(1) as pool:
+        stopping = Event()
+        writing = pool.submit(write_on)
+        try:
+            found = list(read_to_ends(address, (topic,), group=GROUP, timeout_s=WAIT_S))
+        finally:
+            stopping.set()
+            writing.result(WAIT_S)
+    assert {record.partition for record in found} == {0, 1}
 
 
 def test_a_reader_begins_where_it_is_told(address: dict[str, str], topic: str) -> None:

@@ -72,6 +72,7 @@ def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
     return {
         name: ActualTopic(partitions=count, config=configs[name], replicas=replicas[name])
         for name, count in counts.items()
+        if name in configs and name in replicas  # a broker that answers later may not know a new topic yet
     }
 
 
