@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.load import Laid, fill_inbox, fill_inputs
 from bench.measuring import Cost, measure_to_end
 from bench.wire import Shape
-from bench.workplace import GroupOffsets, InboxEnd, Workplace
+from bench.workplace import GroupOffsets, InboxEnd, Workplace, begin_at_the_start
 from cli.broker import Kafka
 
 ORCHESTRATOR = ("-m", "cli.main", "orchestrator")
@@ -96,6 +96,7 @@ class Alone:
         """Let a router route every input as a new group."""
         workplace = self._inputs[shape]
         group = f"router-{shape}-{number}"
+        begin_at_the_start(workplace.settings(ROUTER_GROUP=group))
         end = InboxEnd(workplace.settings())
         return self._measure(workplace, group, ROUTER, {"ROUTER_GROUP": group}, end, laid.records)
 

@@ -13,7 +13,7 @@ from cli.supervision.owned_process import OwnedProcess
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import ENV_PREFIX, Settings
-from schemas.topics import Topic
+from schemas.topics import ROUTER_INPUTS, Topic
 from topology.topics import provisioning
 
 _TIMEOUT_S = 15.0
@@ -125,3 +125,16 @@ class InboxEnd:
 def run_name() -> str:
     """Return a name that no earlier run has, for topics on a cluster that others use too."""
     return f"bench{int(time.time())}"
+
+
+def begin_at_the_start(settings: Settings) -> None:
+    """Commit the beginning of every input for a new router group.
+
+    A new group on an inbox that holds records looks like one whose offsets are lost, and a router would not start.
+    """
+    topics = settings.topics()
+    cluster = KafkaAdmin(settings.kafka())
+    counts = cluster.partition_counts(topics.name(topic) for topic in ROUTER_INPUTS)
+    inputs = [(name, number) for name, count in counts.items() for number in range(count)]
+    with CommittedOffsets(settings.kafka(), settings.router_group, timeout_s=30) as group:
+        group.commit(cluster.log_starts(inputs))
