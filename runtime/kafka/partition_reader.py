@@ -8,6 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from msgspec import Struct
 
 from runtime.kafka.admin import KafkaAdmin, Partition
+from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 from runtime.kafka.headers import headers_of
 
@@ -42,8 +43,8 @@ class PartitionReader:
     ) -> None:
         self._address = str(kafka["bootstrap.servers"])
         self._consumer = Consumer(
-            {
-                **kafka,
+            client_properties(kafka)
+            | {
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

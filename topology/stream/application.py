@@ -99,7 +99,8 @@ class StreamApplication(Application):
         def checked(timeout: float | None = None) -> Any:
             turned()
             message = poll(timeout)
-            self._leave_if_fenced(self._fatal)
+            if self._fatal is not None:
+                self._leave_if_fenced(self._fatal)
             if message is None:
                 return None
             error = message.error()
