@@ -11,6 +11,7 @@ from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 from runtime.kafka.headers import headers_of
+from schemas.errors import Code, TopicError
 
 
 class KafkaRecord(Struct, frozen=True):
@@ -95,10 +96,18 @@ def read_to_ends(
 
     Raises:
         TimeoutError: a partition is silent for `timeout_s` seconds.
+        TopicError: a topic does not exist.
         BrokerError: the cluster does not answer.
     """
     cluster = KafkaAdmin(kafka)
     counts = cluster.partition_counts(topics)
+    missing = [topic for topic in topics if topic not in counts]
+    if missing:
+        raise TopicError(
+            f"Topics cannot be read, because they do not exist: {', '.join(missing)}.",
+            code=Code.TOPIC_MISSING,
+            next_step="Run `bos topics apply`, which creates the product's own topics.",
+        )
     unread = {(topic, number) for topic in topics for number in range(counts[topic])}
     ends = cluster.log_ends(sorted(unread), committed=committed)
     with PartitionReader(kafka, group, committed=committed) as reader:

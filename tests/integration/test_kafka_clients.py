@@ -104,6 +104,11 @@ def test_reading_ends_on_a_topic_that_is_written_to_all_the_time(address: dict[s
     assert {record.partition for record in found} == {0, 1}
 
 
+def test_a_topic_that_is_missing_is_named(address: dict[str, str]) -> None:
+    with pytest.raises(TopicError, match="do not exist: none-at-all"):
+        list(read_to_ends(address, ("none-at-all",), group=GROUP, timeout_s=WAIT_S))
+
+
 def test_a_reader_begins_where_it_is_told(address: dict[str, str], topic: str) -> None:
     starts: dict[Partition, int | None] = {(topic, 0): 2, (topic, 1): None}
     with PartitionReader(address, GROUP) as reader:
