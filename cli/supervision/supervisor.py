@@ -66,7 +66,7 @@ class Supervisor:
         """Number of restarts of each process."""
         self.failure: ProcessFailed | None = None
         """Why the first process that was given up cannot run; None if none was."""
-        self._given_up: set[str] = set()
+        self._given_up: dict[str, ProcessFailed] = {}
         self._had_port: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ class Supervisor:
     def start(self, name: str) -> None:
         """Start to supervise the process `name`."""
         self._leaving.discard(name)
-        self._given_up.discard(name)
+        self._given_up.pop(name, None)
         thread = threading.Thread(target=self._keep, args=(self._specs[name],), name=f"keep-{name}", daemon=True)
         self._threads[name] = thread
         thread.start()
@@ -114,7 +114,7 @@ class Supervisor:
             self._changed.wait_for(lambda: name in self._running or name in self._given_up, timeout=patience_s)
             process = self._running.get(name)
         if process is None:
-            raise self.failure or ProcessFailed(
+            raise self._given_up.get(name) or ProcessFailed(
                 f"{name} does not run, so no signal can be sent to it.", next_step=f"Read {self.log_path(name)}."
             )
         pid = process.pid
@@ -139,7 +139,7 @@ class Supervisor:
     @property
     def hopeless(self) -> bool:
         """Whether every process was given up."""
-        return self._given_up == set(self._specs)
+        return self._given_up.keys() == self._specs.keys()
 
     def _keep(self, spec: ProcessSpec) -> None:
         quick_ends = 0
@@ -201,6 +201,6 @@ class Supervisor:
         )
         with self._changed:
             self.failure = self.failure or failure
-            self._given_up.add(name)
+            self._given_up[name] = failure
             self._changed.notify_all()
         self._on_event(str(failure))

@@ -49,6 +49,8 @@ def test_a_process_that_does_not_run_cannot_be_killed(tmp_path: Path) -> None:
         await_that(lambda: supervisor.failure, "b is given up")
         with pytest.raises(ProcessFailed, match="b cannot work with its settings"):
             supervisor.kill("b")
+        with pytest.raises(ProcessFailed, match="a does not run"):
+            supervisor.kill("a", patience_s=0)
 
 
 def test_a_process_that_leaves_stays_away_until_it_is_started(tmp_path: Path) -> None:
