@@ -23,6 +23,7 @@ def killed_once(directory: Path, *, dies_at: int, every: int, lost: bool, **sett
 
 # Outputs are one transaction with the state: nothing is taken for sent that is not.
 @pytest.mark.defect(39)
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [False, True], ids=["state kept", "state lost"])
 @pytest.mark.parametrize("every", [1, 4], ids=["commit each record", "commit every four"])
 def test_a_crash_at_any_step_changes_nothing_that_is_committed(in_memory: Path, *, every: int, lost: bool) -> None:

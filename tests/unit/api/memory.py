@@ -320,6 +320,10 @@ class World:
 
         await until(waited_for)
 
+    async def has_read_the_reports(self) -> bool:
+        """Return whether the follower has read the reports of the processes; the api is ready before."""
+        return self.services.follower.processes_read
+
     def tell(self, *records: ProcessRecord) -> None:
         """Write reports of processes."""
         for record in records:
@@ -368,4 +372,5 @@ async def world(
         found.failures = failures
         if wait_ready:
             await answers(client, "/readyz", 200)
+            await until(found.has_read_the_reports)
         yield found

@@ -72,6 +72,7 @@ async def test_a_connection_whose_body_does_not_come_is_closed() -> None:
 BEGUN = [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", BEGUN)
 async def test_a_connection_whose_head_does_not_come_is_closed(begun: bytes) -> None:
     async with world() as api:

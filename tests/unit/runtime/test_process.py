@@ -21,6 +21,7 @@ from schemas.errors import (
 )
 from tests.patience import PATIENCE_S
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys, threading, time

@@ -21,7 +21,7 @@ from tests.unit.api.memory import MemoryCluster, World, answers, until, world
 from tests.unit.api.queries.databases import IDENTITY, StallingProxy, postgres_held, project, sqlite_held
 from tests.unit.state.projection.postgres import PostgresServer, postgres_server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 REGISTER = "/v1/batches/register"
 REGISTRATIONS = 20
 NEVER_S = 600.0

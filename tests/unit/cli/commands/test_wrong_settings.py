@@ -11,6 +11,7 @@ import pytest
 from runtime import exit_codes
 from runtime.settings import ENV_PREFIX
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[4]
 COMMANDS = (
     ("router",),
