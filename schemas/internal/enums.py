@@ -46,16 +46,30 @@ class PhaseStatus(StrEnum):
     SKIPPED_DUE_TO_DEPENDENCY_FAILURE = "skipped_due_to_dependency_failure"
     SKIPPED_BY_USER_CONFIG = "skipped_by_user_config"
     CANCELLED = "cancelled"
+    WAITING_TO_RETRY = "waiting_to_retry"
+    """An attempt has ended, and the next one starts by itself after its backoff. Ours alone."""
+    HELD = "held"
+    """The phase would have failed; a person may retry it until the hold ends. Ours alone."""
 
     @property
     def terminal(self) -> bool:
-        """Whether this run of the phase has ended."""
-        return self not in (PhaseStatus.PENDING_DEPENDENCIES, PhaseStatus.DISPATCH_INITIATED)
+        """Whether the phase has ended."""
+        return self not in _OPEN_PHASE
 
     @property
     def succeeded(self) -> bool:
         """Whether there are survivors for dependants."""
         return self in (PhaseStatus.COMPLETED_SUCCESSFULLY, PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS)
+
+
+_OPEN_PHASE = frozenset(
+    {
+        PhaseStatus.PENDING_DEPENDENCIES,
+        PhaseStatus.DISPATCH_INITIATED,
+        PhaseStatus.WAITING_TO_RETRY,
+        PhaseStatus.HELD,
+    }
+)
 
 
 class Disposition(StrEnum):
@@ -76,6 +90,7 @@ class DeadlineKind(StrEnum):
     PHASE = "phase"
     RETRY_BACKOFF = "retry_backoff"
     NEVER_PROVISIONED = "never_provisioned"
+    HOLD = "hold"
     PURGE = "purge"
 
 
@@ -109,6 +124,61 @@ class ReasonCode(StrEnum):
     PHASE_NOT_RUNNING = "phase_not_running"
     OTHER_ATTEMPT = "other_attempt"
     DEADLINE_NOT_ARMED = "deadline_not_armed"
+    BATCH_CANCELLED = "batch_cancelled"
+    BATCH_PAUSED = "batch_paused"
+    BATCH_RESUMED = "batch_resumed"
+    BATCH_PURGED = "batch_purged"
+    RETRY_STARTED = "retry_started"
+    RETRY_SCHEDULED = "retry_scheduled"
+    PHASE_STALLED = "phase_stalled"
+    PHASE_DEADLINE_MISSED = "phase_deadline_missed"
+    PHASE_HELD = "phase_held"
+    HOLD_EXPIRED = "hold_expired"
+    NEVER_PROVISIONED = "never_provisioned"
+    ALREADY_PAUSED = "already_paused"
+    NOT_PAUSED = "not_paused"
+    NOT_STARTED = "not_started"
+    VERSION_CHANGED = "version_changed"
+    PHASE_NOT_REQUESTED = "phase_not_requested"
+    PHASE_SUCCEEDED = "phase_succeeded"
+    PHASE_RUNNING = "phase_running"
+    NOTHING_FAILED = "nothing_failed"
+    UNKNOWN_ESSAYS = "unknown_essays"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    NO_BATCH_LEFT = "no_batch_left"
+    PROCESS_CRASHED = "process_crashed"
     DECISION_FAILED = "decision_failed"
     UNREADABLE_RECORD = "unreadable_record"
     KEY_MISMATCH = "key_mismatch"
+
+
+class PhaseReason(StrEnum):
+    """Why a phase ended as it did."""
+
+    PEER_FAILED = "peer_failed"
+    PEER_CANCELLED = "peer_cancelled"
+    NO_SURVIVORS = "no_survivors"
+    """The peer reported success, but no essay of it."""
+    PARTIAL_FAILURE = "partial_failure"
+    """An essay failed in a phase with `on_partial_failure = "fail"`."""
+    DEADLINE_MISSED = "deadline_missed"
+    DEPENDENCY_FAILED = "dependency_failed"
+    NOT_REQUESTED = "not_requested"
+    CANCELLED = "cancelled"
+    BATCH_ENDED = "batch_ended"
+    OVERSIZED = "oversized"
+
+
+class LostReason(StrEnum):
+    """Why a phase lost an essay."""
+
+    FAILED = "failed"
+    """The peer named it as failed."""
+    UNACCOUNTED = "unaccounted"
+    """It was commanded, and the outcome named others only."""
+    NONE_NAMED = "none_named"
+    """The outcome named no essay at all."""
+    NO_OUTCOME = "no_outcome"
+    """No outcome came in time."""
+    CANCELLED = "cancelled"
+    OVERSIZED = "oversized"

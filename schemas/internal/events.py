@@ -88,26 +88,34 @@ class CancelBatch(_Request, frozen=True, kw_only=True, omit_defaults=True, tag="
     """End a batch now; running phases are cancelled."""
 
     reason: str = ""
+    if_version: int | None = None
+    """Refuse unless the batch has this version."""
 
 
 class PauseBatch(_Request, frozen=True, kw_only=True, omit_defaults=True, tag="pause"):
     """Start no further phase and stop the batch's clocks."""
 
     reason: str = ""
+    if_version: int | None = None
+    """Refuse unless the batch has this version."""
 
 
 class ResumeBatch(_Request, frozen=True, kw_only=True, omit_defaults=True, tag="resume"):
     """Go on after a pause."""
 
     reason: str = ""
+    if_version: int | None = None
+    """Refuse unless the batch has this version."""
 
 
 class RetryPhase(_Request, frozen=True, kw_only=True, omit_defaults=True, tag="retry"):
-    """Run a phase again, on all its essays or on the failed ones alone."""
+    """Run a phase again: on all its essays, on those that failed, or on the ones named."""
 
     phase: str
-    essays: Literal["all", "failed"] = "failed"
+    essays: Literal["all", "failed"] | tuple[str, ...] = "failed"
     reason: str = ""
+    if_version: int | None = None
+    """Refuse unless the batch has this version."""
 
 
 class EssaysReady(_Body, frozen=True, kw_only=True, omit_defaults=True, tag="essays_ready"):
@@ -151,6 +159,12 @@ class PhaseConcluded(_Body, frozen=True, kw_only=True, omit_defaults=True, tag="
     correlation_id: str | None = None
     attempt: int | None = None
     """The attempt it answers, where the peer echoes it."""
+    retryable: bool = True
+    """Whether a failure may be retried automatically; false where the peer says that it would fail again."""
+    not_retryable: tuple[str, ...] = ()
+    """Ids of failed essays that would fail again."""
+    failures: dict[str, str] = {}
+    """Words of the peer on why an essay failed, by essay id."""
 
 
 class DeadlineReached(_Body, frozen=True, kw_only=True, omit_defaults=True, tag="deadline_reached"):

@@ -1,6 +1,7 @@
 """Pipelines as data: which phases a batch runs, in which order, with which patience.
 
-Every field is written out wherever a definition travels, so that a later default changes no batch that runs.
+A definition travels in full with each batch. A field that has its default is not in the bytes; so a default never
+changes, and a new field has a default that means what was done before it existed.
 """
 
 from typing import Literal
@@ -10,7 +11,7 @@ from msgspec import Struct
 DAY_S = 86_400
 
 
-class PhaseDefinition(Struct, frozen=True, kw_only=True):
+class PhaseDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One phase of a pipeline. A phase starts when everything it comes after has ended with survivors."""
 
     name: str
@@ -31,9 +32,19 @@ class PhaseDefinition(Struct, frozen=True, kw_only=True):
     """Whether the peer's outcome names the attempt it answers."""
     on_partial_failure: Literal["continue", "fail"] = "continue"
     """`continue`: dependants run on the survivors. `fail`: one failed essay fails the phase."""
+    join: Literal["all", "any"] = "all"
+    """`all`: start when every phase before it has survivors. `any`: start when the first of them has."""
+    on_failure: Literal["fail", "hold"] = "fail"
+    """`fail`: a failed phase ends. `hold`: it waits `hold_s` for a person who retries it or cancels the batch."""
+    hold_s: int = 7 * DAY_S
+    """Seconds that a failed phase is held before it ends as failed."""
+    payload: Literal["huleedu", "generic"] = "huleedu"
+    """`huleedu`: the command that HuleEdu's peers know for this name. `generic`: the command of docs/workers.md."""
+    command_topic: str = ""
+    """Topic of the command; empty: the one that belongs to the payload."""
 
 
-class PipelineDefinition(Struct, frozen=True, kw_only=True):
+class PipelineDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A named, versioned set of phases. Stamped into a batch at registration, and never changed there."""
 
     name: str
