@@ -8,6 +8,7 @@ from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
 from state.batch import Batch, Essay
+from state.decision.attempts import slots_of
 from state.decision.clocks import disarm
 from state.decision.digests import dedupe_by_essay, ready_digest, validation_digest
 from state.decision.ending import end
@@ -81,12 +82,12 @@ def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], name
         reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
         return Decision.applied(batch, event, (completed,), reason)
     refs = tuple(known.values())
+    slots = {essay_id: slot for slot, essay_id in enumerate(slots_of(batch))}
     started = replace(
         disarm(batch),
         status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs),
+        essays=tuple([Essay(slots[ref.essay_id], ref.text_storage_id) for ref in refs]),
         metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
-        slots=(),
     )
     started, effects = advance(started, event)
     return Decision.applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
@@ -114,7 +115,7 @@ def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: 
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
-    slots = frozenset(batch.slots)
+    slots = frozenset(slots_of(batch))
     return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
 
 
