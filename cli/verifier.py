@@ -137,7 +137,8 @@ def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str
                     f"batch {batch_id}: offset {value['offset']} is based on {value['based_on']}, not on {version}"
                 )
             applied = value["disposition"] == "applied"
-            if applied != (value["version"] > value["based_on"]):
+            purged = value["version"] == _NO_VERSION != value["based_on"]
+            if applied != (purged or value["version"] > value["based_on"]):
                 findings.problems.append(
                     f"batch {batch_id}: offset {value['offset']} is {value['disposition']} yet "
                     f"goes from version {value['based_on']} to {value['version']}"
