@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.errors import NewerRecord
+from schemas.errors import NewerRecord, OlderRecord
 from schemas.internal.codec import encode
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
@@ -166,13 +166,16 @@ def test_a_record_without_a_key_is_quarantined(driver: Driver) -> None:
     assert not driver.kafka.read(Topic.REGISTERED)
 
 
-def test_a_record_of_a_newer_version_stops_the_process_and_nothing_is_skipped(driver: Driver) -> None:
+@pytest.mark.parametrize(("version", "error"), [(9, NewerRecord), (1, OlderRecord)], ids=["newer", "older"])
+def test_a_record_of_another_format_stops_the_process_and_nothing_is_skipped(
+    driver: Driver, version: int, error: type[Exception]
+) -> None:
     driver.put(record(BATCH, register(BATCH)))
-    newer = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=9, least_reader=9)
-    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), encode(newer)))
-    with pytest.raises(NewerRecord):
+    other = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=version, least_reader=version)
+    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), encode(other)))
+    with pytest.raises(error):
         driver.run()
-    with pytest.raises(NewerRecord):
+    with pytest.raises(error):
         driver.run(every=1)
     assert len(history(driver)) == 1
 
