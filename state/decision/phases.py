@@ -13,6 +13,7 @@ from state.batch import Batch, PhaseRun
 from state.decision.essays import dependencies, essays_to_command, lost_essay_ids
 from state.decision.result import Decision
 from state.decision.transitions import batch_status, phase_status
+from state.pipelines.commands import generic_command
 
 
 def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
@@ -78,6 +79,7 @@ def _start_phase(batch: Batch, event: Event, definition: PhaseDefinition) -> tup
         phase=phase,
         attempt=attempt,
         essays=essays,
+        generic=generic_command(batch.pipeline, definition, event.time_ms),
     )
     return batch, command
 

@@ -62,7 +62,7 @@ def alter(admin: AdminClient, settings: Settings) -> Alter:
         await_that(lambda: actual(topic).config[name] == value, f"{topic} has {name}={value}")
 
     def actual(topic: Topic) -> ActualTopic:
-        return provisioning.survey(KafkaAdmin(settings.kafka()), settings)[settings.topics().name(topic)]
+        return provisioning.survey(KafkaAdmin(settings.kafka()), settings.topics())[settings.topics().name(topic)]
 
     return alter
 
@@ -136,7 +136,7 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
     inbox = settings.topics().name(Topic.INBOX)
     admin.create_partitions([NewPartitions(inbox, 5)])[inbox].result()
     await_that(
-        lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings)[inbox].partitions == 5,
+        lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings.topics())[inbox].partitions == 5,
         "the partitions are there",
     )
     specs = {spec.name: spec.config() | spec.durability() for spec in settings.topics().specs()}
