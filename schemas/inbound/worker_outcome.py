@@ -8,10 +8,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.inbound.models import MAX_REASON, BatchId, Name
+from schemas.inbound.models import BatchId, Name
 from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
 from schemas.text import NO_CONTROL_CHARACTERS
 
+MAX_REASON = 500
+"""Longest reason of a failed essay, in characters."""
 _MAX_ATTEMPT = 2**31
 
 

@@ -104,7 +104,8 @@ def _blank_as_none(value: Any) -> Any:
 
 
 Identifier = Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)]
-_PhaseName = Annotated[Identifier, Field(min_length=1, max_length=_LONGEST_NAME)]
+_DefinedName = Annotated[Identifier, Field(min_length=1, max_length=_LONGEST_NAME)]
+"""Name of a pipeline or a phase."""
 
 
 class _Common(BaseModel):
@@ -121,9 +122,9 @@ class _Common(BaseModel):
     class_id: Annotated[Identifier | None, BeforeValidator(_blank_as_none)] = None
     student_prompt_ref: StorageReference | None = None
     assignment_id: Annotated[Identifier | None, Field(max_length=100)] = None
-    pipeline: Annotated[Identifier | None, BeforeValidator(_blank_as_none), Field(max_length=_LONGEST_NAME)] = None
+    pipeline: Annotated[_DefinedName | None, BeforeValidator(_blank_as_none)] = None
     """Name of the pipeline; none: the default one."""
-    phases: Annotated[list[_PhaseName], Field(fail_fast=True)] | None = Field(default=None, max_length=_MOST_PHASES)
+    phases: Annotated[list[_DefinedName], Field(fail_fast=True)] | None = Field(default=None, max_length=_MOST_PHASES)
     """Phases of the pipeline to run beside those that it always runs and those that a flag asks for."""
 
 

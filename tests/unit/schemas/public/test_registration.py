@@ -207,6 +207,7 @@ def test_a_registration_may_name_phases() -> None:
     body = {**SEED, "pipeline": "essays", "phases": ["nlp", "grammar", "nlp"]}
     assert parse_registration(body, policy).requested_phases == ("grammar", "nlp")
     assert parse_registration({**SEED, "phases": []}, POLICY).requested_phases == ("spellcheck",)
+    assert parse_registration({**SEED, "phases": None}, POLICY).requested_phases == ("spellcheck",)
 
 
 @pytest.mark.parametrize(
