@@ -16,6 +16,8 @@ LONGEST_S = 3_650 * DAY_S
 """Longest time of any kind, in seconds: ten years."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_STATUS_FIELDS = frozenset({"batch_id", "requested_pipelines", "last_updated"})
+"""Names that stand beside those of the phases in the status over HTTP."""
 _REGISTRATION_CARRIERS = (Topic.REQUESTS, Topic.REPLAY, Topic.INBOX)
 """Own topics from which a registration can be read again."""
 _FLAGS = frozenset({"enable_cj_assessment"})
@@ -49,7 +51,9 @@ def _pipeline(pipeline: PipelineDefinition, topics: TopicTable) -> Iterator[Faul
         for fault in _phase(phase):
             yield Fault(("phases", number, *fault.path), fault.text)
     yield from _graph(pipeline)
-    if all(phase.when for phase in pipeline.phases):
+    if not pipeline.phases:
+        yield Fault(("phases",), "a pipeline has at least one phase")
+    elif all(phase.when for phase in pipeline.phases):
         yield Fault(("phases",), "every phase has a `when`; at least one must always be requested")
     if not 0 < pipeline.provisioning_deadline_s <= LONGEST_S:
         yield Fault(("provisioning_deadline_s",), f"provisioning_deadline_s must be from 1 to {LONGEST_S}")
@@ -63,6 +67,8 @@ def _phase(phase: PhaseDefinition) -> Iterator[Fault]:
     name = phase.name
     if not _NAME.fullmatch(name):
         yield Fault(("name",), f"{name!r} is no name: {_NAMES}")
+    elif name in _STATUS_FIELDS:
+        yield Fault(("name",), f"{name} is a field of a batch's status, so no phase can have that name")
     elif phase.payload == "huleedu" and name not in PHASE_COMMANDS:
         yield Fault(
             ("name",),
