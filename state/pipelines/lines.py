@@ -7,35 +7,41 @@ Place = tuple[str | int, ...]
 """Keys and indexes from the top of a document to a value, such as `("pipelines", 0, "name")`."""
 
 
-def line_of(text: str, path: Place) -> int:
-    """Return the line (from 1) of the statement that gives the value at `path`, or the nearest one above it.
+def line_of(text: str, place: Place) -> int:
+    """Return the line (from 1) on which the statement begins that gives the value at `place`, or the nearest above it.
 
-    The parser tells no positions. But each statement of TOML ends at the end of a line, so a value is given by the
-    first line whose end completes a document that holds it; its statement begins after the last complete one.
-    Parses the file once for each line, so it is for error messages only.
+    The parser tells no positions. But a statement of TOML ends at the end of a line, and what is given once stays given:
+    so the first beginning of the file, made of whole statements, that holds the value ends with its statement. It is
+    found by halving. `text` must be TOML.
     """
     lines = text.split("\n")
-    complete = 0
-    deepest, found = 0, 1
-    for number in range(1, len(lines) + 1):
+    wanted = _depth(tomllib.loads(text), place)
+    before, upto = 0, len(lines)
+    while (found := _whole_between(lines, before, upto)) is not None:
+        number, document = found
+        if _depth(document, place) < wanted:
+            before = number
+        else:
+            upto = number
+    return before + 1
+
+
+def _whole_between(lines: list[str], before: int, upto: int) -> tuple[int, dict[str, Any]] | None:
+    """Return a number of lines between two others that is made of whole statements, near the middle, and what it says."""
+    middle = (before + upto) // 2
+    for number in sorted(range(before + 1, upto), key=lambda number: abs(number - middle)):
         try:
-            document = tomllib.loads("\n".join(lines[:number]))
+            return number, tomllib.loads("\n".join([*lines[:number], ""]))
         except tomllib.TOMLDecodeError:
-            continue
-        depth = _depth(document, path)
-        if depth > deepest:
-            deepest, found = depth, complete + 1
-        if depth == len(path):
-            break
-        complete = number
-    return found
+            continue  # in the midst of a statement
+    return None
 
 
-def _depth(document: Any, path: Place) -> int:
-    """Return how many steps of `path` lead to a value."""
-    for depth, step in enumerate(path):
+def _depth(document: Any, place: Place) -> int:
+    """Return how many steps of `place` lead to a value."""
+    for depth, step in enumerate(place):
         try:
             document = document[step]
         except (KeyError, IndexError, TypeError):
             return depth
-    return len(path)
+    return len(place)
