@@ -10,9 +10,9 @@ Place = tuple[str | int, ...]
 def line_of(text: str, place: Place) -> int:
     """Return the line (from 1) on which the statement begins that gives the value at `place`, or the nearest above it.
 
-    The parser tells no positions. But a statement of TOML ends at the end of a line, and what is given once stays given:
-    so the first beginning of the file, made of whole statements, that holds the value ends with its statement. It is
-    found by halving. `text` must be TOML.
+    The parser tells no positions. But a statement of TOML ends at the end of a line, and what is given stays given. So
+    the first beginning of the file, made of whole statements, that holds the value ends with its statement. It is found
+    by halving. `text` must be TOML.
     """
     lines = text.split("\n")
     wanted = _depth(tomllib.loads(text), place)
@@ -27,7 +27,7 @@ def line_of(text: str, place: Place) -> int:
 
 
 def _whole_between(lines: list[str], before: int, upto: int) -> tuple[int, dict[str, Any]] | None:
-    """Return a number of lines between two others that is made of whole statements, near the middle, and what it says."""
+    """Return a number of lines near the middle that ends with a whole statement, and the document up to it."""
     middle = (before + upto) // 2
     for number in sorted(range(before + 1, upto), key=lambda number: abs(number - middle)):
         try:
