@@ -110,7 +110,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
 
 def worker_concluded(data: WorkerOutcomeData, envelope_correlation: UUID | None, limits: Limits) -> Body:
     """An outcome of a worker of a generic command."""
-    _check_count(len(data.essays), limits)
+    _check_count(len({essay.essay_id for essay in data.essays}), limits)
     return worker_outcome.worker_concluded(data, None if envelope_correlation is None else str(envelope_correlation))
 
 

@@ -4,9 +4,10 @@ Published as a JSON Schema (`schemas/public/json/phase-outcome.v1.json`), so fie
 fields are ignored.
 """
 
+import math
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.inbound.models import BatchId, Name
 from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
@@ -20,6 +21,15 @@ _MAX_ATTEMPT = 2**31
 def _default(value: object) -> BeforeValidator:
     """Return a validator that takes null as `value`, for a field that may be left out."""
     return BeforeValidator(lambda given: value if given is None else given)
+
+
+def _finite(value: Any) -> Any:
+    """Refuse numbers such as 1e999, which a parser reads as infinity and which no JSON can hold again."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that is too large")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _finite(inner)
+    return value
 
 
 class _Model(BaseModel):
@@ -41,7 +51,7 @@ class WorkerEssay(_Model):
     essay_id: Annotated[str, Field(min_length=1, pattern=NO_CONTROL_CHARACTERS)]
     text_storage_id: Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)] | None = None
     """Where the result lies; the commanded text where the phase makes no new one. Ignored beside a failure."""
-    metrics: dict[str, Any] | None = None
+    metrics: Annotated[dict[str, Any], AfterValidator(_finite)] | None = None
     """What the phase measured; later phases get it with the essay."""
     failure: WorkerFailure | None = None
     """Present: the essay has failed."""

@@ -72,6 +72,6 @@ class Pipelines(Struct, frozen=True, kw_only=True):
         """Return the one definition as a file of its own."""
         return cls(by_name={pipeline.name: pipeline}, default_name=pipeline.name)
 
-    def commanded(self) -> tuple[PhaseDefinition, ...]:
-        """Return the phases, of all definitions, whose command is the generic one."""
+    def generic_phases(self) -> tuple[PhaseDefinition, ...]:
+        """Return the phases of all definitions that workers carry out by the generic command."""
         return tuple(phase for each in self.by_name.values() for phase in each.phases if phase.payload == "generic")

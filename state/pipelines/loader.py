@@ -44,7 +44,7 @@ def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -
 
 def command_topics(pipelines: Pipelines, topics: TopicTable) -> TopicTable:
     """Return the table with the topics of all generic commands of the definitions."""
-    names = (topics.phase_command(phase.name, phase.command_topic) for phase in pipelines.commanded())
+    names = (topics.phase_command(phase.name, phase.command_topic) for phase in pipelines.generic_phases())
     return replace(topics, commands=tuple(dict.fromkeys(names)))
 
 

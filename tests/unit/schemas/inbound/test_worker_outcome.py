@@ -72,6 +72,18 @@ def test_an_outcome_that_breaks_the_contract_is_refused(change: dict[str, Any]) 
     assert "docs/workers.md" in error.next_step
 
 
+@pytest.mark.parametrize("metrics", ['{"score": 1e999}', '{"scores": [1, {"a": -1e999}]}', '{"score": NaN}'])
+def test_a_number_that_no_json_can_hold_again_is_refused(metrics: str) -> None:
+    essay = {"essay_id": "e1", "text_storage_id": "t1", "metrics": "METRICS"}
+    value = json.dumps(envelope(OUTCOME, {**GIVEN, "essays": [essay]})).replace('"METRICS"', metrics)
+    assert refusal(OUTCOME, value.encode()).code in ("ORC-FIELDS", "ORC-NOT-JSON")
+
+
+def test_an_essay_named_twice_counts_once() -> None:
+    essay = {"essay_id": "e1", "text_storage_id": "t"}
+    assert len(concluded(essays=[essay] * 5_001).essays) == 5_001
+
+
 def test_more_essays_than_a_batch_can_have_are_refused() -> None:
     essays = [{"essay_id": f"e{number}", "text_storage_id": "t"} for number in range(5_001)]
     assert refusal(OUTCOME, envelope(OUTCOME, {**GIVEN, "essays": essays})).code == "ORC-TOO-MANY-ESSAYS"
