@@ -8,10 +8,9 @@ from typing import NamedTuple
 from schemas.internal.pipeline import DAY_S, PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.public.registration import HeadRegistration
 from schemas.topics import DAY_MS, PHASE_COMMANDS, SEGMENT_MS, Topic, TopicTable
+from state.decision.attempts import MAX_ATTEMPTS
 from state.pipelines.lines import Place
 
-MAX_ATTEMPTS = 20
-"""Attempts that a phase of a batch can have."""
 LONGEST_S = 3_650 * DAY_S
 """Longest time of any kind, in seconds: ten years."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
