@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from schemas.inbound.normalise import normalise
-from schemas.internal.events import PhaseConcluded, RegisterBatch
+from schemas.internal.events import PhaseConcluded, RegisterBatch, RetryPhase
 from schemas.outbound.render import Envelope
 from schemas.outbound.worker_command import WorkerCommand
 from schemas.topics import Topic
@@ -27,10 +27,13 @@ def snippet(document: str, language: str) -> str:
     return found
 
 
-def test_the_documented_request_is_read() -> None:
-    record = normalise(Topic.REQUESTS, AT, snippet("requests.md", "json").encode(), {}, POLICY)
-    assert isinstance(record.body, RegisterBatch)
-    assert record.body.requested_phases == ("spellcheck", "cj_assessment")
+def test_the_documented_requests_are_read() -> None:
+    documented = snippets("requests.md", "json")
+    registered, retried = (normalise(Topic.REQUESTS, AT, text.encode(), {}, POLICY).body for text in documented)
+    assert isinstance(registered, RegisterBatch)
+    assert registered.requested_phases == ("spellcheck", "cj_assessment")
+    assert isinstance(retried, RetryPhase)
+    assert (retried.phase, retried.essays) == ("spellcheck", "failed")
 
 
 def test_the_documented_pipelines_are_the_built_in_ones(tmp_path: Path) -> None:
