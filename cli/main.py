@@ -17,6 +17,7 @@ from cli.commands.broker import broker
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
+from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
@@ -41,6 +42,7 @@ for command in (demo, dev, run, api, router, orchestrator, projector, broker, si
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
+app.add_typer(pipelines, name="pipelines")
 app.add_typer(batches, name="batches")
 
 

@@ -49,6 +49,8 @@ class PeerOptions:
     class_batches: ClassBatches = "command"
     """Head's class batches get their ready event on the student matching command, on the confirmed
     associations alone, or never."""
+    judges_ends: bool = True
+    """Whether a batch's end is held against the peers' own outcomes; false where workers run its phases."""
     topic_prefix: str = DEFAULT_PREFIX
     """Stands in every topic's name where `huleedu` does by default."""
     read_uncommitted: bool = True

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     default_phases: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated phases requested for every batch, in addition to those that the pipeline always runs."""
     pipelines_file: Path | None = None
-    """File of pipeline definitions (TOML); the built-in ones if unset. Only the router reads it."""
+    """File of pipeline definitions (TOML); the built-in ones if unset. The router and the orchestrator read it."""
 
     max_essays: int = Field(default=Limits().essays, ge=1)
     max_input_bytes: int = Field(default=Limits().input_bytes, ge=1)

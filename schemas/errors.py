@@ -107,6 +107,7 @@ class Code(StrEnum):
     KEY_MISMATCH = "ORC-KEY-MISMATCH"  # an inbox record's key is not its batch
     UNKNOWN_BATCH = "ORC-UNKNOWN-BATCH"  # an event names a batch that is not there
     DECISION_FAILED = "ORC-DECISION-FAILED"  # a rule raised an error
+    COMMAND_TOPIC = "ORC-COMMAND-TOPIC"  # a batch commands a phase on a topic that the orchestrator does not know
     OVERSIZED = "ORC-OVERSIZED"  # what a decision leads to does not fit its topic
     # Answers over HTTP.
     NO_ROUTE = "ORC-NO-ROUTE"  # 404: there is nothing at this path

@@ -21,15 +21,12 @@ from schemas.errors import BrokerError, Code, EraGap, InvalidRequest, RecordForm
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
 from schemas.internal.history import Answer
-from schemas.internal.pipeline import PipelineDefinition
 from schemas.public.registration import PeerEra, RegistrationPolicy, fingerprint, idempotency_scope, parse_registration
 from schemas.public.requests import RequestKind, request_record
 from schemas.topics import Topic, TopicTable
 
 _LONGEST_KEY = 255
 _FOLD_S = 2.0
-_PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=())
-"""A placeholder: only the router reads pipeline definitions and chooses phases; the api checks the body."""
 
 
 class RegistrationService(NamedTuple):
@@ -121,8 +118,8 @@ class RegistrationService(NamedTuple):
 
 
 def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
-    """Return the policy by which the api checks registrations."""
-    return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
+    """Return the policy by which the api checks the body of a registration; the router chooses the pipeline."""
+    return RegistrationPolicy(pipelines=None, peer_era=peer_era, limits=topics.limits, topics=topics)
 
 
 def check_registration(body: dict[str, Any], policy: RegistrationPolicy, principal: Principal) -> None:

@@ -1,31 +1,26 @@
 """Runs the demo: broker, stack, peers, registrations, progress, verdict."""
 
 import asyncio
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.broker import kafka_from
-from cli.demo.client import DemoClient, FollowedBatch
+from cli.demo.client import DemoClient
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
+from cli.demo.progress import Bars, keep_running
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
 from cli.verifier import verify
 from peers.options import Era, PeerOptions
 from peers.playing import Peers
-from schemas.internal.enums import PhaseStatus
 
 _FOLLOW_SECONDS = 600.0
 _SHOWN_PROBLEMS = 20
@@ -88,7 +83,7 @@ def run(options: DemoOptions, console: Console) -> bool:
         )
         sound = _Demo(options, product, peers, console).play()
         if options.keep:
-            _keep(product, console)
+            keep_running(product, console)
     return sound
 
 
@@ -130,7 +125,7 @@ class _Demo:
         return aborted > 0
 
     async def _register_and_follow(self, planned: Sequence[PlannedBatch]) -> None:
-        with _Bars(self._console, planned) as bars:
+        with Bars(self._console, planned) as bars:
 
             def show() -> None:
                 bars.show(self._client.batches)
@@ -170,64 +165,3 @@ class _Demo:
         else:
             self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
         return not problems
-
-
-class _Bars:
-    """Live progress: bars in a terminal, a line at each change elsewhere."""
-
-    def __init__(self, console: Console, planned: Sequence[PlannedBatch]) -> None:
-        self._console = console
-        batches = self._batches = len(planned)
-        total = {"cj_assessment ended": sum("cj_assessment" in plan.phases for plan in planned)}
-        self._progress = Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        names = ("registered", "ready", "spellcheck ended", "cj_assessment ended", "batches ended")
-        self._tasks = {name: self._progress.add_task(name, total=total.get(name, batches)) for name in names}
-        self._last = ""
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def show(self, batches: Sequence[FollowedBatch]) -> None:
-        """Show the progress of the batches."""
-        done = {
-            "registered": len(batches),
-            "ready": sum(bool(batch.status) and batch.status["counts"]["ready"] > 0 for batch in batches),
-            "spellcheck ended": sum(_phase_ended(batch, "spellcheck") for batch in batches),
-            "cj_assessment ended": sum(_phase_ended(batch, "cj_assessment") for batch in batches),
-            "batches ended": sum(batch.ended for batch in batches),
-        }
-        for name, number in done.items():
-            self._progress.update(self._tasks[name], completed=number)
-        line = ", ".join(f"{name} {number}" for name, number in done.items())
-        if not self._console.is_terminal and line != self._last:
-            self._console.print(f"  {line} of {self._batches}")
-            self._last = line
-
-
-def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
-    if not batch.status or phase not in batch.plan.phases:
-        return False
-    return PhaseStatus(batch.status["pipeline_state"][phase]["status"]).terminal
-
-
-def _keep(product: Stack, console: Console) -> None:
-    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
-    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
-    asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(0.5):
-        product.supervisor.check()

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas import ids
 from schemas.errors import Code, InvalidRequest, UnreadableRecord
+from schemas.inbound import worker_outcome
 from schemas.inbound.models import (
     ControlBody,
     Envelope,
@@ -19,6 +20,7 @@ from schemas.inbound.models import (
     RetryBody,
     ValidationErrorsData,
 )
+from schemas.inbound.worker_outcome import WorkerOutcomeData
 from schemas.internal.events import (
     Body,
     CancelBatch,
@@ -106,6 +108,12 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
     )
 
 
+def worker_concluded(data: WorkerOutcomeData, envelope_correlation: UUID | None, limits: Limits) -> Body:
+    """An outcome of a worker of a generic command."""
+    _check_count(len({essay.essay_id for essay in data.essays}), limits)
+    return worker_outcome.worker_concluded(data, None if envelope_correlation is None else str(envelope_correlation))
+
+
 def requested(envelope: Envelope[RequestData], policy: RegistrationPolicy) -> Body:
     """A client's request. Raises `InvalidRequest` or `EraGap`, with the request's id."""
     data = envelope.data
@@ -135,7 +143,7 @@ def _requested(data: RequestData, correlation: UUID | None, policy: Registration
                 **common,
                 expected_essay_count=registration.expected_essay_count,
                 context=registration.context,
-                pipeline=policy.pipeline,
+                pipeline=registration.pipeline,
                 requested_phases=registration.requested_phases,
             )
         case RequestKind.RETRY:

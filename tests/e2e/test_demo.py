@@ -40,3 +40,9 @@ def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environm
     assert hit is not None
     assert int(hit[1]) >= 1  # on a busy machine a kill can come behind the commit; then it kills again
     assert int(hit[2]) >= 1
+
+
+def test_a_pipeline_of_generic_phases_comes_through(demo_environment: dict[str, str]) -> None:
+    result = demo(demo_environment, "--pipeline", "examples/pipelines.toml", "--batches", "20", "--failed", "0")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "All 20 batches came through essays; the log is whole." in result.stdout

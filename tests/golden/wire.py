@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.internal.dead_letters import dead_letter
-from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.effects import (
+    BatchRegistered,
+    CommandPhase,
+    CommandStudentMatching,
+    Effect,
+    GenericCommand,
+    PipelineCompleted,
+)
 from schemas.internal.enums import BatchStatus
 from schemas.internal.events import (
     Principal,
@@ -72,6 +79,14 @@ def effects() -> dict[str, Effect]:
             found[f"published-{phase}-{era}"] = CommandPhase(
                 **common, context=context, phase=phase, attempt=1, essays=ESSAYS
             )
+    found["published-generic"] = CommandPhase(
+        **common,
+        context=SEED_CONTEXT,
+        phase="grammar",
+        attempt=2,
+        essays=ESSAYS,
+        generic=GenericCommand(pipeline="essays", pipeline_version=3, deadline_ms=TIME + 3_600_000),
+    )
     found["published-student-matching"] = CommandStudentMatching(**common, context=CLASS_CONTEXT, essays=ESSAYS)
     found["published-completed"] = PipelineCompleted(
         **common,

@@ -41,7 +41,7 @@ def ready(essays: int = 2, **envelope: Any) -> bytes:
 
 
 def transform(limits: Limits = LIMITS) -> RecordTransform:
-    policy = RegistrationPolicy(pipeline=POLICY.pipeline, limits=limits)
+    policy = RegistrationPolicy(pipelines=POLICY.pipelines, limits=limits)
     return RecordTransform(policy, limits)
 
 

@@ -10,10 +10,10 @@ from runtime.kafka.admin import ClusterFacts, KafkaAdmin
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import TopicError
-from schemas.topics import Topic
+from schemas.topics import AnyTopic, Topic
 from state.decision.decide import decide
 from topology.orchestrator.metrics import DecisionMetrics
-from topology.orchestrator.outbox import DESTINATIONS, Outbox
+from topology.orchestrator.outbox import Outbox, destinations
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.orchestrator.state_directory import StateDirectory, StateIdentity
 from topology.stream.application import AssignmentGuard, StreamApplication
@@ -21,6 +21,7 @@ from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
 from topology.topics import provisioning
+from topology.topics.deployed import deployed_topics
 from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
@@ -75,12 +76,13 @@ def build(
     `decide` and `application` are the decision core and the library's application; tests replace them.
 
     Raises:
+        ConfigurationError: the file of pipeline definitions is wrong.
         TopicError: the dead letter topic is too small for the largest inbox record.
         BrokerError: the cluster does not answer.
     """
-    topics = settings.topics()
+    topics = deployed_topics(settings)
     inbox = topics.name(Topic.INBOX)
-    names = {topic: topics.name(topic) for topic in DESTINATIONS}
+    names = {topic: topics.name(topic) for topic in destinations(topics)}
     sizes = cluster.max_message_bytes([*names.values(), topics.changelog, inbox])
     _check_dead_letters_fit(names[Topic.DEAD_LETTERS], inbox, sizes)
     limits = {topic: sizes[name] for topic, name in names.items()}
@@ -119,7 +121,7 @@ def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> Assignment
     return guard
 
 
-def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], processor: DecisionProcessor) -> None:
+def _wire(app: StreamApplication, inbox: str, names: dict[AnyTopic, str], processor: DecisionProcessor) -> None:
     payload = Payload()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from quixstreams import message_context
 
 from runtime.logs import get_logger
-from schemas.errors import Code, UnreadableRecord
+from schemas.errors import Code, TopicError, UnreadableRecord
 from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
@@ -168,7 +168,8 @@ class DecisionProcessor:
         self, before: Batch | None, event: Event, value: bytes | None, error: Exception
     ) -> tuple[Decision, Written]:
         reason = Reason(code=ReasonCode.DECISION_FAILED, detail=error_text(error))
-        letter = self._letter(event, value, Code.DECISION_FAILED, str(reason.detail), shortened(error))
+        code = error.code if isinstance(error, TopicError) else Code.DECISION_FAILED
+        letter = self._letter(event, value, code, str(reason.detail), shortened(error))
         return self._quarantined(before, event, letter, reason)
 
     def _quarantined(

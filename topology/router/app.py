@@ -21,7 +21,7 @@ from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
+from schemas.topics import ROUTER_INPUTS, AnyTopic, Topic, TopicTable
 from topology.router.start_offsets import InputOffsets
 from topology.router.transform import RecordTransform, registration_policy
 from topology.stream.application import StreamApplication
@@ -110,11 +110,11 @@ def build(
     health: ProcessHealth,
 ) -> None:
     """Connect each of `inputs` through `transform` to the inbox or the dead letters."""
-    outputs = {
+    outputs: dict[AnyTopic, Any] = {
         topic: application.topic(table.name(topic), value_serializer=Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
     }
-    written = {topic: metrics.records_written.labels(topic.value) for topic in outputs}
+    written = {topic: metrics.records_written.labels(topic) for topic in outputs}
 
     def destination(outgoing: OutgoingRecord, *_: object) -> Any:
         written[outgoing.topic].inc()

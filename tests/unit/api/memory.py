@@ -23,7 +23,7 @@ from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
 from schemas.internal.formats import PROCESS
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import (
     decode_status,
@@ -55,7 +55,7 @@ class MemoryCluster:
     """Topics, router and orchestrator in one object, which can be made slow, silent or broken."""
 
     def __init__(self, *, peer_era: str = "any", partitions: int = PARTITIONS) -> None:
-        self.policy = RegistrationPolicy(pipeline=PIPELINE, peer_era=peer_era)  # type: ignore[arg-type]
+        self.policy = RegistrationPolicy(pipelines=Pipelines.only(PIPELINE), peer_era=peer_era)  # type: ignore[arg-type]
         self.partitions = partitions
         self.logs: dict[LogPartition, list[LogRecord]] = {
             LogPartition(topic, number): [] for topic in FOLLOWED for number in range(partitions)
@@ -82,6 +82,7 @@ class MemoryCluster:
 
     def append(self, outgoing: OutgoingRecord, *, marker: bool = True) -> LogRecord:
         """Write a record in a transaction of its own, which ends with a control record."""
+        assert isinstance(outgoing.topic, Topic)
         partition = LogPartition(outgoing.topic, partition_of(outgoing.key, self.partitions))
         with self.arrived:
             offset = self.end(partition)

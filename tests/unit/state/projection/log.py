@@ -97,6 +97,7 @@ class Log:
             record = status_outgoing(record)
         elif isinstance(record, HistoryRecord):
             record = history_outgoing(record)
+        assert isinstance(record.topic, Topic)
         partition = sum(record.key) % PARTITIONS
         offset = self._next[record.topic, partition]
         self._next[record.topic, partition] = offset + 2
