@@ -1,22 +1,22 @@
 """Watches a history: holds each committed step against the reference, and the whole against what was promised."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from schemas.internal.effects import Effect
-from schemas.internal.enums import ReasonCode
+from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event
-from schemas.internal.history import HistoryRecord, Reason
+from schemas.internal.history import HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import NEXT_DEADLINE_MS, VERSION, decode_history, decode_status
 from schemas.internal.status import StatusRecord
 from schemas.topics import PEER_OUTPUTS, Topic
 from state.batch import Batch
-from state.decision.phases import fail_oversized
-from state.decision.result import Decision
+from state.decision.result import Decision, Oversize
 from tests.simulation.checks import Mismatch, Said, check_step, require, version_of
+from tests.simulation.clients import View
 from tests.simulation.modelled_log import Log, Partition, Step, event_at
 from tests.simulation.reference import Reference, Verdict
+from tests.simulation.reference_graph import essays_lost
 from tests.simulation.tally import Tally
 from topology.orchestrator.processor import Decide
 
@@ -37,7 +37,7 @@ class Auditor:
         self._decided: dict[tuple[int, int], tuple[Effect, ...]] = {}
         self._bytes: dict[str, OutgoingRecord] = {}
         self._published: set[str] = set()
-        self._oversized: dict[tuple[int, int], Any] = {}
+        self._oversized: dict[tuple[int, int], HistoryRecord] = {}
         self.told: list[tuple[str, Event | None, HistoryRecord]] = []
         """Every committed step: batch id, event and history record."""
 
@@ -46,9 +46,9 @@ class Auditor:
     def listening(self, decide: Decide) -> Decide:
         """Return `decide`, with its decisions noted."""
 
-        def listen(before: Batch | None, event: Event, *rest: Any) -> Decision:
+        def listen(batch: Batch | None, event: Event, oversize: Oversize | None = None) -> Decision:
             self._effects, self._pending = (), []
-            decision = decide(before, event, *rest)
+            decision = decide(batch, event, oversize)
             self._effects, self._pending = decision.effects, list(decision.effects)
             return decision
 
@@ -90,10 +90,10 @@ class Auditor:
         self.told.append((event.batch_id, event, history))
         reference = self.reference(event.batch_id)
         before = version_of(reference)
-        oversized = history.reason.code is ReasonCode.OVERSIZED
+        oversized = history.disposition.value if history.reason.code is ReasonCode.OVERSIZED else ""
         if oversized:
-            self._oversized[partition.number, step.offset] = history.reason
-        verdict = self._verdict(reference, event, oversized=oversized)
+            self._oversized[partition.number, step.offset] = history
+        verdict = self._verdict(reference, event, oversized)
         applied = verdict.disposition == "applied"
         effects = self._decided[partition.number, step.offset] if applied else ()
         said = Said(event, effects, history, self._status(step, reference))
@@ -102,10 +102,10 @@ class Auditor:
         self._count(reference, said)
         return effects
 
-    def _verdict(self, reference: Reference, event: Event, *, oversized: bool) -> Verdict:
+    def _verdict(self, reference: Reference, event: Event, oversized: str) -> Verdict:
         if event.origin.event_id in self._poison:
             return Verdict("quarantined", "decision_failed", [])
-        return reference.judge(event, oversized=oversized)
+        return reference.judge(event, oversized)
 
     def _status(self, step: Step, reference: Reference) -> StatusRecord | None:
         found = [record for record in step.records if record.topic is Topic.STATUS]
@@ -148,10 +148,15 @@ class Auditor:
             found = self._references[batch_id] = Reference(batch_id)
         return found
 
-    def view(self, batch_id: str) -> tuple[int, tuple[str, ...]]:
-        """Return what a client sees of a batch: its version and the ids of its essays."""
+    def view(self, batch_id: str) -> View:
+        """Return what a client sees of a batch."""
         reference = self.reference(batch_id)
-        return version_of(reference), tuple(reference.batch["ready"]) if reference.batch is not None else ()
+        batch = reference.batch
+        if batch is None:
+            return View(version_of(reference), (), {})
+        failed = {name: essays_lost(batch, name) for name in batch["phases"]}
+        open_ones = {name: lost for name, lost in failed.items() if lost}
+        return View(version_of(reference), tuple(batch["ready"]), open_ones)
 
     # --------------------------------------------------------------------------------------------------------- the end
 
@@ -165,20 +170,12 @@ class Auditor:
             if batch is not None:
                 require(batch["pause"] is not None, "every batch ends, or is paused", batch_id, batch["status"])
 
-    def redecided(
-        self, partition: int, offset: int, decide: Decide, before: Batch | None, event: Event
-    ) -> Decision | None:
-        """Decide an inbox record again, on the facts of its history record; None where it was set aside."""
-        oversize = self._oversized.get((partition, offset))
-        if oversize is None:
+    def redecided(self, partition: int, offset: int, decide: Decide, before: Batch | None, event: Event) -> Decision:
+        """Decide an inbox record again, on the facts of its history record."""
+        history = self._oversized.get((partition, offset))
+        if history is None:
             return decide(before, event)
-        if before is None or before.status.terminal:
-            return None
-        return fail_oversized(before, event, *_oversize(oversize))
-
-
-def _oversize(reason: Reason) -> tuple[str, int, int]:
-    """Return what was too large, from the words of the history record."""
-    what, _, rest = str(reason.detail).partition(" has ")
-    size, _, limit = rest.partition(" bytes; the limit is ")
-    return what, int(size), int(limit)
+        reason = history.reason
+        if history.disposition is Disposition.QUARANTINED:
+            return Decision.quarantined(before, reason)
+        return decide(before, event, Oversize(reason.what or "", reason.size or 0, reason.limit or 0))

@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.internal.events import Event
+from schemas.internal.events import EssayRef, Event
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.status import StatusRecord
 from tests.simulation.reference import Reference, Verdict
+from tests.simulation.reference_graph import verdicts
 from tests.simulation.reference_phases import OVER
 
 BATCH_STEPS = {
@@ -76,19 +77,23 @@ def _check_effects(effects: tuple[Effect, ...], expected: list[dict[str, Any]]) 
         require(one == other, "effect", f"is {one}", f"should be {other}")
 
 
+def _refs(essays: tuple[EssayRef, ...]) -> list[tuple[str, str, Any]]:
+    return [(one.essay_id, one.text_storage_id, one.spellcheck_metrics) for one in essays]
+
+
 def _plain(effect: Effect) -> dict[str, Any]:
     kind = str(effect.__struct_config__.tag)
     match effect:
         case BatchRegistered():
             return {"kind": kind, "essays": list(effect.essay_ids)}
         case CommandStudentMatching():
-            return {"kind": kind, "essays": [(one.essay_id, one.text_storage_id) for one in effect.essays]}
+            return {"kind": kind, "essays": _refs(effect.essays)}
         case CommandPhase():
             return {
                 "kind": kind,
                 "phase": effect.phase,
                 "attempt": effect.attempt,
-                "essays": [(one.essay_id, one.text_storage_id) for one in effect.essays],
+                "essays": _refs(effect.essays),
                 "correlation": effect.correlation_id,
             }
         case PipelineCompleted():
@@ -107,9 +112,16 @@ def _check_state(status: StatusRecord, batch: dict[str, Any]) -> None:
         view = status.phases[name]
         require(view.status.value == phase["status"], f"status of {name}", view.status, phase["status"])
         require(view.attempt == len(phase["attempts"]), f"attempts of {name}", view.attempt, len(phase["attempts"]))
+        require(view.reason == phase["reason"], f"reason of {name}", view.reason, phase["reason"])
+        require(view.stalled == phase["stalled"], f"whether {name} is stalled", view.stalled, phase["stalled"])
+    require(status.reason == batch["reason"], "reason of the batch", status.reason, batch["reason"])
+    lost = {(one.phase, one.essay_id): one.reason.value for one in status.failed_essays}
+    reasons = {(name, essay): why for name in batch["phases"] for essay, why in verdicts(batch, name).items() if why}
+    require(lost == reasons, "lost essays", f"are {lost}", f"should be {reasons}")
     _check_clocks(status, batch)
     counts = status.counts
     require(counts.ready == counts.succeeded + counts.failed, "essays are conserved", counts)
+    require(counts.failed == len({essay for _, essay in reasons}), "failed essays", counts, reasons)
     require(counts.ready == len(batch["ready"]), "ready essays", counts, len(batch["ready"]))
     require(status.file_failures_total == batch["files"], "file failures", status.file_failures_total, batch["files"])
     if batch["named"] is not None:
@@ -133,4 +145,5 @@ def _check_clocks(status: StatusRecord, batch: dict[str, Any]) -> None:
         slack = clock.pop("slack", 0)
         found = [due for due in same if abs(due - clock["due"]) <= slack]
         require(bool(found), "armed clock", f"are {armed}", f"should have {clock}", f"within {slack} ms")
+        clock["order"] += found[0] - clock["due"]
         clock["due"] = found[0]

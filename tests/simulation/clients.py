@@ -1,8 +1,9 @@
 """The clients: they register batches, and cancel, pause, resume and retry them at any moment, also wrongly."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -18,20 +19,33 @@ from schemas.internal.events import (
     RetryPhase,
 )
 from tests.simulation.peers import DAY_MS, HOUR_MS, MINUTE_MS
+from tests.simulation.reference_phases import MOST_ATTEMPTS
 from tests.simulation.tally import Tally
 from tests.simulation.worlds import OPERATOR, OWNER, STRANGER, hex_id
 
 Later = Callable[[int, Callable[[], None]], None]
 """Has something done after a delay in milliseconds."""
-View = Callable[[str], tuple[int, tuple[str, ...]]]
-"""What a client sees of a batch: its version (-1: none) and the ids of its essays."""
+
+
+class View(NamedTuple):
+    """What a client sees of a batch."""
+
+    version: int
+    """-1 where there is no batch."""
+    essays: tuple[str, ...]
+    failed: dict[str, list[str]]
+    """Lost essays of each phase that did not succeed on all."""
+
+
 KINDS = ("cancel", "pause", "pause", "resume", "resume", "retry", "retry", "retry", "retry", "register")
 
 
 class Clients:
     """All clients of a history."""
 
-    def __init__(self, rng: Random, send: Callable[[str, Body], None], later: Later, view: View, tally: Tally) -> None:
+    def __init__(
+        self, rng: Random, send: Callable[[str, Body], None], later: Later, view: Callable[[str], View], tally: Tally
+    ) -> None:
         self._rng = rng
         self._send = send
         self._later = later
@@ -47,8 +61,10 @@ class Clients:
             self._later(rng.randrange(HOUR_MS), lambda: self._ask(batch_id, registration))
         moments = rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8))
         for _ in range(moments):
-            at = rng.choice((MINUTE_MS, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, DAY_MS, 8 * DAY_MS, 36 * DAY_MS))
+            at = rng.choice((2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, DAY_MS, 8 * DAY_MS, 36 * DAY_MS))
             self._later(rng.randrange(at), lambda: self._control(batch_id, registration))
+        if rng.random() < 0.01:
+            self._later(rng.randrange(5 * MINUTE_MS), lambda: self._insist(batch_id, registration))
         if rng.random() < 0.03:
             self._cancel_before_it_is_known(batch_id)
 
@@ -62,6 +78,13 @@ class Clients:
                 phase="spellcheck", status=OutcomeStatus.SUCCEEDED, essays=(), failed_essay_ids=(hex_id(rng),)
             ),
         )
+
+    def _insist(self, batch_id: str, registration: RegisterBatch) -> None:
+        """Retry a phase more often than it may be."""
+        phase = self._rng.choice(registration.requested_phases)
+        for turn in range(MOST_ATTEMPTS + 3):
+            body = RetryPhase(**self._common(OWNER), phase=phase, essays="all")
+            self._later(turn * 1_000, partial(self._ask, batch_id, body))
 
     def _control(self, batch_id: str, registration: RegisterBatch) -> None:
         rng = self._rng
@@ -81,7 +104,8 @@ class Clients:
 
     def _body(self, kind: str, batch_id: str, registration: RegisterBatch) -> Body:
         rng = self._rng
-        version, essays = self._view(batch_id)
+        view = self._view(batch_id)
+        version = view.version
         who = rng.choices((OWNER, STRANGER, OPERATOR), (20, 1, 2))[0]
         if_version = rng.choices((None, version, version - 1), (8, 2, 1))[0] if version >= 0 else None
         if kind == "register":
@@ -94,21 +118,23 @@ class Clients:
             return PauseBatch(**self._common(who), reason="looking into it", if_version=if_version)
         if kind == "resume":
             return self._resume(who, if_version)
-        return self._retry(who, if_version, registration, essays)
+        return self._retry(who, if_version, registration, view)
 
-    def _retry(
-        self, who: Principal, if_version: int | None, registration: RegisterBatch, essays: tuple[str, ...]
-    ) -> RetryPhase:
+    def _retry(self, who: Principal, if_version: int | None, registration: RegisterBatch, view: View) -> RetryPhase:
+        """Return a retry: mostly of a phase that failed, and mostly of essays that it lost."""
         rng = self._rng
-        names = [phase.name for phase in registration.pipeline.phases]
-        phase = "unknown_phase" if rng.random() < 0.05 else rng.choice(names)
-        chosen: Literal["all", "failed"] | None = rng.choice(("all", "all", "failed", "failed", None))
+        phase = rng.choice([one.name for one in registration.pipeline.phases])
+        if view.failed and rng.random() < 0.7:
+            phase = rng.choice(list(view.failed))
+        elif rng.random() < 0.05:
+            phase = "unknown_phase"
+        chosen: Literal["all", "failed"] | None = rng.choice(("all", "failed", "failed", None))
         if chosen is not None:
             return RetryPhase(**self._common(who), phase=phase, essays=chosen, if_version=if_version)
-        listed = [one for one in essays if rng.random() < 0.7]
-        if rng.random() < 0.1:
+        listed = [one for one in view.essays if rng.random() < 0.3 or one in view.failed.get(phase, ())]
+        if rng.random() < 0.15:
             listed.append(hex_id(rng))
-        return RetryPhase(**self._common(who), phase=phase, essays=tuple(listed), if_version=if_version)
+        return RetryPhase(**self._common(who), phase=phase, essays=tuple(listed), reason="", if_version=if_version)
 
     def _cancel(self, who: Principal, if_version: int | None) -> CancelBatch:
         return CancelBatch(**self._common(who), reason="no longer needed", if_version=if_version)

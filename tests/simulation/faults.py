@@ -35,7 +35,7 @@ class Faults:
         self._history = history
         self._rng = history.rng
         self._plan = (
-            (0.010, self._crash),
+            (0.018, self._crash),
             (0.004, self._move),
             (0.004, self._stop_router),
             (0.006, self._repeat),
@@ -92,10 +92,15 @@ class Faults:
     def _broker_clock(self) -> None:
         self._note("broker clock jump")
         self._history.broker_skew = self._skew()
+        self._history.later(self._rng.randrange(DAY_MS), self._clocks_right)
 
     def _timekeeper_clock(self) -> None:
         self._note("timekeeper clock jump")
         self._history.timekeeper_skew = self._skew()
+        self._history.later(self._rng.randrange(DAY_MS), self._clocks_right)
+
+    def _clocks_right(self) -> None:
+        self._history.broker_skew = self._history.timekeeper_skew = 0
 
     def _skew(self) -> int:
         return self._rng.choice((0, -MINUTE_MS, MINUTE_MS, -HOUR_MS, HOUR_MS, 5 * HOUR_MS))

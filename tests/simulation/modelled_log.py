@@ -8,9 +8,9 @@ from typing import NamedTuple
 from zlib import crc32
 
 from schemas.internal.events import Body, Event, InboxRecord, Origin
+from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_inbox, inbox_outgoing
-from tests.simulation.formats import inbox_versions
 
 
 class Input(NamedTuple):
@@ -111,8 +111,9 @@ class Log:
 
     def append(self, batch_id: str, body: Body, origin: Origin, time_ms: int) -> None:
         """Append a record to the inbox."""
-        writer, least_reader = inbox_versions()
-        record = InboxRecord(writer=writer, least_reader=least_reader, batch_id=batch_id, origin=origin, body=body)
+        record = InboxRecord(
+            writer=INBOX.version, least_reader=INBOX.least_reader, batch_id=batch_id, origin=origin, body=body
+        )
         sent = inbox_outgoing(record)
         self.append_raw(batch_id, sent.key, sent.value or b"", time_ms)
 

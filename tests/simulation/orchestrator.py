@@ -1,23 +1,27 @@
 # ruff: noqa: ARG002  (signatures are the library's)
 """The orchestrator of the modelled log: the product's own processor, in a process that can crash at any step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from quixstreams.context import set_message_context
 from quixstreams.models import MessageContext
 
+from schemas.internal.codec import encode
 from schemas.internal.effects import Effect
 from schemas.internal.events import Event
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.limits import Limits
 from schemas.outbound.render import render
 from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
+from state.batch import Batch
+from state.decision.result import Decision, Oversize
 from tests.simulation.modelled_log import Partition, Step
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import Decide, DecisionProcessor
 
 TOPICS = TopicTable()
-LARGE: Mapping[Topic, int] = dict.fromkeys(DESTINATIONS, Limits().dead_letter_bytes)
+LARGE = Limits().dead_letter_bytes
+"""What every topic takes, unless said otherwise, in bytes."""
 Seen = Callable[[Partition, int, OutgoingRecord], None]
 
 
@@ -50,8 +54,9 @@ class _Store:
 class Process:
     """One process of the orchestrator. It crashes at its step `dies_at`, counted down over all that it does."""
 
-    def __init__(self, decide: Decide, state_bytes: int, seen: Seen) -> None:
-        self._processor = DecisionProcessor(Outbox(TOPICS, LARGE, state_bytes, render=_render), decide=decide)
+    def __init__(self, decide: Decide, command_bytes: int, seen: Seen) -> None:
+        limits = dict.fromkeys(DESTINATIONS, LARGE) | dict.fromkeys(PHASE_COMMANDS.values(), command_bytes)
+        self._processor = DecisionProcessor(Outbox(TOPICS, limits, LARGE, render=_render), decide=decide)
         self._seen = seen
         self.dies_at: int | None = None
 
@@ -93,17 +98,15 @@ def _render(effect: Effect, topics: TopicTable) -> OutgoingRecord:
 
 def _generic(effect: Effect, topics: TopicTable) -> OutgoingRecord:
     """Return the command of a phase that no peer of today knows, in its canonical bytes."""
-    from schemas.internal.codec import encode  # noqa: PLC0415
-
     return OutgoingRecord(Topic.SPELLCHECK_COMMAND, effect.batch_id.encode(), encode(effect))
 
 
 def poisoned(decide: Decide, marks: set[str]) -> Decide:
     """Return `decide` with a defect: it raises for events whose id is one of `marks`."""
 
-    def poison(before: object, event: Event, *rest: object) -> object:
+    def poison(batch: Batch | None, event: Event, oversize: Oversize | None = None) -> Decision:
         if event.origin.event_id in marks:
             raise PoisonError(event.origin.event_id)
-        return decide(before, event, *rest)  # type: ignore[arg-type]
+        return decide(batch, event, oversize)
 
-    return poison  # type: ignore[return-value]
+    return poison

@@ -106,7 +106,7 @@ class Peers:
             self._tell(batch_id, EssaysReady(essays=(EssayRef(hex_id(rng), hex_id(rng)),)))
             self._tell(batch_id, ContentProvisioned(essays=(EssayRef(hex_id(rng), hex_id(rng)),)))
         if failures and rng.random() < 0.5:
-            validation = ValidationFailed(critical=self._wrong("critical validation", 0.5), failures=failures)
+            validation = ValidationFailed(critical=self._wrong("critical validation", 4.0), failures=failures)
             self._tell(batch_id, validation)
             failures = ()
         if in_class or rng.random() < 0.3:

@@ -8,9 +8,17 @@ each time, so that nothing here can be forgotten to be kept up to date.
 from typing import Any
 
 from schemas import ids
-from schemas.internal.events import Event, PhaseConcluded, RetryPhase
+from schemas.internal.events import EssayRef, Event, PhaseConcluded
+from tests.simulation.reference_graph import (
+    SUCCEEDED,
+    essays_lost,
+    inputs,
+    known,
+    newest,
+    parents,
+    survivors,
+)
 
-SUCCEEDED = ("completed_successfully", "completed_with_partial_success")
 MOST_ATTEMPTS = 20
 OVER = (*SUCCEEDED, "failed", "skipped_due_to_dependency_failure", "skipped_by_user_config", "cancelled")
 
@@ -18,16 +26,21 @@ OVER = (*SUCCEEDED, "failed", "skipped_due_to_dependency_failure", "skipped_by_u
 def new_phase(requested: bool) -> dict[str, Any]:  # noqa: FBT001
     """Return a phase that has not run."""
     status = "pending_dependencies" if requested else "skipped_by_user_config"
-    return {"status": status, "attempts": [], "selection": None, "stalled": False, "reason": None}
+    reason = None if requested else "not_requested"
+    return {"status": status, "attempts": [], "selection": None, "stalled": False, "reason": reason}
 
 
 # --------------------------------------------------------------------------------------------------------------- clocks
 
 
 def arm(batch: dict[str, Any], now: int, wait_ms: int, kind: str, phase: str = "", slack: float = 0.0) -> None:
-    """Arm a clock. In a paused batch `due` is what is left. `slack` is the share by which the product may vary it."""
+    """Arm a clock. `slack` is the share by which the product may vary it.
+
+    In a paused batch `due` is what is left; `order` can be less than nothing, so that of two clocks that were overdue
+    the earlier one acts first.
+    """
     due = wait_ms if batch["pause"] is not None else now + wait_ms
-    batch["clocks"].append({"due": due, "kind": kind, "phase": phase, "slack": wait_ms * slack})
+    batch["clocks"].append({"due": due, "order": due, "kind": kind, "phase": phase, "slack": wait_ms * slack})
 
 
 def disarm(batch: dict[str, Any], phase: str) -> None:
@@ -35,97 +48,13 @@ def disarm(batch: dict[str, Any], phase: str) -> None:
     batch["clocks"] = [clock for clock in batch["clocks"] if clock["phase"] != phase]
 
 
-# ---------------------------------------------------------------------------------------------------------------- graph
-
-
-def parents(batch: dict[str, Any], name: str) -> list[str]:
-    """Return the requested phases that a phase waits for; one that nobody requested is replaced by its own."""
-    found: list[str] = []
-    for one in batch["definition"][name].after:
-        for parent in [one] if one in batch["requested"] else parents(batch, one):
-            if parent not in found:
-                found.append(parent)
-    return found
-
-
-def ancestors(batch: dict[str, Any], name: str) -> set[str]:
-    """Return all requested phases before a phase."""
-    found: set[str] = set()
-    for parent in parents(batch, name):
-        found |= {parent} | ancestors(batch, parent)
-    return found
-
-
-def after(batch: dict[str, Any], name: str) -> list[str]:
-    """Return all requested phases after a phase."""
-    return [one for one in batch["requested"] if name in ancestors(batch, one)]
-
-
-def in_order(batch: dict[str, Any]) -> list[str]:
-    """Return the phases so that each comes after all that it waits for; the definition's order where that is free."""
-    left, placed = list(batch["definition"]), []
-    while left:
-        name = next(one for one in left if all(parent in placed for parent in batch["definition"][one].after))
-        placed.append(name)
-        left.remove(name)
-    return placed
-
-
-# --------------------------------------------------------------------------------------------------------------- essays
-
-
-def _verdicts(batch: dict[str, Any], name: str) -> dict[str, str | None]:
-    """Return for each essay that the phase has concluded why it was lost, or None where it survived; newest attempt."""
-    found: dict[str, str | None] = {}
-    for attempt in batch["phases"][name]["attempts"]:
-        if attempt["over"] and not attempt["superseded"]:
-            for essay in attempt["essays"]:
-                found[essay] = attempt["lost"].get(essay)
-    return found
-
-
-def essays_lost(batch: dict[str, Any], name: str) -> list[str]:
-    """Return the essays that a phase lost, all attempts together."""
-    return [essay for essay, why in _verdicts(batch, name).items() if why is not None]
-
-
-def survivors(batch: dict[str, Any], name: str) -> list[str]:
-    """Return the essays that survived a phase, all attempts together."""
-    return [essay for essay, why in _verdicts(batch, name).items() if why is None]
-
-
-def inputs(batch: dict[str, Any], name: str) -> list[str]:
-    """Return the essays that a phase can work on, in the order of the ready event."""
-    before = parents(batch, name)
-    if not before:
-        return list(batch["ready"])
-    alive = {essay for one in before if batch["phases"][one]["status"] in SUCCEEDED for essay in survivors(batch, one)}
-    return [essay for essay in batch["ready"] if essay in alive]
-
-
-def _given(batch: dict[str, Any], name: str, essay: str) -> str | None:
-    """Return the text that a phase gave an essay, by the newest attempt on it that counts, or None."""
-    text = None
-    for attempt in batch["phases"][name]["attempts"]:
-        if not attempt["superseded"] and essay in attempt["essays"]:
-            text = attempt["gave"].get(essay)
-    return text
-
-
-def newest(batch: dict[str, Any], name: str, essay: str) -> str:
-    """Return the text of an essay that a phase is sent: the newest by the graph, of the phases with survivors."""
-    good = [one for one in ancestors(batch, name) if batch["phases"][one]["status"] in SUCCEEDED]
-    givers = [one for one in in_order(batch) if one in good and _given(batch, one, essay)]
-    last = [one for one in givers if not any(one in ancestors(batch, other) for other in givers)]
-    text = _given(batch, last[-1], essay) if last else None
-    return str(batch["ready"][essay]) if text is None else text
-
-
 # --------------------------------------------------------------------------------------------------------------- starts
 
 
 def advance(batch: dict[str, Any], now: int) -> None:
     """Start what can start, skip what never will, and end the batch after the last phase."""
+    if batch["status"] != "processing_pipelines":
+        return
     again = True
     while again:
         again = False
@@ -143,23 +72,34 @@ def advance(batch: dict[str, Any], now: int) -> None:
                 phase["status"], phase["reason"] = "skipped_due_to_dependency_failure", "dependency_failed"
                 again = True
     if all(batch["phases"][name]["status"] in OVER for name in batch["requested"]):
-        end(batch, now, _final(batch), None, phases="cancelled", lost="no_outcome")
+        status = _final(batch)
+        reason = "phase_failed" if status == "failed_critically" else None
+        end(batch, now, status, reason, phases="cancelled", why="batch_ended")
 
 
 def start_attempt(batch: dict[str, Any], now: int, name: str) -> None:
     """Command a phase's next attempt, on its selection where it has one."""
     phase, definition = batch["phases"][name], batch["definition"][name]
     chosen = phase["selection"]
-    essays = {e: newest(batch, name, e) for e in inputs(batch, name) if chosen is None or e in chosen}
+    essays = {
+        essay: (newest(batch, name, essay, "text"), newest(batch, name, essay, "metrics"))
+        for essay in inputs(batch, name)
+        if chosen is None or essay in chosen
+    }
     number = len(phase["attempts"]) + 1
-    attempt = {"number": number, "essays": essays, "over": False, "lost": {}, "gave": {}, "outcomes": []}
-    attempt |= {"superseded": False, "started": now}
+    attempt = {"number": number, "essays": essays, "over": False, "lost": {}, "outcomes": []}
+    attempt |= {"superseded": False, "gave": {"text": {}, "metrics": {}}}
     phase["attempts"].append(attempt)
     phase |= {"status": "dispatch_initiated", "selection": None, "stalled": False, "reason": None}
     disarm(batch, name)
     arm(batch, now, definition.stalled_after_s * 1_000, "stalled", name)
     arm(batch, now, definition.deadline_s * 1_000, "phase", name)
-    command = {"kind": "command_phase", "phase": name, "attempt": number, "essays": list(essays.items())}
+    command = {
+        "kind": "command_phase",
+        "phase": name,
+        "attempt": number,
+        "essays": [(essay, *values) for essay, values in essays.items()],
+    }
     batch["published"].append({**command, "correlation": correlation(batch, name, number)})
 
 
@@ -215,27 +155,26 @@ def _echoed(batch: dict[str, Any], body: PhaseConcluded) -> int | None:
 
 
 def _conclude(batch: dict[str, Any], body: PhaseConcluded, attempt: dict[str, Any]) -> None:
-    texts: dict[str, str] = {}
-    for ref in body.essays:
-        texts[ref.essay_id] = ref.text_storage_id
-    nobody = not texts and not body.failed_essay_ids
+    named = {ref.essay_id: ref for ref in body.essays}
+    nobody = not named and not body.failed_essay_ids
     for essay in attempt["essays"]:
         if essay in body.failed_essay_ids:
             attempt["lost"][essay] = "failed"
         elif nobody:
             attempt["lost"][essay] = "none_named"
-        elif essay not in texts:
+        elif essay not in named:
             attempt["lost"][essay] = "unaccounted"
-        elif texts[essay] not in _known_texts(batch, body.phase, essay):
-            attempt["gave"][essay] = texts[essay]
+        else:
+            _take(batch, body.phase, attempt, named[essay])
     attempt["over"] = True
-    attempt["retryable"] = [essay for essay in attempt["lost"] if body.retryable and essay not in body.not_retryable]
+    attempt["retryable"] = [one for one in attempt["lost"] if body.retryable and one not in body.not_retryable]
 
 
-def _known_texts(batch: dict[str, Any], phase: str, essay: str) -> set[str]:
-    """Return every text that an essay already had before a phase."""
-    given = {_given(batch, name, essay) for name in ancestors(batch, phase)}
-    return {batch["ready"][essay]} | {text for text in given if text is not None}
+def _take(batch: dict[str, Any], phase: str, attempt: dict[str, Any], ref: EssayRef) -> None:
+    """Take what a peer gave an essay, unless the essay already had it."""
+    for what, value in (("text", ref.text_storage_id), ("metrics", ref.spellcheck_metrics)):
+        if value is not None and value not in known(batch, phase, ref.essay_id, what):
+            attempt["gave"][what][ref.essay_id] = value
 
 
 def _why(body: PhaseConcluded) -> str:
@@ -247,28 +186,31 @@ def _settle(batch: dict[str, Any], now: int, name: str, why: str) -> str:
     phase, definition = batch["phases"][name], batch["definition"][name]
     attempt = phase["attempts"][-1]
     disarm(batch, name)
-    phase["stalled"] = False
+    verdict, reason = _together(batch, name, why)
+    phase |= {"stalled": False, "reason": reason}
     counted = len([one for one in phase["attempts"] if not one["superseded"]])
     allowed = counted < definition.max_attempts and len(phase["attempts"]) < MOST_ATTEMPTS
     if definition.echoes_attempt and attempt["retryable"] and allowed:
-        phase["status"], phase["selection"] = "waiting_to_retry", attempt["retryable"]
+        phase |= {"status": "waiting_to_retry", "selection": attempt["retryable"]}
         arm(batch, now, definition.retry_backoff_s * 1_000 * 2 ** (counted - 1), "retry_backoff", name, slack=0.2)
         return "retry_scheduled"
-    lost, alive = essays_lost(batch, name), survivors(batch, name)
-    if not lost:
-        phase["status"] = "completed_successfully"
-    elif alive and definition.on_partial_failure == "continue":
-        phase["status"] = "completed_with_partial_success"
-    else:
-        phase["reason"] = "partial_failure" if alive else why
-        if definition.on_failure == "hold":
-            phase["status"] = "held"
-            arm(batch, now, definition.hold_s * 1_000, "hold", name)
-            return "phase_held"
-        phase["status"] = "failed"
-    failed = phase["status"] == "failed"
+    if verdict == "failed" and definition.on_failure == "hold":
+        phase["status"] = "held"
+        arm(batch, now, definition.hold_s * 1_000, "hold", name)
+        return "phase_held"
+    phase["status"] = verdict
     advance(batch, now)
-    return "phase_failed" if failed else "phase_completed"
+    return "phase_failed" if verdict == "failed" else "phase_completed"
+
+
+def _together(batch: dict[str, Any], name: str, why: str) -> tuple[str, str | None]:
+    """Return what all attempts of a phase came to, and why where it failed. `why` is that of the last attempt."""
+    alive = survivors(batch, name)
+    if not essays_lost(batch, name):
+        return "completed_successfully", None
+    if alive and batch["definition"][name].on_partial_failure == "continue":
+        return "completed_with_partial_success", None
+    return "failed", "partial_failure" if alive else why
 
 
 def miss_deadline(batch: dict[str, Any], now: int, name: str) -> None:
@@ -285,29 +227,6 @@ def expire_hold(batch: dict[str, Any], now: int, name: str) -> None:
     advance(batch, now)
 
 
-def retry(batch: dict[str, Any], now: int, body: RetryPhase) -> None:
-    """Run a phase again, and everything downstream of it from the beginning."""
-    phase = batch["phases"][body.phase]
-    chosen = None if body.essays == "all" else list(body.essays)
-    if body.essays == "failed":
-        chosen = essays_lost(batch, body.phase)
-    for attempt in phase["attempts"]:
-        if chosen is None or not attempt["over"]:
-            attempt["superseded"] = True
-    _run_again(batch, body.phase, chosen)
-    for name in after(batch, body.phase):
-        for attempt in batch["phases"][name]["attempts"]:
-            attempt["superseded"] = True
-        _run_again(batch, name, None)
-    advance(batch, now)
-
-
-def _run_again(batch: dict[str, Any], name: str, selection: Any) -> None:
-    again = {"status": "pending_dependencies", "selection": selection, "stalled": False, "reason": None}
-    batch["phases"][name] |= again
-    disarm(batch, name)
-
-
 # -------------------------------------------------------------------------------------------------------------- the end
 
 
@@ -321,15 +240,16 @@ def _final(batch: dict[str, Any]) -> str:
     )
 
 
-def end(batch: dict[str, Any], now: int, status: str, reason: str | None, *, phases: str, lost: str | None) -> None:
-    """End the batch as `status`: what still runs or waits ends as `phases` and loses its essays as `lost`."""
+def end(batch: dict[str, Any], now: int, status: str, reason: str | None, *, phases: str, why: str) -> None:
+    """End the batch as `status`: what still runs or waits ends as `phases` because of `why`, and loses its essays."""
+    lost = why if why in ("cancelled", "oversized") else "no_outcome"
     for name, phase in batch["phases"].items():
         if phase["status"] in OVER:
             continue
         attempt = phase["attempts"][-1] if phase["attempts"] else None
         if phase["status"] == "dispatch_initiated" and attempt is not None:
             attempt |= {"over": True, "lost": dict.fromkeys(attempt["essays"], lost)}
-        phase["status"] = phases
+        phase |= {"status": phases, "stalled": False, "reason": why}
         disarm(batch, name)
     batch |= {"status": status, "reason": reason, "ended": True, "pause": None, "clocks": []}
     arm(batch, now, batch["purge_after_s"] * 1_000, "purge")

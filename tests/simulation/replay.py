@@ -39,7 +39,7 @@ def _replayed(partition: Partition, auditor: Auditor, decide: Decide) -> dict[by
             decision = auditor.redecided(partition.number, offset, decide, before, event)
         except PoisonError:
             continue
-        if decision is None or decision.batch is before:
+        if decision.batch is before:
             continue
         if decision.batch is None:
             store.pop(key, None)

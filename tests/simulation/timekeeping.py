@@ -10,8 +10,8 @@ from schemas.internal.events import DeadlineReached, Origin
 from schemas.internal.records import NEXT_DEADLINE_MS
 from tests.simulation.modelled_log import Log
 
-AGAIN_MS = 600_000
-"""How long after a deadline was fired it is fired again, while its batch still shows it."""
+FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 60_000, 3_600_000
+"""How long after a deadline was fired it is fired again, while its batch still shows it; doubles with each repeat."""
 Clock = Callable[[], int]
 
 
@@ -24,8 +24,8 @@ class Timekeeper:
         self._clock = clock
         """This process's clock, Unix milliseconds; it can be wrong."""
         self._broker_clock = broker_clock
-        self._index: dict[str, tuple[int, int]] = {}
-        """Per batch: when its deadline is due, and when it is fired next."""
+        self._index: dict[str, tuple[int, int, int]] = {}
+        """Per batch: when its deadline is due, when it is fired next, and how long it then waits."""
         self._read = 0
         self._noted: tuple[int, int] | None = None
         """A time and the end of the inputs at that time, until the router has committed past it."""
@@ -41,17 +41,17 @@ class Timekeeper:
     def next_ms(self) -> int | None:
         """Return when it wants to fire next, by its own clock."""
         self._follow()
-        return min((fire_at for _, fire_at in self._index.values()), default=None)
+        return min((fire_at for _, fire_at, _ in self._index.values()), default=None)
 
     def tick(self) -> int:
         """Do what is to be done now; returns the number of deadlines fired."""
         self._follow()
         self._pass_gate()
         fired = 0
-        for batch_id, (due, fire_at) in list(self._index.items()):
+        for batch_id, (due, fire_at, pause) in list(self._index.items()):
             if due <= self._safe_ms and fire_at <= self._clock():
                 self._fire(batch_id, due)
-                self._index[batch_id] = (due, self._clock() + AGAIN_MS)
+                self._index[batch_id] = (due, self._clock() + pause, min(2 * pause, LONGEST_PAUSE_MS))
                 fired += 1
         return fired
 
@@ -64,7 +64,7 @@ class Timekeeper:
             if due is None:
                 self._index.pop(batch_id, None)
             elif self._index.get(batch_id, (None,))[0] != int(due):
-                self._index[batch_id] = (int(due), int(due))
+                self._index[batch_id] = (int(due), int(due), FIRST_PAUSE_MS)
 
     def _pass_gate(self) -> None:
         if self._noted is not None and self._log.router_committed >= self._noted[1]:

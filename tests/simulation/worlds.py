@@ -71,7 +71,7 @@ def registration(rng: Random) -> RegisterBatch:
         principal=OWNER,
         correlation_id=hex_id(rng),
         fingerprint=f"1:{rng.getrandbits(64):016x}",
-        expected_essay_count=rng.choice((1, 2, 3, 3, 4, 5, 8)),
+        expected_essay_count=rng.choice((1, 2, 3, 3, 4, 5, 8, 16)),
         context=BatchContext(
             course_code="SV1",
             course_code_given="SV1",
