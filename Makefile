@@ -3,13 +3,15 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/topology
+WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/simulation tests/topology
 ON_KAFKA := tests/integration tests/e2e
 ROUNDS ?= 1
 KILLS ?= 100
+SEEDS ?= 300
+FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test faults bench clean
+.PHONY: help install demo lint format unit test simulate faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +49,9 @@ else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
 
 faults: install ## brokers freeze and go, processes are killed, under traffic; some 25 minutes; ROUNDS=10 KILLS=100
 	@ROUNDS=$(ROUNDS) KILLS=$(KILLS) $(BIN)/pytest tests/faults -s $(ARGS)
