@@ -23,6 +23,7 @@ from api.registration.service import RegistrationService, policy_of
 from api.replay.states import BatchStates
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.history import history_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
@@ -71,6 +72,7 @@ def create_app(
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
+    app.include_router(history_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -102,6 +104,7 @@ def _services(
         settings=settings,
         follower=follower,
         batches=batches,
+        projection=projection,
         states=BatchStates(
             batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
         ),
