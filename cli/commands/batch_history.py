@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.commands.batches import DEFAULT_URL, Url, _call
+from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
 _PAGE = 500
@@ -76,7 +77,7 @@ def verdict(result: dict[str, Any]) -> str:
     if broken:
         lines.append(f"chain of versions broken: offset {', '.join(broken)}")
     lines += [f"status {_difference(each)}" for each in result["status_differences"]]
-    lines.append("See docs/errors/ORC-REPLAY-DIFFERS.md.")
+    lines.append(f"See docs/errors/{Code.REPLAY_DIFFERS}.md.")
     return "\n".join(lines)
 
 
