@@ -14,17 +14,17 @@ from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.codec import encode
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
-from schemas.internal.history import NO_VERSION, HistoryRecord
+from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
 from schemas.internal.status import StatusRecord
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
-from state.decision.result import Decision
+from state.decision.result import Decision, Oversize
 
 OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
 """Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
 
-Decide = Callable[[Batch | None, Event], Decision]
+Decide = Callable[[Batch | None, Event, Oversize | None], Decision]
 
 
 class RecordedEvent(NamedTuple):
@@ -144,10 +144,17 @@ def _decide_again(
         offset=history.offset,
     )
     try:
-        decision = decide(batch, event)
+        decision = decide(batch, event, _oversize(history.reason))
     except Exception as error:  # noqa: BLE001 - a rule that fails now, and did not then, is the finding
         return batch, (Difference("exception", "null", f"{type(error).__name__}: {error}"),)
     return decision.batch, _compare(batch, event, decision, history)
+
+
+def _oversize(reason: Reason) -> Oversize | None:
+    """Return the record that did not fit when the event was decided: it was an input of the decision."""
+    if reason.code is not ReasonCode.OVERSIZED:
+        return None
+    return Oversize(reason.what or "", reason.size or 0, reason.limit or 0)
 
 
 def _compare(

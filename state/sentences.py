@@ -19,7 +19,7 @@ _SENTENCES: dict[ReasonCode, str] = {
     R.NO_ESSAYS: "no file became an essay",
     R.PHASE_COMPLETED: "{phase}: {essays} essays passed",
     R.PHASE_FAILED: "{phase} failed: {essays} essays passed",
-    R.OVERSIZED: "a record is too large",
+    R.OVERSIZED: "{what} has {size} bytes; the limit is {limit}",
     R.UNKNOWN_BATCH: "there is no such batch",
     R.SAME_REGISTRATION: "equals the registration of this batch",
     R.REQUEST_ALREADY_DECIDED: "this request was decided before: {status}",

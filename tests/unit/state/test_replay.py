@@ -6,17 +6,17 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.ids import VERSIONS_PER_GENERATION
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
+from schemas.internal.formats import INBOX
 from schemas.internal.history import NO_VERSION, EffectNote, HistoryRecord, Reason
 from state.batch import Batch
 from state.codec import encode_batch
 from state.decision.decide import decide
-from state.decision.records import status_record
-from state.decision.result import Decision
+from state.decision.records import history_record, status_record
+from state.decision.result import Decision, Oversize
 from state.replay import RecordedEvent, current_life, replay
-from tests.unit.state.story import Story, Told, registered, started
+from tests.unit.state.story import Story, Told, refs, registered, started
 
 
 def recorded(told: Sequence[Told]) -> list[RecordedEvent]:
@@ -25,7 +25,11 @@ def recorded(told: Sequence[Told]) -> list[RecordedEvent]:
 
 def inbox(event: Event) -> InboxRecord:
     return InboxRecord(
-        writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=event.batch_id, origin=event.origin, body=event.body
+        writer=INBOX.version,
+        least_reader=INBOX.least_reader,
+        batch_id=event.batch_id,
+        origin=event.origin,
+        body=event.body,
     )
 
 
@@ -40,7 +44,7 @@ def eventful() -> Story:
     story.register()
     story.invalid(critical=False)
     story.ready()
-    story.ready(story.batch.essays[:1])
+    story.ready(refs(story.slots[:1]))
     story.outcome("spellcheck", failed=story.slots[:1])
     story.outcome("spellcheck", failed=story.slots[:1])
     story.outcome("nlp", ok=[])
@@ -132,10 +136,10 @@ def test_a_record_of_no_batch_is_no_link_of_the_chain() -> None:
 
 
 def test_a_rule_that_fails_now_is_a_difference_and_the_replay_goes_on() -> None:
-    def failing(batch: Batch | None, event: Event) -> Decision:
+    def failing(batch: Batch | None, event: Event, oversize: Oversize | None) -> Decision:
         if event.version == story.told[1].event.version:
             raise ZeroDivisionError("a rule's defect")
-        return decide(batch, event)
+        return decide(batch, event, oversize)
 
     story = started()
     story.outcome("spellcheck")
@@ -143,6 +147,18 @@ def test_a_rule_that_fails_now_is_a_difference_and_the_replay_goes_on() -> None:
     [difference] = result.decisions[1].differences
     assert (difference.fact, difference.replayed) == ("exception", "ZeroDivisionError: a rule's defect")
     assert len(result.decisions) == 3
+
+
+def test_a_result_that_was_too_large_is_an_input_of_the_decision() -> None:
+    story = started()
+    event = story._event(story.concluded("spellcheck"), "", None, "")
+    decision = decide(story.batch, event, Oversize("the stored record", 9_000, 8_000))
+    assert decision.reason.code is ReasonCode.OVERSIZED
+    assert decision.batch is not None
+    last = Told(story.batch, event, decision, history_record(story.batch, event, decision))
+    result = replay(recorded([*story.told, last]), status_record(decision.batch))
+    assert result.identical
+    assert result.batch == decision.batch
 
 
 def test_versions_of_a_later_generation_are_rebuilt() -> None:

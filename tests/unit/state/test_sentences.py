@@ -24,7 +24,7 @@ FACTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("code", list(ReasonCode))
 def test_every_reason_has_a_sentence_of_its_own(code: ReasonCode) -> None:
-    whole = Reason(code=code, phase="nlp", attempt=2, status="failed", essays=3)
+    whole = Reason(code=code, phase="nlp", attempt=2, status="failed", essays=3, what="a record", size=2, limit=1)
     said = sentence(HistoryRecord(reason=whole, **FACTS))
     assert said
     assert "?" not in said
