@@ -100,6 +100,14 @@ def head_guest_partly(batch_id: str) -> Stage:
     return stage
 
 
+def head_guest_oversized(batch_id: str) -> Stage:
+    """A guest batch of the head era whose metrics are more than its topic takes."""
+    stage = Stage(batch_id, PeerOptions(era="head", seed=7), largest_state=3_500)
+    stage.register(HEAD | CJ | {"expected_essay_count": 10})
+    stage.play()
+    return stage
+
+
 def head_class(batch_id: str) -> Stage:
     """A class batch of the head era: its students are matched before it starts."""
     stage = Stage(batch_id, PeerOptions(era="head"))
@@ -153,6 +161,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     july_completes,
     head_guest,
     head_guest_partly,
+    head_guest_oversized,
     head_class,
     head_no_essay,
     graph_in_parallel,

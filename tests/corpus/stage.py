@@ -49,7 +49,7 @@ class Published(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class Recorded(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One inbox record and everything that came of it."""
 
     partition: int
@@ -60,6 +60,8 @@ class Recorded(Struct, frozen=True, kw_only=True):
     published: tuple[Published, ...]
     state: str | None
     """The stored record after it; None where there is none."""
+    largest_state: int = LARGE
+    """Bytes that the changelog took when it was recorded."""
 
 
 class MemoryStore:
@@ -78,15 +80,11 @@ class MemoryStore:
         self.value = None
 
 
-def processor(largest_state: int = LARGE) -> DecisionProcessor:
-    """Return the orchestrator's processor, with room for records of 8 MiB, and states of `largest_state` bytes."""
-    return DecisionProcessor(Outbox(TOPICS, dict.fromkeys(DESTINATIONS, LARGE), largest_state))
-
-
 def process(
-    decide: DecisionProcessor, store: MemoryStore, *, partition: int, offset: int, time_ms: int, key: str, inbox: str
+    store: MemoryStore, *, partition: int, offset: int, time_ms: int, key: str, inbox: str, largest_state: int = LARGE
 ) -> Recorded:
-    """Let the processor decide one inbox record, and return what came of it."""
+    """Let a processor decide one inbox record, and return what came of it."""
+    decide = DecisionProcessor(Outbox(TOPICS, dict.fromkeys(DESTINATIONS, LARGE), largest_state))
     topic = TOPICS.name(Topic.INBOX)
     set_message_context(MessageContext(topic=topic, partition=partition, offset=offset, size=len(inbox)))
     try:
@@ -101,6 +99,7 @@ def process(
         inbox=inbox,
         published=tuple(map(_published, outgoing)),
         state=None if store.value is None else store.value.decode(),
+        largest_state=largest_state,
     )
 
 
@@ -131,7 +130,7 @@ class Stage:
         self.now_s = START_S
         self._policy = RegistrationPolicy(pipeline=pipeline or load_pipelines(), topics=TOPICS)
         self._transform = RecordTransform(self._policy, Limits())
-        self._decide = processor(largest_state)
+        self._largest_state = largest_state
         self._store = MemoryStore()
         self._peers = PeerCore(options)
         self._silent = frozenset(TOPICS.name(PHASE_COMMANDS[phase]) for phase in silent)
@@ -187,13 +186,13 @@ class Stage:
     def append(self, inbox: str, *, key: str | None = None) -> None:
         """Append a record to the inbox, decide it, and hand what was published to the peers."""
         done = process(
-            self._decide,
             self._store,
             partition=PARTITION,
             offset=FIRST_OFFSET + OFFSETS_APART * len(self.recorded),
             time_ms=int(self.now_s * 1000),
             key=self.batch_id if key is None else key,
             inbox=inbox,
+            largest_state=self._largest_state,
         )
         self.recorded.append(done)
         for record in done.published:
