@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.internal.effects import CommandStudentMatching
+from schemas.internal.effects import CommandStudentMatching, Effect
 from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
@@ -93,6 +93,26 @@ def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], name
 
 
 def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+    reason = _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named)
+    refs = tuple(known.values())
+    provisioned = replace(batch, provisioned=True)
+    if batch.pause is not None:  # No command goes out; `match_provisioned` sends it when the batch is resumed.
+        reason = replace(reason, detail="The command goes out when the batch is resumed.")
+        essays = tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs)
+        return Decision.applied(replace(provisioned, essays=essays), event, (), reason)
+    matching, effects = _command_matching(provisioned, event, refs)
+    return Decision.applied(matching, event, effects, reason)
+
+
+def match_provisioned(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
+    """Command the student matching of a batch whose content came while it was paused; of any other, nothing."""
+    if not batch.essays or batch.status is not BatchStatus.AWAITING_CONTENT_VALIDATION:
+        return batch, ()
+    refs = tuple(EssayRef(essay.essay_id, essay.text) for essay in batch.essays)
+    return _command_matching(replace(batch, essays=()), event, refs)
+
+
+def _command_matching(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> tuple[Batch, tuple[Effect, ...]]:
     command = CommandStudentMatching(
         event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_student_matching"),
         batch_id=batch.batch_id,
@@ -100,12 +120,10 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
         correlation_id=batch.correlation_id,
         trace_id=batch.trace_id,
         context=batch.context,
-        essays=tuple(known.values()),
+        essays=essays,
     )
     status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
-    matching = replace(batch, provisioned=True, status=status)
-    reason = _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named)
-    return Decision.applied(matching, event, (command,), reason)
+    return replace(batch, status=status), (command,)
 
 
 def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:

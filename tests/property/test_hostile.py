@@ -89,7 +89,7 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         body = replace(self.story.registration, request_id=request_id, fingerprint=fingerprint, principal=who)
         self.tell(body)
 
-    @rule(request_id=st.sampled_from(("request-1", "request-4")), fingerprint=st.sampled_from(("1:aa", "1:cc")))
+    @rule(request_id=st.sampled_from((*["request-1"] * 5, "request-4")), fingerprint=st.sampled_from(("1:aa", "1:cc")))
     def cancel(self, request_id: str, fingerprint: str) -> None:
         self.tell(
             CancelBatch(request_id=request_id, fingerprint=fingerprint, principal=OWNER, correlation_id=CORRELATION)

@@ -149,18 +149,6 @@ def test_a_stranger_learns_nothing_by_repeating_the_owners_request() -> None:
     assert len(story.batch.decided) == 1
 
 
-# A retry among them: nobody can ask for one yet, so that nobody can for a batch of another.
-@pytest.mark.defect(45)
-@pytest.mark.parametrize("request_body", REQUESTS, ids=lambda body: type(body).__name__)
-def test_other_requests_are_refused_as_unsupported_and_remembered(request_body: Request) -> None:
-    story = registered()
-    decision = story.tell(request_body)
-    assert decision.disposition is Disposition.REFUSED
-    assert decision.reason.code is ReasonCode.UNSUPPORTED
-    story.tell(request_body)
-    assert_ignored(story, Disposition.DUPLICATE, ReasonCode.REQUEST_ALREADY_DECIDED)
-
-
 @pytest.mark.parametrize("request_body", REQUESTS, ids=lambda body: type(body).__name__)
 def test_a_request_for_an_unknown_batch_is_refused_and_creates_none(request_body: Request) -> None:
     story = Story()
