@@ -9,8 +9,10 @@ from runtime.health import BEHIND, NOT_READY, transaction_problem
 from schemas.errors import Code
 from schemas.internal.processes import OpenTransaction
 
-KINDS = ("router", "orchestrator", "projector")
+KINDS = ("router", "orchestrator", "projector", "timekeeper")
 """Kinds of processes that the product needs, in the order of the data flow."""
+_REPORTED = frozenset({NOT_READY, Code.DEADLINE_GATE})
+"""Problems of a process that are findings as they stand; lags and open transactions are judged for all together."""
 JOINING_S = 15.0
 """Seconds that a process may join or restore without a finding, while others of its kind work."""
 
@@ -150,7 +152,7 @@ def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding
         found += [
             Finding(problem.code, record.name, problem.message, problem.next_step)
             for problem in record.problems
-            if problem.code == NOT_READY
+            if problem.code in _REPORTED
         ]
     return found
 

@@ -60,7 +60,7 @@ async def told(api: World, code: str, words: str) -> dict[str, str]:
     return found()[0]
 
 
-PROCESSES = ("router", "orchestrator", "projector")
+PROCESSES = ("router", "orchestrator", "projector", "timekeeper")
 
 
 @pytest.mark.parametrize("process", PROCESSES)
