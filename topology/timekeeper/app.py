@@ -4,6 +4,7 @@ At least once: deadlines are kept on disk with the offsets that they stand for, 
 this process or by another one, is without effect.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 
 from confluent_kafka import KafkaError, KafkaException
@@ -152,10 +153,10 @@ class _Timekeeper:
         self._liveness.on_statistics(statistics)
         self._process.health.on_statistics(statistics)
 
-    def read(self, partition: int, time_ms: int) -> None:
-        """Note a status record."""
+    def read(self, partition: int, records: int, time_ms: int) -> None:
+        """Note that status records were read, the last of them appended at `time_ms`."""
         self._clock.observe(time_ms)
-        self._process.metrics.records_read.labels(Topic.STATUS.value).inc()
+        self._process.metrics.records_read.labels(Topic.STATUS.value).inc(records)
         self._process.health.processed(self._status, partition, time_ms)
 
     def unreadable(self, what: str) -> None:
@@ -167,10 +168,9 @@ class _Timekeeper:
         """Give the loop time for an assignment."""
         return self._liveness.allow(ASSIGNMENT_S)
 
-    def _fired(self, time_ms: int, entry: ArmedDeadline) -> None:
-        self._clock.observe(time_ms)
-        self._process.metrics.records_written.labels(Topic.INBOX.value).inc()
-        self._metrics.fired(time_ms, entry)
+    def _fired(self, deadlines: Sequence[tuple[ArmedDeadline, int]]) -> None:
+        self._clock.observe(max(time_ms for _, time_ms in deadlines))
+        self._metrics.fired(deadlines)
 
     def _leave_fenced(self, reason: KafkaError) -> None:
         with self._liveness.allow(FENCE_S):

@@ -36,8 +36,8 @@ class InboxWriter(Protocol):
 class Firing:
     """Fires what is due in the index.
 
-    `pause_s` is the first pause; it doubles with each repeat. `observe` is called with the broker's append time and the
-    deadline for each firing.
+    `pause_s` is the first pause; it doubles with each repeat. `observe` is called with the deadlines of each firing and
+    the broker's append times of their records.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Firing:
         *,
         topic: str,
         pause_s: float,
-        observe: Callable[[int, ArmedDeadline], None] = lambda _time, _entry: None,
+        observe: Callable[[Sequence[tuple[ArmedDeadline, int]]], None] = lambda _fired: None,
     ) -> None:
         self._index = index
         self._writer = writer
@@ -68,8 +68,7 @@ class Firing:
         fired = list(zip(due, times, strict=True))
         # Noted only now: a deadline that was not acknowledged is fired again.
         self._index.postpone((entry, time_ms + self._pause(entry, time_ms)) for entry, time_ms in fired)
-        for entry, time_ms in fired:
-            self._observe(time_ms, entry)
+        self._observe(fired)
         return len(due)
 
     def _pause(self, entry: ArmedDeadline, time_ms: int) -> int:

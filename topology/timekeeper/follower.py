@@ -59,8 +59,8 @@ class FollowerListener(Protocol):
     def on_statistics(self, statistics: str) -> None:
         """Take in the consumer's statistics."""
 
-    def read(self, partition: int, time_ms: int) -> None:
-        """Note a status record and its append time."""
+    def read(self, partition: int, records: int, time_ms: int) -> None:
+        """Note that status records were read, and the append time of the last one."""
 
     def unreadable(self, what: str) -> None:
         """Note a record that cannot be used."""
@@ -125,24 +125,25 @@ class StatusFollower:
             raise self._failure(self._fatal)
         armings: defaultdict[int, list[Arming]] = defaultdict(list)
         ends: dict[int, int] = {}
+        last: dict[int, Message] = {}
         for message in messages:
             if message.error() is None:
-                self._take(message, armings[message.partition()])
-                ends[message.partition()] = message.offset() + 1
+                number = message.partition()
+                self._take(message, armings[number])
+                last[number] = message
+                ends[number] = message.offset() + 1
             else:
                 self._note_event(message, ends)
         for number, end in ends.items():
             if number not in self._ends:
                 continue  # it was revoked while the records were on their way
             self._read_to[number] = end
-            if number in armings:
+            if number in last:
+                self._listener.read(number, len(armings[number]), _append_time(last[number]))
                 self._index.apply(number, armings[number], end, _now_ms())
         return sum(len(found) for found in armings.values())
 
     def _take(self, message: Message, armings: list[Arming]) -> None:
-        kind, time_ms = message.timestamp()
-        if kind == TIMESTAMP_LOG_APPEND_TIME:
-            self._listener.read(message.partition(), time_ms)
         try:
             armings.append(arming_of(message.key(), message.value(), headers_of(message), message.offset()))
         except ValueError as error:
@@ -231,6 +232,12 @@ def arming_of(
     if not 0 <= due_ms <= LATEST_MS:
         raise ValueError(f"its deadline {due_ms} is no time")
     return Arming(key, due_ms, offset)
+
+
+def _append_time(message: Message) -> int:
+    kind, time_ms = message.timestamp()
+    assert kind == TIMESTAMP_LOG_APPEND_TIME, "the status topic is stamped by the broker"
+    return int(time_ms)
 
 
 def _now_ms() -> int:

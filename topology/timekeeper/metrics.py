@@ -1,9 +1,10 @@
 """What the timekeeper tells about its deadlines."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from runtime.metrics import Metrics
+from schemas.topics import Topic
 from topology.timekeeper.index import ArmedDeadline, DeadlineIndex
 
 INTERVAL_S = 1.0
@@ -17,14 +18,18 @@ class DeadlineMetrics:
 
     def __init__(self, metrics: Metrics, index: DeadlineIndex, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
+        self._written = metrics.records_written.labels(Topic.INBOX.value)
         self._index = index
         self._clock = clock
         self._counted_at = float("-inf")
 
-    def fired(self, time_ms: int, entry: ArmedDeadline) -> None:
-        """Note that a deadline was written to the inbox at `time_ms`; repeats do not count as late."""
-        if not entry.fired:
-            self._metrics.deadline_lateness_seconds.observe(max(0, time_ms - entry.due_ms) / 1_000)
+    def fired(self, deadlines: Sequence[tuple[ArmedDeadline, int]]) -> None:
+        """Note deadlines that were written to the inbox, each with its append time; repeats do not count as late."""
+        self._written.inc(len(deadlines))
+        observe = self._metrics.deadline_lateness_seconds.observe
+        for entry, time_ms in deadlines:
+            if not entry.fired:
+                observe(max(0, time_ms - entry.due_ms) / 1_000)
 
     def count(self, partitions: Iterable[int], now_ms: int | None) -> None:
         """Count what is armed and what is due, at most once in `INTERVAL_S`."""
