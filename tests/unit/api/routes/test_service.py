@@ -90,6 +90,17 @@ async def test_defect_41_health_sees_each_process_that_is_unassigned_behind_or_n
         await answers(api.client, "/healthz", 200)
 
 
+async def test_deadlines_that_wait_for_the_router_are_told_by_each_timekeeper() -> None:
+    problem = ProcessProblem("ORC-DEADLINE-GATE", "Deadlines have waited for 90 s.", "Start the router.")
+    async with world() as api:
+        other = process_record("timekeeper", instance="1", start_id="another")
+        api.tell(other, process_record("timekeeper", problems=(problem,)))
+        found = await told(api, "ORC-DEADLINE-GATE", "waited for 90 s")
+        assert (found["process"], found["next_step"]) == ("timekeeper/0", "Start the router.")
+        api.tell(process_record("timekeeper"))
+        await answers(api.client, "/healthz", 200)
+
+
 async def test_a_process_that_stops_in_order_is_not_missing_where_another_goes_on() -> None:
     async with world() as api:
         api.tell(process_record("orchestrator", instance="1", start_id="another"))
