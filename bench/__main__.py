@@ -12,14 +12,15 @@ from rich.console import Console
 
 from bench import host, soak
 from bench.alone import Alone
+from bench.deadlines import Deadlines
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, latency_table
+from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
 
-SECTIONS = ("alone", "whole", "latency", "registration")
+SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
 ESSAYS = 25
@@ -39,9 +40,12 @@ class Plan:
     soak: int = 100_000
     """Batches of the soak."""
     limit: float = 8.0
+    armed: int = 1_000_000
 
 
-QUICK = Plan(batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0)
+QUICK = Plan(
+    batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0, armed=200_000
+)
 
 
 class Bench:
@@ -70,7 +74,10 @@ class Bench:
             self.report(f"single processes, {self._plan.rounds} rounds in turns")
             alone = Alone(kafka, directory, self._name, self.report)
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
-        if self._sections - {"alone", SOAK}:
+        if "deadlines" in self._sections:
+            with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
+                self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
+        if self._sections - {"alone", "deadlines", SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -156,7 +163,8 @@ def main() -> int:
         bench.soak(directory)
     if not bench.measures_costs:
         return 0
-    console.print(cost_table(bench.results), latency_table(bench.results), aim_table(bench.results))
+    console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    console.print(aim_table(bench.results))
     return 0
 
 
