@@ -7,6 +7,7 @@ from peers.options import PeerOptions
 from schemas import ids
 from schemas.internal.events import Principal
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.public.requests import RequestKind
 from tests.corpus.stage import Stage
 
 SEED: dict[str, Any] = {
@@ -152,6 +153,106 @@ def unreadable_in_between(batch_id: str) -> Stage:
     return stage
 
 
+def nobody_comes(batch_id: str) -> Stage:
+    """A batch whose essays never come: it ends by its deadline, and is purged; the purge is fired twice."""
+    stage = Stage(batch_id, PeerOptions(era="seed"))
+    stage.register(SEED)
+    stage.reach_deadline()
+    purge = stage.batch.deadlines[0].due_ms
+    stage.reach_deadline(purge - 1_000)
+    stage.reach_deadline()
+    stage.reach_deadline(purge)
+    return stage
+
+
+def peer_never_answers(batch_id: str) -> Stage:
+    """A batch of which no peer answers the second phase: it is flagged, given up, and purged."""
+    stage = Stage(batch_id, PeerOptions(era="seed"), silent=("cj_assessment",))
+    stage.register(SEED | CJ)
+    stage.play()
+    stage.reach_deadline()
+    stage.reach_deadline()
+    stage.reach_deadline()
+    return stage
+
+
+def retried_by_itself(batch_id: str) -> Stage:
+    """A phase whose lost essays are commanded again by themselves, until the attempts are used up."""
+    stage = worked(batch_id, PhaseDefinition(name="spellcheck", echoes_attempt=True, max_attempts=3))
+    stage.conclude("spellcheck", failed=2)
+    stage.reach_deadline()
+    stage.conclude("spellcheck", failed=1)
+    stage.conclude("spellcheck", attempt=1, failed=2)
+    stage.reach_deadline()
+    stage.conclude("spellcheck", failed=1)
+    stage.conclude("cj_assessment")
+    return stage
+
+
+def held_and_retried(batch_id: str) -> Stage:
+    """A phase that fails is held; a person retries its failed essays, and then the batch goes on."""
+    stage = worked(batch_id, PhaseDefinition(name="spellcheck", echoes_attempt=True, on_failure="hold"))
+    stage.conclude("spellcheck", failed=4)
+    stage.wait(3_600)
+    stage.request(RequestKind.RETRY, {"phase": "spellcheck", "essays": "failed", "reason": "dictionary mended"})
+    stage.conclude("spellcheck", failed=1)
+    stage.request(RequestKind.RETRY, {"phase": "spellcheck", "essays": "failed"})
+    stage.conclude("cj_assessment", attempt=1)
+    stage.conclude("spellcheck")
+    stage.conclude("cj_assessment")
+    return stage
+
+
+def held_for_nobody(batch_id: str) -> Stage:
+    """A phase that fails is held, and nobody comes."""
+    stage = worked(batch_id, PhaseDefinition(name="spellcheck", echoes_attempt=True, on_failure="hold"))
+    stage.conclude("spellcheck", failed=4)
+    stage.reach_deadline()
+    return stage
+
+
+def paused_and_resumed(batch_id: str) -> Stage:
+    """A batch that is paused while a phase runs, and resumed after its deadlines would have passed."""
+    stage = worked(batch_id, PhaseDefinition(name="spellcheck", echoes_attempt=True))
+    stage.request(RequestKind.RESUME, {})
+    stage.request(RequestKind.PAUSE, {"reason": "the model is being changed"})
+    stage.request(RequestKind.PAUSE, {})
+    due = stage.batch.deadlines[0].due_ms
+    stage.wait(200_000)
+    stage.reach_deadline(int(stage.now_s * 1000) - due)
+    stage.conclude("spellcheck")
+    stage.request(RequestKind.RESUME, {})
+    stage.conclude("cj_assessment", failed=1)
+    return stage
+
+
+def cancelled(batch_id: str) -> Stage:
+    """A batch that is cancelled while a phase runs: by its owner alone, once, and for good."""
+    stage = worked(batch_id, PhaseDefinition(name="spellcheck", echoes_attempt=True))
+    stage.request(RequestKind.CANCEL, {"reason": "not mine"}, principal=STRANGER)
+    stage.request(RequestKind.CANCEL, {"if_version": 7})
+    stage.request(RequestKind.CANCEL, {"reason": "the wrong class"})
+    stage.request(RequestKind.CANCEL, {"reason": "the wrong class"}, again=4)
+    stage.request(RequestKind.CANCEL, {})
+    stage.request(RequestKind.RETRY, {"phase": "spellcheck"})
+    stage.reach_deadline()
+    return stage
+
+
+def worked(batch_id: str, first: PhaseDefinition) -> Stage:
+    """Return a batch whose essays are ready, with `first` and then cj_assessment; workers answer, no played peers."""
+    phases = (first, PhaseDefinition(name="cj_assessment", after=(first.name,), echoes_attempt=True))
+    stage = Stage(
+        batch_id,
+        PeerOptions(era="seed"),
+        pipeline=PipelineDefinition(name="worked", version=1, phases=phases),
+        silent=(first.name, "cj_assessment"),
+    )
+    stage.register(SEED | {"expected_essay_count": 4})
+    stage.play()
+    return stage
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     seed_completes,
     seed_partly,
@@ -166,6 +267,13 @@ SCENARIOS: tuple[Scenario, ...] = (
     head_no_essay,
     graph_in_parallel,
     unreadable_in_between,
+    nobody_comes,
+    peer_never_answers,
+    retried_by_itself,
+    held_and_retried,
+    held_for_nobody,
+    paused_and_resumed,
+    cancelled,
 )
 
 

@@ -16,7 +16,9 @@ from quixstreams.models.messagecontext import MessageContext
 
 from peers.core import PeerCore
 from peers.options import PeerOptions
-from schemas.internal.events import InboxRecord, Principal
+from schemas import ids
+from schemas.internal.events import EssayRef, InboxRecord, Origin, OutcomeStatus, PhaseConcluded, Principal
+from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.pipeline import PipelineDefinition
 from schemas.internal.records import decode_history, inbox_outgoing
@@ -30,6 +32,8 @@ from state.pipelines.loader import load_pipelines
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import DecisionProcessor
 from topology.router.transform import RecordTransform
+from topology.timekeeper.firing import deadline_record
+from topology.timekeeper.index import ArmedDeadline
 
 START_S = 1_750_000_000.0
 FIRST_OFFSET, OFFSETS_APART = 1_000, 7
@@ -177,8 +181,57 @@ class Stage:
         assert outgoing.value is not None
         self.append(outgoing.value.decode(), key=outgoing.key.decode())
 
-    def happen(self, record: InboxRecord) -> None:
-        """Let a record be written to the inbox by a process of the product itself."""
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_s += seconds
+
+    def reach_deadline(self, due_ms: int | None = None) -> None:
+        """Let time pass up to the batch's next deadline, and the timekeeper fire it; or fire the one given, now."""
+        if due_ms is None:
+            due_ms = self.batch.deadlines[0].due_ms
+            self.now_s = max(self.now_s, due_ms / 1000 + 0.05)
+        key = self.batch_id.encode()
+        entry = ArmedDeadline(PARTITION, key, due_ms, due_ms, offset=len(self.recorded), fired=0)
+        outgoing = deadline_record(entry, TOPICS.name(Topic.STATUS))
+        assert outgoing.value is not None
+        self.append(outgoing.value.decode())
+
+    def conclude(self, phase: str, *, failed: int = 0, attempt: int | None = None, retryable: bool = True) -> None:
+        """Let a worker that echoes attempts report the last attempt of a phase, or the one given.
+
+        The first `failed` of its essays failed, all others succeeded.
+        """
+        self.wait(30.0)
+        number = attempt or len(self.batch.phases[phase].attempts)
+        commanded = self.batch.phases[phase].attempts[number - 1].essays
+        essays = [essay.essay_id for essay in self.batch.essays]
+        if commanded is not None:
+            essays = [essays[index] for index in commanded]
+        ok = essays[failed:]
+        body = PhaseConcluded(
+            phase=phase,
+            status=OutcomeStatus.SUCCEEDED_WITH_FAILURES if failed else OutcomeStatus.SUCCEEDED,
+            essays=tuple(EssayRef(essay_id, f"{phase}-{number}-{essay_id[:8]}") for essay_id in ok),
+            failed_essay_ids=tuple(essays[:failed]),
+            attempt=number,
+            retryable=retryable,
+        )
+        offset = len(self.recorded)
+        origin = Origin(
+            event_id=ids.record_id("worker.outcomes", 0, offset),
+            event_type="outcome",
+            topic="worker.outcomes",
+            partition=0,
+            offset=offset,
+            source="worker",
+        )
+        record = InboxRecord(
+            writer=INBOX.version,
+            least_reader=INBOX.least_reader,
+            batch_id=self.batch_id,
+            origin=origin,
+            body=body,
+        )
         outgoing = inbox_outgoing(record)
         assert outgoing.value is not None
         self.append(outgoing.value.decode())

@@ -25,9 +25,10 @@ def read(file: Path) -> list[Recorded]:
     return [_decode(line) for line in file.read_bytes().splitlines()]
 
 
-def newest_status(records: Sequence[Recorded]) -> StatusRecord:
+def newest_status(records: Sequence[Recorded]) -> StatusRecord | None:
+    """Return the last status record; None where the batch was purged."""
     values = [each.value for record in records for each in record.published if each.topic == TOPICS.name(Topic.STATUS)]
-    return decode_status((values[-1] or "").encode())
+    return None if values[-1] is None else decode_status(values[-1].encode())
 
 
 def test_every_scenario_is_recorded_and_nothing_else() -> None:
