@@ -10,17 +10,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import host
+from bench import host, soak
 from bench.alone import Alone
+from bench.deadlines import Deadlines
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, latency_table
+from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
 
-SECTIONS = ("alone", "whole", "latency", "registration")
+SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
+SOAK = "soak"
+"""A section that takes long, and runs only where it is asked for."""
 ESSAYS = 25
+SOAK_IN_FLIGHT = 300
 _QUIET_LOAD = 1.0
 
 
@@ -33,10 +37,15 @@ class Plan:
     sustained: float = 12.0
     latency: float = 20.0
     registration: float = 20.0
+    soak: int = 100_000
+    """Batches of the soak."""
     limit: float = 8.0
+    armed: int = 1_000_000
 
 
-QUICK = Plan(batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, limit=3.0)
+QUICK = Plan(
+    batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0, armed=200_000
+)
 
 
 class Bench:
@@ -50,6 +59,11 @@ class Bench:
         self._name = run_name()
         self.results = Results()
 
+    @property
+    def measures_costs(self) -> bool:
+        """Whether a section beside the soak is asked for."""
+        return bool(self._sections - {SOAK})
+
     def report(self, text: str) -> None:
         """Print the current step and the elapsed time."""
         self._console.print(f"[{time.monotonic() - self._started:4.0f} s] {text}", markup=False)
@@ -60,9 +74,23 @@ class Bench:
             self.report(f"single processes, {self._plan.rounds} rounds in turns")
             alone = Alone(kafka, directory, self._name, self.report)
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
-        if self._sections - {"alone"}:
+        if "deadlines" in self._sections:
+            with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
+                self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
+        if self._sections - {"alone", "deadlines", SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
+
+    def soak(self, directory: Path) -> None:
+        """Run the soak, on a broker that removes old records within seconds, or on the cluster that is given."""
+        if SOAK not in self._sections:
+            return
+        self.report(f"soak: {self._plan.soak} batches from registration to purge")
+        with kafka_from(settings=soak.BROKER_SETTINGS) as kafka:
+            result = soak.Soak(kafka, directory, self._name, self.report).run(
+                batches=self._plan.soak, in_flight=SOAK_IN_FLIGHT
+            )
+        self._console.print(soak.curve_table(result))
 
     def _whole(self, workplace: Workplace, kafka: Kafka) -> None:
         self.report("starting router, orchestrator, projector and api")
@@ -110,7 +138,10 @@ def main() -> int:
     """Run the sections that the arguments choose. A missed aim is printed and is no failure: hosts differ."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="shorter: numbers are rough")
-    parser.add_argument("--section", action="append", choices=SECTIONS, help="only this section; can be repeated")
+    parser.add_argument(
+        "--section", action="append", choices=(*SECTIONS, SOAK), help="only this section; can be repeated"
+    )
+    parser.add_argument("--batches", type=int, help="batches of the soak")
     parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
     parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
     arguments = parser.parse_args()
@@ -118,6 +149,8 @@ def main() -> int:
     plan = QUICK if arguments.quick else Plan()
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
+    if arguments.batches:
+        plan = replace(plan, soak=arguments.batches)
     bench = Bench(plan, set(arguments.section or SECTIONS), console)
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
@@ -125,8 +158,13 @@ def main() -> int:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
         bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
-        bench.run(stack.enter_context(kafka_from()), directory)
-    console.print(cost_table(bench.results), latency_table(bench.results), aim_table(bench.results))
+        if bench.measures_costs:
+            bench.run(stack.enter_context(kafka_from()), directory)
+        bench.soak(directory)
+    if not bench.measures_costs:
+        return 0
+    console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    console.print(aim_table(bench.results))
     return 0
 
 

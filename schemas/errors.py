@@ -9,6 +9,7 @@
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
     ├── BrokerError              the Kafka cluster cannot be reached or started
     │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
+    ├── RecordsExpired           records that a replay needs are no longer in their topic
     ├── RecordTooLarge           a record does not fit the limit of the topic that it was written to
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
@@ -62,6 +63,7 @@ class Code(StrEnum):
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
+    DEADLINE_GATE = "ORC-DEADLINE-GATE"  # deadlines wait: the router has not passed what is in its inputs
     OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input has been open for too long
     PROJECTION_GAP = "ORC-PROJECTION-GAP"  # records of a topic were removed before the projection had read them
     ROUTER_OFFSETS_LOST = (
@@ -74,6 +76,9 @@ class Code(StrEnum):
     FENCED = "ORC-FENCED"  # Kafka takes no more transactions from this process
     STATE_INPUT_REPLACED = "ORC-STATE-INPUT-REPLACED"  # the inbox ends before what the group has processed
     OFFSET_OUT_OF_RANGE = "ORC-OFFSET-OUT-OF-RANGE"  # the next record to read is not there any more
+    # Replaying a batch.
+    RECORDS_EXPIRED = "ORC-RECORDS-EXPIRED"  # records that the replay of a batch needs are no longer there
+    REPLAY_DIFFERS = "ORC-REPLAY-DIFFERS"  # the replay of a batch gives another result than was published
     # The orchestrator's state.
     STATE = "ORC-STATE"  # local or replicated state cannot be trusted
     STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about
@@ -186,6 +191,12 @@ class BrokerError(OrchestratorError):
     """The Kafka cluster cannot be reached, or the development broker cannot be started."""
 
     code = Code.BROKER
+
+
+class RecordsExpired(OrchestratorError):
+    """Records that the replay of a batch needs are no longer in their topic, or in the projection's history."""
+
+    code = Code.RECORDS_EXPIRED
 
 
 class RecordTooLarge(OrchestratorError):

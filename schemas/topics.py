@@ -119,8 +119,13 @@ class TopicTable(Struct, frozen=True, kw_only=True):
     """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
     limits: Limits = Limits()
+<<<<<<< HEAD
     commands: tuple[CommandTopic, ...] = ()
     """Topics of generic commands, from the file of pipeline definitions where a process reads it."""
+=======
+    retention_ms: int = RETENTION_MS
+    """How long own topics keep records, and compacted ones their tombstones."""
+>>>>>>> replay
 
     def name(self, topic: AnyTopic) -> str:
         """Return the real name of `topic` under this prefix; a command topic is one already."""
@@ -142,6 +147,19 @@ class TopicTable(Struct, frozen=True, kw_only=True):
     def outputs(self) -> tuple[AnyTopic, ...]:
         """Topics on which peers and workers read what the orchestrator publishes."""
         return (*PEER_OUTPUTS, *self.commands)
+
+    @property
+    def registrations_kept_ms(self) -> int:
+        """How long a registration can be read again from an own topic, at most.
+
+        A record goes with its segment, and with the broker's next check after that; the stub of a batch must outlive
+        it, so there is a margin of a day. With a retention below a day, which only tests have, the margin is shorter.
+        """
+        return self.retention_ms + self._segment_ms + min(DAY_MS, self.retention_ms)
+
+    @property
+    def _segment_ms(self) -> int:
+        return min(SEGMENT_MS, self.retention_ms)
 
     @property
     def changelog(self) -> str:
@@ -175,6 +193,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
                 partitions=self.partitions,
                 cleanup="compact",
                 max_message_bytes=limits.state_bytes,
+                retention_ms=self.retention_ms,
+                segment_ms=self._segment_ms,
             ),
         ]
         own += [self._command(name) for name in self.commands]
@@ -198,6 +218,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
             partitions=self.partitions,
             cleanup=cleanup,
             max_message_bytes=max_bytes,
+            retention_ms=self.retention_ms,
+            segment_ms=self._segment_ms,
             append_time=True,
         )
 

@@ -1,7 +1,7 @@
 """Selects the Kafka to use: the one that the user names, or a development broker."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,15 +30,17 @@ class GivenKafka:
 
 
 @contextmanager
-def kafka_from(variable: str = BOOTSTRAP_VARIABLE) -> Iterator[Kafka]:
+def kafka_from(variable: str = BOOTSTRAP_VARIABLE, *, settings: Mapping[str, str] | None = None) -> Iterator[Kafka]:
     """Yield the cluster at the address in the environment's `variable`, or else a new development broker.
+
+    `settings` are for the brokers of the latter.
 
     Raises:
         BrokerError: the given cluster does not answer, or the development broker cannot be started.
     """
     address = os.environ.get(variable, "").strip()
     if not address:
-        with DevBroker() as broker:
+        with DevBroker(settings=settings) as broker:
             yield broker
         return
     if not await_ready(address, seconds=_REACH_SECONDS):

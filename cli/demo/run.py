@@ -12,9 +12,16 @@ from rich.markup import escape
 
 from cli.broker import kafka_from
 from cli.demo.client import DemoClient
+<<<<<<< HEAD
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
 from cli.demo.progress import Bars, keep_running
+=======
+from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
+from cli.demo.fault import KillInOpenTransaction
+from cli.demo.plan import PlannedBatch, plan
+from cli.demo.progress import Bars
+>>>>>>> replay
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
@@ -43,6 +50,7 @@ class DemoOptions:
     keyless: bool | None = None
     orchestrators: int = 1
     kill_orchestrator: bool = False
+    silent_peer: bool = False
     keep: bool = False
 
     def peers(self, topic_prefix: str) -> PeerOptions:
@@ -59,7 +67,17 @@ class DemoOptions:
             repeat_rate=self.repeats,
             reorder_spread=1.0 if self.reorder else 0.0,
             keyless=self.keyless,
+            silent=self.silent_peer,
         )
+
+    def settings(self, directory: Path) -> dict[str, str]:
+        """Return the settings of the product, by their names without the prefix; files go to `directory`."""
+        found = {}
+        if self.kill_orchestrator:
+            found["COMMIT_INTERVAL_S"] = "1"  # transactions stay open for a while, so that the kill is faster
+        if self.silent_peer:
+            found["PIPELINES_FILE"] = str(write_pipeline(directory))
+        return found
 
 
 def run(options: DemoOptions, console: Console) -> bool:
@@ -68,13 +86,12 @@ def run(options: DemoOptions, console: Console) -> bool:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-demo-")))
         console.print("Starting Apache Kafka …")
         kafka = stack.enter_context(kafka_from())
-        console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting router, orchestrator, projector and api …")
+        console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting all processes …")
         stack_options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=directory,
             orchestrators=options.orchestrators,
-            # Transactions stay open for a while, so that the kill is faster than the commit.
-            settings={"COMMIT_INTERVAL_S": "1"} if options.kill_orchestrator else {},
+            settings=options.settings(directory),
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
         peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))
@@ -104,7 +121,8 @@ class _Demo:
         hit = fault is None or self._report_fault(fault)
         # The completed event is committed with the status; the peers may read it a moment later.
         self._peers.wait_completed(len(planned), timeout=_PATIENCE_SECONDS)
-        return self._judge() and hit
+        kept = not self._options.silent_peer or self._judge_deadlines()
+        return self._judge() and hit and kept
 
     def _fault(self) -> KillInOpenTransaction | None:
         if not self._options.kill_orchestrator:
@@ -141,6 +159,21 @@ class _Demo:
         if not ended:
             self._console.print(f"Not every batch ended within {_FOLLOW_SECONDS:.0f} s.")
 
+    def _judge_deadlines(self) -> bool:
+        """Print what came of the deadlines, and return whether every batch ended by one and none is left armed."""
+        settings = self._product.settings
+        facts = deadline_facts(settings.kafka(), settings.topics())
+        port = self._product.metrics_ports["timekeeper"]
+        problems = [*facts.problems, *await_nothing_due(port, facts.purges, seconds=_PATIENCE_SECONDS)]
+        if len(facts.late_s) != len(self._client.batches):
+            problems.append(f"{len(facts.late_s)} phases were given up, of {len(self._client.batches)} batches")
+        self._console.print(deadlines_table(facts))
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            self._console.print(f"[red]✗[/] {escape(problem)}")
+        if not problems:
+            self._console.print("[green]✓[/] Every batch ended by its deadline; only purges are armed.")
+        return not problems
+
     def _judge(self) -> bool:
         batches = self._client.batches
         self._console.print(result_table(batches))
@@ -165,3 +198,16 @@ class _Demo:
         else:
             self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
         return not problems
+<<<<<<< HEAD
+=======
+
+
+def _keep(product: Stack, console: Console) -> None:
+    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
+    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    while not asked.wait(0.5):
+        product.supervisor.check()
+>>>>>>> replay

@@ -69,6 +69,10 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
             assert lines[-1].startswith("completed_successfully: spellcheck completed_successfully, cj_assessment")
             status = json.loads(bos(demo_environment, "batches", "get", answer["batch_id"], "--url", url))
             assert status["status"] == "completed_successfully"
+            replayed = bos(demo_environment, "batches", "replay", answer["batch_id"], "--url", url)
+            assert replayed.splitlines()[-1] == "replayed 4 records, state identical, chain whole"
+            shown = ["batches", "history", answer["batch_id"], "--url", url]
+            await_that(lambda: len(bos(demo_environment, *shown).splitlines()) == 5, "the history is projected")
             assert projection.exists()
             assert "ORC-" in bos(demo_environment, "batches", "get", "nobody", "--url", url, code=1)
         finally:

@@ -20,7 +20,7 @@ from runtime.settings import Settings
 from schemas.errors import Code
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, open_engine
-from topology.projector.sink import ProjectionSink, StartFromProjection, retry_database
+from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
 from topology.stream.options import application_options
 from topology.topics import provisioning
@@ -46,13 +46,19 @@ def _work(process: Process) -> None:
             process.log.warning("topic_differs", difference=warning)
         cluster = KafkaAdmin(settings.kafka())
         topics = {table.name(topic): topic for topic in INPUTS}
-        writer = Writer(engine)
+        writer = Writer(engine, retention_ms=table.retention_ms)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
         ids = cluster.topic_ids(topics)
         retry_database(lambda: writer.prepare(identity), stopping=process.shutdown.asked)
         bound = {topics[name]: given for name, given in ids.items()}
         retry_database(lambda: writer.bind_topics(bound), stopping=process.shutdown.asked)
-        sink = ProjectionSink(writer, topics, stopping=process.shutdown.asked, observe=observer(process.metrics))
+        sink = ProjectionSink(
+            writer,
+            topics,
+            stopping=process.shutdown.asked,
+            observe=observer(process.metrics),
+            prune_interval_s=min(PRUNE_INTERVAL_S, table.retention_ms / 1000),
+        )
         start = StartFromProjection(sink, topics, cluster)
         watch = PartitionWatch(
             cluster,

@@ -65,6 +65,7 @@ class ProjectionSink(BaseSink):
         stopping: Event,
         observe: Callable[[Applied, float], None] = lambda _applied, _seconds: None,
         patience_s: float = PATIENCE_S,
+        prune_interval_s: float = PRUNE_INTERVAL_S,
     ) -> None:
         super().__init__()
         self._projection = projection
@@ -72,6 +73,7 @@ class ProjectionSink(BaseSink):
         self._stopping = stopping
         self._observe = observe
         self._patience_s = patience_s
+        self._prune_interval_s = prune_interval_s
         self.allowing: Callable[[float], AbstractContextManager[None]] = lambda _seconds: nullcontext()
         """Called with the seconds that a flush may take, so that the watchdog does not take the wait for a hang."""
         self._records: list[ProjectedRecord] = []
@@ -103,7 +105,7 @@ class ProjectionSink(BaseSink):
             started = time.monotonic()
             applied = self._retry(lambda: self._projection.apply(records))
             self._observe(applied, time.monotonic() - started)
-            if self._more_to_prune or started - self._pruned > PRUNE_INTERVAL_S:
+            if self._more_to_prune or started - self._pruned > self._prune_interval_s:
                 self._pruned = started
                 self._prune(chunks=1 + len(records) // 1_000)
 
