@@ -20,12 +20,14 @@ from api.queries.batches import Batches
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from api.registration.service import RegistrationService, policy_of
+from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
 from runtime.settings import Settings
+from schemas.topics import Topic
 
 _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
@@ -95,11 +97,19 @@ def _services(
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
+    exchange = RequestExchange(
+        follower,
+        batches,
+        resources.requests,
+        policy.limits,
+        event_type=policy.topics.name(Topic.REQUESTS),
+        response_timeout_s=settings.response_timeout_s,
+    )
     services = Services(
         settings=settings,
         follower=follower,
         batches=batches,
-        registration=RegistrationService(follower, batches, resources.requests, policy, settings.response_timeout_s),
+        registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(
             follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
