@@ -20,6 +20,7 @@ from api.queries.batches import Batches
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from api.registration.service import RegistrationService, policy_of
+from api.replay.states import BatchStates
 from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
@@ -31,6 +32,7 @@ from schemas.topics import Topic
 
 _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
+_REPLAY_TIMEOUT_S = 10.0
 
 
 def create_app(
@@ -59,6 +61,7 @@ def create_app(
                     with suppress(asyncio.CancelledError):
                         await task
                 await services.follower.stop()
+                services.states.stop()
                 projection.stop()
 
     app = FastAPI(
@@ -109,6 +112,9 @@ def _services(
         settings=settings,
         follower=follower,
         batches=batches,
+        states=BatchStates(
+            batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
+        ),
         registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(
