@@ -84,11 +84,30 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Use another Idempotency-Key, or ask as the user who registered the batch.",
         {"reason": "foreign_batch_id", "batch_id": BATCH_ID},
     ),
+    Code.VERSION_CHANGED: KnownProblem(
+        412,
+        "Precondition failed",
+        "The batch has changed: it does not have the version that the request names.",
+        "Read the batch's status, decide again, and send the request with the ETag of that status.",
+        {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
+    ),
+    Code.RECORDS_EXPIRED: KnownProblem(
+        410,
+        "Records expired",
+        "The batch's inbox records are no longer kept, so that no decision can be previewed.",
+        "Send the request without dry_run, or read the batch's history.",
+    ),
+    Code.REPLAY_DIFFERS: KnownProblem(
+        500,
+        "Replay differs",
+        "The state rebuilt from the inbox is not the published one of version 17; it differs in status.",
+        "See `bos batches replay ID`; after an upgrade, batches that were started before can differ.",
+    ),
     Code.BODY_TOO_LARGE: KnownProblem(
         413,
         "Request body too large",
         "The request is larger than the limit of 4194304 bytes.",
-        "Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        "Register or name fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
         {"limit_bytes": 4_194_304},
     ),
     Code.CONTENT_ENCODING: KnownProblem(
@@ -131,7 +150,7 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
     ),
     Code.NOT_READY: KnownProblem(
-        503, "Service is not ready", "Registrations cannot be answered yet: the Kafka log is still being read.", _AGAIN
+        503, "Service is not ready", "Requests cannot be answered yet: the Kafka log is still being read.", _AGAIN
     ),
     Code.BROKER: KnownProblem(
         503,
@@ -157,11 +176,18 @@ REGISTER = (
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
 )
+CONTROL = (
+    *EVERYWHERE,
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION, Code.SCOPE),
+    *(Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.BODY_TIMEOUT, Code.REFUSED, Code.RECORDS_EXPIRED, Code.VERSION_CHANGED),
+    *(Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.UNDECODABLE, Code.QUARANTINED),
+    *(Code.REPLAY_DIFFERS, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+)
 STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
-_HEADERS_OF = {405: ("Allow",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
+_HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:

@@ -95,6 +95,16 @@ class Batches:
         finally:
             reading.cancel()
 
+    def held(self, batch_id: str) -> StatusRecord | None:
+        """Return the snapshot that the Kafka log holds and the projection does not, or None; nothing is waited for."""
+        snapshot = self._follower.snapshots.get(batch_id)
+        if snapshot is None or snapshot.value is None:
+            return None
+        try:
+            return decode_status(snapshot.value)
+        except (NewerRecord, UnreadableRecord):
+            return None
+
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
         """Return the newest known snapshot, and whether the Kafka log confirms it: the projection can be behind."""
         # The cache is read first: a snapshot that is dropped in between is in the projection by then.
