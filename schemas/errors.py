@@ -20,7 +20,7 @@
     ├── DirectoryInUse           another process uses the directory (runtime.directory_lock)
     ├── Problem                  the answer to an HTTP request that fails (api.errors)
     ├── ProcessFailed            a supervised process cannot be kept running (cli.supervision.supervisor)
-    └── RequestFailed            a command did not get what it asked of the api (cli.commands.batches)
+    └── RequestFailed            a command did not get what it asked of the api (cli.api_client)
 
 Each code has a page in docs/errors.
 """
