@@ -23,6 +23,13 @@ Name = Annotated[str, Field(min_length=1, pattern=NO_CONTROL_CHARACTERS)]
 EssayIds = Annotated[list[Name], Field(min_length=1, fail_fast=True)]
 
 
+def _number(value: Any) -> Any:
+    """Refuse a text and a truth value; 7.0 is the whole number 7, as in JSON Schema."""
+    if isinstance(value, str | bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
 class ControlBody(BaseModel):
     """Body of a request to cancel, pause or resume a batch."""
 
@@ -32,7 +39,7 @@ class ControlBody(BaseModel):
         str, Field(max_length=MAX_REASON), BeforeValidator(lambda given: "" if given is None else given)
     ] = ""
     """Why, in words for a person; shown in the batch's history."""
-    if_version: Annotated[int, Field(ge=0, le=MAX_VERSION, strict=True)] | None = None
+    if_version: Annotated[int, Field(ge=0, le=MAX_VERSION), BeforeValidator(_number)] | None = None
     """Refuse the request unless the batch has this version."""
 
 

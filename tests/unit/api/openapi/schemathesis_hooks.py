@@ -16,7 +16,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if not isinstance(case.body, dict):
         return
     body = case.body = _within_range(case.body)
-    if "If-Match" in (case.headers or {}) and type(body.get("if_version")) is int:
+    if "If-Match" in (case.headers or {}) and type(body.get("if_version")) in (int, float):
         body = case.body = {name: value for name, value in body.items() if name != "if_version"}
     ids = body.get("essay_ids")
     if isinstance(ids, list) and ids and _counts(body.get("expected_essay_count")):

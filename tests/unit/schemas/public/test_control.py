@@ -29,6 +29,10 @@ def test_a_retry_names_its_essays(essays: Any, selection: Any) -> None:
     assert parsed.selection == selection
 
 
+def test_a_version_is_a_whole_number_however_it_is_written() -> None:
+    assert parse_control(RequestKind.PAUSE, {"if_version": 7.0}, LIMITS).if_version == 7
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -38,6 +42,7 @@ def test_a_retry_names_its_essays(essays: Any, selection: Any) -> None:
         ({"if_version": 2**53}, "if_version"),
         ({"if_version": "7"}, "if_version"),
         ({"if_version": True}, "if_version"),
+        ({"if_version": 7.5}, "if_version"),
         ({"phase": ""}, "phase"),
         ({"phase": None}, "phase"),
         ({"phase": "a\x00b"}, "phase"),
