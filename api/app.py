@@ -26,6 +26,7 @@ from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
 from api.routes.control import control_routes
+from api.routes.history import history_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
@@ -76,6 +77,7 @@ def create_app(
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
     app.include_router(control_routes)
+    app.include_router(history_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -118,6 +120,7 @@ def _services(
         settings=settings,
         follower=follower,
         batches=batches,
+        projection=projection,
         states=states,
         registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),

@@ -13,6 +13,7 @@ from api.kafka_log.follower import KafkaLogFollower
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
+from api.queries.projection import BoundedProjection
 from api.registration.service import RegistrationService
 from api.replay.states import BatchStates
 from api.settings import ApiSettings
@@ -26,6 +27,7 @@ class Services(Struct, frozen=True):
     settings: ApiSettings
     follower: KafkaLogFollower
     batches: Batches
+    projection: BoundedProjection
     states: BatchStates
     """Rebuilds batches from their inbox records."""
     registration: RegistrationService

@@ -1,5 +1,6 @@
 """The HTTP api as commands use it: its address, its answers, and what went wrong in words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -111,6 +112,16 @@ async def connected(url: str) -> AsyncIterator[ApiClient]:
         raise _no_address(url, error) from error
     async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=not direct) as client:
         yield ApiClient(url, client)
+
+
+def fetch(url: str, path: str) -> dict[str, Any]:
+    """Return the body of one GET. Raises `RequestFailed`."""
+
+    async def get() -> dict[str, Any]:
+        async with connected(url) as api:
+            return await api.get(path)
+
+    return asyncio.run(get())
 
 
 def _no_address(url: str, error: Exception) -> RequestFailed:

@@ -7,7 +7,7 @@ import msgspec
 from api.control.preview import Preview
 from api.control.refusals import refusal
 from api.control.service import Controlled
-from api.paths import status_path
+from api.paths import batch_path, status_path
 from api.routes.status_response import status_body
 from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import Disposition
@@ -58,4 +58,4 @@ def _effect(effect: Effect) -> dict[str, Any]:
 
 
 def _links(batch_id: str) -> dict[str, str]:
-    return {"status": status_path(batch_id)}
+    return {"status": status_path(batch_id), "history": batch_path(batch_id, "history")}

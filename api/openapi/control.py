@@ -9,6 +9,7 @@ from schemas.internal.enums import BatchStatus, Disposition
 from schemas.public.control import MAX_REASON, ControlBody, RetryBody
 from schemas.public.requests import RequestKind
 
+_LINKED = {"status": f"/v1/batches/{BATCH_ID}/status", "history": f"/v1/batches/{BATCH_ID}/history"}
 _CONTROL = {"reason": "The class was registered twice."}
 _RETRY = {"phase": "cj_assessment", "essays": "failed", "reason": "The peer was mended."}
 _REASONS = {
@@ -28,9 +29,14 @@ _PREVIEW = {
     "status": "completed_successfully",
     "changes": [],
     "effects": [],
-    "links": {"status": f"/v1/batches/{BATCH_ID}/status"},
+    "links": _LINKED,
 }
-_LINKS = record({"status": {"type": "string", "description": "Path of the batch's status."}})
+_LINKS = record(
+    {
+        "status": {"type": "string", "description": "Path of the batch's status."},
+        "history": {"type": "string", "description": "Path of its history."},
+    }
+)
 _REASON: Schema = {"type": "string", "description": "Reason code; docs/http.md lists those of refusals."}
 _VERSION: Schema = {"type": "integer", "minimum": 0}
 _CONTROLLED = record(
@@ -134,7 +140,7 @@ def _controlled(kind: RequestKind) -> dict[str, Any]:
         "repeated": False,
         "status": "cancelled" if kind is RequestKind.CANCEL else "processing_pipelines",
         "batch": None,
-        "links": {"status": f"/v1/batches/{BATCH_ID}/status"},
+        "links": _LINKED,
     }
 
 

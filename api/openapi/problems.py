@@ -91,17 +91,18 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Read the batch's status, decide again, and send the request with the ETag of that status.",
         {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
     ),
+    Code.CURSOR: KnownProblem(
+        400,
+        "Validation Error",
+        "'abc' is no cursor of this list.",
+        "Begin at the first page, and go on with the cursor that each page gives.",
+    ),
     Code.RECORDS_EXPIRED: KnownProblem(
         410,
         "Records expired",
-        "The batch's inbox records are no longer kept, so that no decision can be previewed.",
-        "Send the request without dry_run, or read the batch's history.",
-    ),
-    Code.REPLAY_DIFFERS: KnownProblem(
-        500,
-        "Replay differs",
-        "The state rebuilt from the inbox is not the published one of version 17; it differs in status.",
-        "See `bos batches replay ID`; after an upgrade, batches that were started before can differ.",
+        "The record at offset 17 of huleedu.batch.orchestrator.inbox.v1[2] is no longer there; the partition goes on "
+        "at offset 4711.",
+        "What was decided stands in the batch's history (`bos batches history ID`).",
     ),
     Code.BODY_TOO_LARGE: KnownProblem(
         413,
@@ -142,6 +143,13 @@ PROBLEMS: dict[str, KnownProblem] = {
         "The request was written, but deciding on it failed; it is kept as a dead letter.",
         "Report the dead letter's id to the operator, who can look at it and send it again.",
         {"dead_letter_id": "inbox-0-17"},
+    ),
+    Code.REPLAY_DIFFERS: KnownProblem(
+        500,
+        "Replay differs",
+        "The record at offset 17 of partition 2 of the inbox cannot be decoded, though its history says that it was "
+        "decided: it is not JSON",
+        "Report it: a record of the inbox has been replaced or was written by something else.",
     ),
     Code.INTERNAL: KnownProblem(
         500,
@@ -188,6 +196,15 @@ STATUS = (
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
+HISTORY = (
+    *EVERYWHERE,
+    *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+)
+REPLAY = (
+    *EVERYWHERE,
+    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
+    *(Code.NOT_READY, Code.BUSY),
+)
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What routes that change batches share: counting their results, and the batch id in a path."""
+"""What routes of batches share: counting the results of operations, and the batch id in a path."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

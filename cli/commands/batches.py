@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import exit_codes
-from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected
+from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch
 from cli.commands.control import cancel, pause, resume, retry
 from cli.output import Format, OutputFormat, print_json
 from schemas.internal.enums import BatchStatus
@@ -50,13 +50,13 @@ def register(
 @batches.command()
 def get(batch_id: str, *, output: OutputFormat = Format.JSON, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch, as JSON."""
-    _show(asyncio.run(_status(url, batch_id)), output)
+    _show(fetch(url, _status_path(batch_id)), output)
 
 
 @batches.command()
 def status(batch_id: str, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch, in one line."""
-    _show(asyncio.run(_status(url, batch_id)), output)
+    _show(fetch(url, _status_path(batch_id)), output)
 
 
 @batches.command()
@@ -78,11 +78,6 @@ def wait(
     ended = asyncio.run(_follow(url, batch_id, timeout))
     _show(ended, output)
     _finish(ended, exit_status)
-
-
-async def _status(url: str, batch_id: str) -> dict[str, Any]:
-    async with connected(url) as api:
-        return await api.get(_status_path(batch_id))
 
 
 async def _follow(url: str, batch_id: str, longest: str, each: Any = lambda _: None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from runtime.kafka.partition_reader import KafkaRecord
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import (
     BrokerError,
+    InvalidCursor,
     LivenessError,
     OrchestratorError,
     RecordsExpired,
@@ -305,6 +306,8 @@ class MemoryProjection:
     ) -> HistoryPage:
         if self.error is not None:
             raise self.error
+        if after is not None and not after.isdecimal():
+            raise InvalidCursor(f"{after!r} is no cursor of this list.", next_step="Leave it out.")
         begin = int(after or 0)
         own = [each for each in self.histories if each.batch_id == batch_id]
         own = [each for each in own if not dispositions or each.disposition in dispositions]

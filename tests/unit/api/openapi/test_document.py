@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
-from api.openapi.problems import CONTROL, PROBLEMS, REGISTER, STATUS
+from api.openapi.problems import CONTROL, HISTORY, PROBLEMS, REGISTER, REPLAY, STATUS
+from api.paths import batch_path
 from api.routes.control import CONTROLS
 from api.settings import ApiSettings
 from tests.unit.api.bodies import head_body, seed_body
@@ -111,6 +112,11 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
             check(document, {"$ref": "#/components/schemas/Registered"}, registered.json())
             shown = await api.client.get(registered.headers["Location"])
             check(document, {"$ref": "#/components/schemas/BatchStatus"}, shown.json())
+            api.projection.project()
+            for resource, schema in (("history", "History"), ("replay", "Replay")):
+                shown = await api.client.get(batch_path(registered.json()["batch_id"], resource))
+                assert len(shown.json()["decisions"]) == 1
+                check(document, {"$ref": f"#/components/schemas/{schema}"}, shown.json())
         for path in ("/healthz", "/livez", "/readyz"):
             content = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
             check(document, content["schema"], (await api.client.get(path)).json())
@@ -125,7 +131,14 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "codes"), [("Registering", REGISTER), ("Status", STATUS), ("Controlling a batch", CONTROL)]
+    ("heading", "codes"),
+    [
+        ("Registering", REGISTER),
+        ("Status", STATUS),
+        ("Controlling a batch", CONTROL),
+        ("History", HISTORY),
+        ("Replay", REPLAY),
+    ],
 )
 def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes: tuple[str, ...]) -> None:
     section = (ROOT / "docs/http.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
