@@ -100,7 +100,7 @@ PROBLEMS: dict[str, KnownProblem] = {
     Code.RECORDS_EXPIRED: KnownProblem(
         410,
         "Records expired",
-        "The record at offset 17 of huleedu.batch.orchestrator.inbox.v1[2] is no longer there; the partition goes on "
+        "The record at offset 17 of huleedu.batch.orchestrator.inbox.v1[2] is not there any more: the partition begins "
         "at offset 4711.",
         "What was decided stands in the batch's history (`bos batches history ID`).",
     ),

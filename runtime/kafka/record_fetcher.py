@@ -46,7 +46,10 @@ class RecordFetcher:
         deadline = time.monotonic() + timeout_s
         start = self._cluster.log_starts([partition])[partition]
         if wanted[0] < start:
-            raise _expired(partition, wanted[0], start)
+            raise _expired(partition, wanted[0], f"the partition begins at offset {start}")
+        end = self._cluster.log_ends([partition], committed=False)[partition]
+        if wanted[-1] >= end:
+            raise _expired(partition, wanted[-1], f"the partition ends at offset {end}")
         found: list[KafkaRecord] = []
         position: int | None = None
         for offset in wanted:
@@ -77,7 +80,7 @@ class RecordFetcher:
         if start >= end:
             return []
         if start < first:
-            raise _expired(partition, start, first)
+            raise _expired(partition, start, f"the partition begins at offset {first}")
         self._reader.assign({partition: start})
         found: list[KafkaRecord] = []
         for record in self._polled(partition, deadline, f"offset {end - 1}"):
@@ -112,7 +115,7 @@ class RecordFetcher:
                 return found
             elif found.offset > offset:
                 break
-        raise _expired(partition, offset, offset + 1)
+        raise _expired(partition, offset, "what follows it is there")
 
     def _polled(self, partition: Partition, deadline: float, what: str) -> Iterator[KafkaRecord | EndOfPartition]:
         """Yield what the partition gives. Raises `BrokerError` at the deadline."""
@@ -131,11 +134,10 @@ class RecordFetcher:
                 yield found
 
 
-def _expired(partition: Partition, wanted: int, start: int) -> RecordsExpired:
+def _expired(partition: Partition, wanted: int, found: str) -> RecordsExpired:
     topic, number = partition
     return RecordsExpired(
-        f"The record at offset {wanted} of {topic}[{number}] is no longer there; the partition goes on at offset "
-        f"{start}.",
+        f"The record at offset {wanted} of {topic}[{number}] is not there any more: {found}.",
         code=Code.RECORDS_EXPIRED,
         next_step="What was decided stands in the batch's history (`bos batches history ID`). To replay batches for "
         f"longer, raise the retention of {topic}.",
