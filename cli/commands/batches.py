@@ -16,8 +16,6 @@ from cli.output import Format, OutputFormat, print_json
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
-for command in (cancel, pause, resume, retry):
-    batches.command()(command)
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
@@ -78,6 +76,10 @@ def wait(
     ended = asyncio.run(_follow(url, batch_id, timeout))
     _show(ended, output)
     _finish(ended, exit_status)
+
+
+for command in (cancel, pause, resume, retry):
+    batches.command()(command)
 
 
 async def _follow(url: str, batch_id: str, longest: str, each: Any = lambda _: None) -> dict[str, Any]:

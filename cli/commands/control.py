@@ -41,6 +41,8 @@ class _Result(Struct, frozen=True):
     batch_id: str
     body: dict[str, Any]
     exit_code: int
+    answered: bool
+    """Whether the api answered, whatever it said."""
 
 
 def cancel(
@@ -134,7 +136,7 @@ def _run(
         if output is Format.JSON and results:  # of an interrupted command too: these were decided
             bodies = [result.body for result in results]
             print_json(bodies[0] if len(batch_ids) == 1 else bodies)
-    _summarise(results, control)
+    _summarise(results, control, unasked=len(batch_ids) - len(results))
     raise typer.Exit(exit_codes.of_several([result.exit_code for result in results]))
 
 
@@ -154,15 +156,21 @@ def _agreed(verb: str, count: int) -> bool:
 
 
 async def _ask_all(url: str, batch_ids: list[str], control: _Control, results: list[_Result]) -> None:
-    """Send the requests, a few at a time, and print each result as it comes."""
+    """Send the requests, a few at a time, and print each result as it comes; none after the api was not reached."""
     room = asyncio.Semaphore(_AT_ONCE)
+    unreachable = False
     if control.output is Format.TABLE:
         typer.echo(_row("RESULT", "BATCH", "STATUS", "VERSION", "REASON"))
     async with connected(url) as api, asyncio.TaskGroup() as tasks:
 
         async def ask(batch_id: str) -> None:
+            nonlocal unreachable
             async with room:
+                if unreachable:
+                    return
                 result = await _ask(api, batch_id, control)
+                if not result.answered:
+                    unreachable = True
             results.append(result)
             _print(result, control.output)
 
@@ -179,20 +187,27 @@ async def _ask(api: ApiClient, batch_id: str, control: _Control) -> _Result:
     headers = {"Content-Type": "application/json", "Idempotency-Key": control.key}
     try:
         reply = await api.send("POST", path, content=json.dumps(control.body), headers=headers)
-        failure = reply.failure()
     except RequestFailed as error:
         body = {"batch_id": batch_id, "code": error.code, "detail": error.message, "next_step": error.next_step}
-        reply, failure = Reply(0, body), error
+        _tell(batch_id, error, control)
+        return _Result(batch_id, body, error.exit_code, answered=False)
+    failure = reply.failure()
     if failure is not None:
-        again = f" Repeat it with --key {control.key}." if failure.exit_code == exit_codes.UNDECIDED else ""
-        note(f"bos: {batch_id}: {failure}{'' if control.dry_run else again}")
-    return _Result(batch_id, reply.body, _exit_code(reply, failure))
+        _tell(batch_id, failure, control)
+    elif reply.body["disposition"] != "applied":
+        note(f"bos: {batch_id}: would be {reply.body['disposition']}: {reply.body['detail']} {reply.body['next_step']}")
+    return _Result(batch_id, reply.body, _exit_code(reply), answered=True)
 
 
-def _exit_code(reply: Reply, failure: RequestFailed | None) -> int:
-    if failure is not None:
-        return failure.exit_code
-    return exit_codes.OK if reply.body.get("disposition") == "applied" else exit_codes.REFUSED
+def _tell(batch_id: str, failure: RequestFailed, control: _Control) -> None:
+    repeatable = failure.exit_code == exit_codes.UNDECIDED and not control.dry_run
+    note(f"bos: {batch_id}: {failure}{f' Repeat it with --key {control.key}.' if repeatable else ''}")
+
+
+def _exit_code(reply: Reply) -> int:
+    if reply.exit_code != exit_codes.OK:
+        return reply.exit_code
+    return exit_codes.OK if reply.body["disposition"] == "applied" else exit_codes.REFUSED
 
 
 def _print(result: _Result, output: Format) -> None:
@@ -209,7 +224,7 @@ def _print(result: _Result, output: Format) -> None:
 
 
 def _row(result: str, batch_id: str, status: str, version: str, reason: str) -> str:
-    return f"{result:<13}  {batch_id:<36}  {status:<27}  {version:<16}  {reason}"
+    return f"{result:<16}  {batch_id:<36}  {status:<27}  {version:<16}  {reason}"
 
 
 def _word(result: _Result) -> str:
@@ -224,16 +239,17 @@ def _word(result: _Result) -> str:
     return words.get(result.exit_code, "failed")
 
 
-def _summarise(results: list[_Result], control: _Control) -> None:
+def _summarise(results: list[_Result], control: _Control, *, unasked: int) -> None:
+    told = []
+    if len(results) + unasked > 1:
+        words = Counter(_word(result) for result in results)
+        told.append(", ".join(f"{count} {word}" for word, count in words.most_common()) + ".")
+    if unasked:
+        told.append(f"{unasked} more were not sent, because the api cannot be reached.")
     if control.dry_run:
         effects = [effect for result in results for effect in result.body.get("effects", ())]
         commands = [effect for effect in effects if effect["kind"].startswith("command")]
         essays = sum(command["essays"] for command in commands)
-        told = [f"{len(commands)} commands, {essays} essays. Nothing was sent."]
-    else:
-        told = []
-    if len(results) > 1:
-        words = Counter(_word(result) for result in results)
-        told.insert(0, ", ".join(f"{count} {word}" for word, count in words.most_common()) + ".")
+        told.append(f"{len(commands)} commands, {essays} essays. Nothing was sent.")
     if told:
         note(" ".join(told))

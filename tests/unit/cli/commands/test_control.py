@@ -122,6 +122,25 @@ def test_without_an_api_it_exits_with_6_and_says_what_to_do(bos: Bos) -> None:
     assert "bos dev" in done.err
 
 
+def test_several_requests_end_when_the_api_is_not_reached(bos: Bos) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody_listens.getsockname()[1]}"
+        done = bos("cancel", *map(str, range(1_000)), "--url", url)
+    assert done.code == 6
+    assert done.err.count("Next step") < 100
+    assert "more were not sent" in done.err
+
+
+def test_a_refused_preview_exits_with_4_and_sends_nothing(bos: Bos, cluster: MemoryCluster, batch_id: str) -> None:
+    cluster.deciding = False
+    done = bos("resume", batch_id, "--dry-run")
+    assert done.code == 4
+    assert "would be refused" in done.out
+    assert "Nothing was sent." in done.err
+    assert cluster.requests == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
