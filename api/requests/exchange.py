@@ -17,7 +17,7 @@ from api.paths import status_path
 from api.queries.batches import Batches
 from api.requests.decided import decided
 from api.routes.request_body import off_the_loop, too_large
-from schemas.errors import BrokerError, Code, NewerRecord, RecordTooLarge
+from schemas.errors import BrokerError, Code, RecordFormatError, RecordTooLarge
 from schemas.internal.events import Principal
 from schemas.internal.history import HistoryRecord
 from schemas.limits import Limits
@@ -84,7 +84,7 @@ class RequestExchange(NamedTuple):
             answered.cancel()
         try:
             return decided(record)
-        except NewerRecord as error:
+        except RecordFormatError as error:
             self.follower.give_up(error)
             raise _not_ready(self.follower) from error
 

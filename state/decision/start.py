@@ -3,13 +3,15 @@
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.internal.effects import CommandStudentMatching, Effect
-from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.effects import CommandStudentMatching
+from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
-from state.batch import Batch
-from state.decision.essays import dedupe_by_essay, ready_digest, validation_digest
-from state.decision.phases import advance, disarm, end
+from state.batch import Batch, Essay
+from state.decision.clocks import disarm
+from state.decision.digests import dedupe_by_essay, ready_digest, validation_digest
+from state.decision.ending import end
+from state.decision.phases import advance
 from state.decision.result import Decision
 from state.decision.transitions import batch_status
 
@@ -25,7 +27,7 @@ def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
         code = ReasonCode.READY_AGAIN
         if ready_digest(body.essays) != batch.ready_digest:
             code = ReasonCode.CONFLICTING_READY
-        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=code))
+        return Decision.duplicate(batch, Reason(code=code))
     if batch.status.terminal:
         return _stale(batch, ReasonCode.BATCH_ENDED)
     known = _in_slots(batch, body.essays)
@@ -59,33 +61,35 @@ def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Dec
     """
     digest = validation_digest(body)
     if digest in batch.validations:
-        return Decision(batch, (), Disposition.DUPLICATE, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
+        return Decision.duplicate(batch, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
     if batch.status.terminal:
         return _stale(batch, ReasonCode.BATCH_ENDED)
     files = max(body.total, len(body.failures))
     noted = _note_failures(batch, body.failures, files)
     noted = replace(noted, validations=(*batch.validations[1 - REMEMBERED_VALIDATIONS :], digest))
     if not (body.critical and batch.status.waiting):
-        return _applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
+        return Decision.applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
     reason = Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE, essays=files)
-    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason=reason.code)
-    return _applied(failed, event, (completed,), reason)
+    failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason.code)
+    return Decision.applied(failed, event, (completed,), reason)
 
 
 def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
     batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
     if not known:
-        batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.NO_ESSAYS)
-        return _applied(batch, event, (completed,), Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected))
+        batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, ReasonCode.NO_ESSAYS)
+        reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
+        return Decision.applied(batch, event, (completed,), reason)
+    refs = tuple(known.values())
     started = replace(
-        batch,
+        disarm(batch),
         status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(known.values()),
+        essays=tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs),
+        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
         slots=(),
-        deadlines=disarm(batch.deadlines),
     )
     started, effects = advance(started, event)
-    return _applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
+    return Decision.applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
 
 
 def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
@@ -100,7 +104,8 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
     )
     status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
     matching = replace(batch, provisioned=True, status=status)
-    return _applied(matching, event, (command,), _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named))
+    reason = _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named)
+    return Decision.applied(matching, event, (command,), reason)
 
 
 def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
@@ -120,10 +125,5 @@ def _note_failures(batch: Batch, failures: tuple[FileFailure, ...], total: int) 
     return replace(batch, file_failures=shown, file_failures_total=batch.file_failures_total + total)
 
 
-def _applied(batch: Batch, event: Event, effects: tuple[Effect, ...], reason: Reason) -> Decision:
-    batch = replace(batch, version=event.version, updated_ms=event.time_ms)
-    return Decision(batch, effects, Disposition.APPLIED, reason)
-
-
 def _stale(batch: Batch, code: ReasonCode) -> Decision:
-    return Decision(batch, (), Disposition.STALE, Reason(code=code, status=batch.status.value))
+    return Decision.stale(batch, Reason(code=code, status=batch.status.value))

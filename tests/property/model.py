@@ -24,14 +24,15 @@ STALE_ENDED: Verdict = ("stale", "batch_ended")
 
 @dataclass
 class Phase:
-    """One phase: `waiting`, `running`, `whole`, `partial`, `failed`, `skipped` or `off`."""
+    """One phase: `waiting`, `running`, `whole`, `partial`, `failed`, `skipped`, `cut` or `off`."""
 
     name: str
     after: tuple[str, ...]
     strict: bool
     state: str
     commanded: dict[str, str] = field(default_factory=dict)
-    survivors: dict[str, str] = field(default_factory=dict)
+    survivors: set[str] = field(default_factory=set)
+    gave: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     unaccounted: set[str] = field(default_factory=set)
     foreign: int = 0
@@ -86,7 +87,7 @@ class Model:
         if isinstance(body, PhaseConcluded):
             return self._outcome(body) if self.exists else ("unknown", "unknown_batch")
         if isinstance(body, DeadlineReached):
-            return ("stale", "unsupported") if self.exists else ("unknown", "unknown_batch")
+            return ("stale", "unsupported" if self.exists else "no_batch_left")
         return self._request(body)
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -179,21 +180,37 @@ class Model:
                     phase.state = "skipped"
                 elif all(cause.good for cause in causes):
                     phase.state = "running"
-                    phase.commanded = self._inputs(causes)
+                    phase.commanded = self._inputs(phase.name, causes)
         if all(phase.over for phase in self.phases.values()):
             self._end()
 
-    def _inputs(self, causes: list[Phase]) -> dict[str, str]:
-        if not causes:
-            return dict(self.ready)
-        newest = {essay: text for cause in causes for essay, text in cause.survivors.items()}
-        return {essay: newest[essay] for essay in self.ready if essay in newest}
+    def _inputs(self, name: str, causes: list[Phase]) -> dict[str, str]:
+        wanted = {essay for cause in causes for essay in cause.survivors} if causes else set(self.ready)
+        return {essay: self._text(name, essay) for essay in self.ready if essay in wanted}
+
+    def _text(self, name: str, essay: str) -> str:
+        givers = [earlier for earlier in self.earlier(name) if essay in self.phases[earlier].gave]
+        last = [giver for giver in givers if not any(giver in self.earlier(other) for other in givers)]
+        order = self.order()
+        return self.phases[max(last, key=order.index)].gave[essay] if last else self.ready[essay]
+
+    def earlier(self, name: str) -> set[str]:
+        """Return every phase that comes before a phase."""
+        direct = self.phases[name].after
+        return set(direct).union(*[self.earlier(one) for one in direct])
+
+    def order(self) -> list[str]:
+        """Return the phases, each after all that come before it, otherwise as listed."""
+        found: list[str] = []
+        while len(found) < len(self.phases):
+            found.append(next(n for n in self.phases if n not in found and self.earlier(n) <= set(found)))
+        return found
 
     def _end(self) -> None:
         self.state = "ended"
         for phase in self.phases.values():
             if phase.state == "waiting":
-                phase.state = "skipped"
+                phase.state = "cut"
 
     # ------------------------------------------------------------------------------------------------------- outcomes
 
@@ -208,8 +225,6 @@ class Model:
             return STALE_ENDED
         if phase.state != "running":
             return ("stale", "phase_not_running")
-        if body.attempt not in (None, 1):
-            return ("stale", "other_attempt")
         mentioned = {ref.essay_id for ref in body.essays} | set(body.failed_essay_ids)
         if mentioned and not mentioned & phase.commanded.keys():
             return ("stale", "foreign_essays_only")
@@ -225,7 +240,10 @@ class Model:
             if essay in body.failed_essay_ids or not mentioned:
                 phase.failed.add(essay)
             elif essay in texts:
-                phase.survivors[essay] = texts[essay]
+                phase.survivors.add(essay)
+                had = [self.ready[essay], *(self.phases[n].gave.get(essay) for n in self.earlier(phase.name))]
+                if texts[essay] not in had:
+                    phase.gave[essay] = texts[essay]
             else:
                 phase.unaccounted.add(essay)
         lost = len(phase.failed) + len(phase.unaccounted)

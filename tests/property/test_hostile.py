@@ -38,6 +38,7 @@ STATES = {
     "partial": PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS,
     "failed": PhaseStatus.FAILED,
     "skipped": PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE,
+    "cut": PhaseStatus.CANCELLED,
     "off": PhaseStatus.SKIPPED_BY_USER_CONFIG,
 }
 numbers = st.integers(0, SLOTS + 1)

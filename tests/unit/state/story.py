@@ -32,8 +32,8 @@ from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
+from state.decision.attempts import commanded, next_essays, running_attempt, supersede
 from state.decision.decide import decide
-from state.decision.essays import essays_to_command
 from state.decision.phases import advance
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision
@@ -186,7 +186,7 @@ class Story:
     ) -> PhaseConcluded:
         """Return a peer's report of a phase without letting it happen."""
         if ok is None:
-            ok = [ref.essay_id for ref in essays_to_command(self.batch, phase) if ref.essay_id not in failed]
+            ok = [essay_id for essay_id in self.essays_of(phase) if essay_id not in failed]
         if status is None:
             full = OutcomeStatus.SUCCEEDED_WITH_FAILURES if failed else OutcomeStatus.SUCCEEDED
             status = full if ok else OutcomeStatus.FAILED
@@ -201,13 +201,11 @@ class Story:
 
     def again(self, phase: str, *, only: Sequence[str] = ()) -> CommandPhase:
         """Let a phase run again: started by the decision's own rule, from where a retry is to put it by hand yet."""
+        run = self.run(phase)
         waiting = replace(
-            self.run(phase),
+            run if only else supersede(run),
             status=PhaseStatus.PENDING_DEPENDENCIES,
-            only=tuple(only),
-            survivors=(),
-            failed=(),
-            foreign=0,
+            selection=tuple(self.index(essay_id) for essay_id in only) if only else None,
         )
         event = self._event(
             RetryPhase(
@@ -259,6 +257,20 @@ class Story:
     def commands(self, phase: str) -> list[CommandPhase]:
         """The commands of a phase so far."""
         return [effect for effect in self.effects if isinstance(effect, CommandPhase) and effect.phase == phase]
+
+    def index(self, essay_id: str) -> int:
+        """The place of a ready essay, by which the batch names it."""
+        return [essay.essay_id for essay in self.batch.essays].index(essay_id)
+
+    def essays_of(self, phase: str) -> list[str]:
+        """The essays of a phase's running attempt, or else of the next one."""
+        running = running_attempt(self.run(phase))
+        essays = next_essays(self.batch, phase) if running is None else commanded(self.batch, running)
+        return [self.batch.essays[essay].essay_id for essay in essays]
+
+    def lost(self, phase: str) -> list[tuple[str, str]]:
+        """The essays that a phase lost, and why."""
+        return [(lost.essay_id, lost.reason.value) for lost in self.status.failed_essays if lost.phase == phase]
 
     def run(self, phase: str) -> PhaseRun:
         """The current state of a phase."""

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.ids import VERSIONS_PER_GENERATION
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
+from schemas.internal.formats import INBOX
 from schemas.internal.history import NO_VERSION, EffectNote, HistoryRecord, Reason
 from state.batch import Batch
 from state.codec import encode_batch
@@ -16,7 +16,7 @@ from state.decision.decide import decide
 from state.decision.records import status_record
 from state.decision.result import Decision
 from state.replay import RecordedEvent, current_life, replay
-from tests.unit.state.story import Story, Told, registered, started
+from tests.unit.state.story import Story, Told, refs, registered, started
 
 
 def recorded(told: Sequence[Told]) -> list[RecordedEvent]:
@@ -25,7 +25,11 @@ def recorded(told: Sequence[Told]) -> list[RecordedEvent]:
 
 def inbox(event: Event) -> InboxRecord:
     return InboxRecord(
-        writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=event.batch_id, origin=event.origin, body=event.body
+        writer=INBOX.version,
+        least_reader=INBOX.least_reader,
+        batch_id=event.batch_id,
+        origin=event.origin,
+        body=event.body,
     )
 
 
@@ -40,7 +44,7 @@ def eventful() -> Story:
     story.register()
     story.invalid(critical=False)
     story.ready()
-    story.ready(story.batch.essays[:1])
+    story.ready(refs(story.slots[:1]))
     story.outcome("spellcheck", failed=story.slots[:1])
     story.outcome("spellcheck", failed=story.slots[:1])
     story.outcome("nlp", ok=[])

@@ -1,7 +1,7 @@
 """What happens to a batch of a cluster in memory: its registration, and events of its peers."""
 
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.events import Body, EssayRef, EssaysReady, InboxRecord, Origin, OutcomeStatus, PhaseConcluded
+from schemas.internal.formats import INBOX
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import World
 
@@ -14,7 +14,9 @@ async def registered(api: World) -> str:
 
 def happen(api: World, batch_id: str, body: Body) -> None:
     origin = Origin(event_id=f"event-{len(api.cluster.inbox)}", event_type="test", topic="test", partition=0, offset=0)
-    record = InboxRecord(writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=batch_id, origin=origin, body=body)
+    record = InboxRecord(
+        writer=INBOX.version, least_reader=INBOX.least_reader, batch_id=batch_id, origin=origin, body=body
+    )
     api.cluster.decide_inbox(record)
 
 

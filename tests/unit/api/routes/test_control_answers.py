@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from api.control.refusals import NOT_FOUND, REFUSALS
 from schemas.errors import ProjectionError
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.formats import HISTORY
 from schemas.internal.history import Answer, HistoryRecord, Reason
 from schemas.internal.records import history_outgoing
 from tests.unit.api.bodies import seed_body
@@ -23,8 +23,8 @@ ANSWER = Answer(batch_id="b", correlation_id="c", status=BatchStatus.PROCESSING_
 
 def decided(disposition: Disposition, reason: Reason, answer: Answer | None = ANSWER) -> HistoryRecord:
     return HistoryRecord(
-        writer=FORMAT_VERSION,
-        least_reader=LEAST_READER,
+        writer=HISTORY.version,
+        least_reader=HISTORY.least_reader,
         batch_id="b",
         partition=0,
         offset=17,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.partitioner import partition_of
 from schemas.errors import BrokerError, NewerRecord
-from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.internal.enums import BatchStatus, LostReason, PhaseStatus
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_status
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
@@ -103,7 +103,7 @@ async def test_phases_show_recorded_counts() -> None:
                 status=BatchStatus.COMPLETED_WITH_FAILURES,
                 phases={**before.phases, "spellcheck": phase},
                 counts=Counts(expected=3, ready=3, succeeded=1, failed=2),
-                failed_essays=(FailedEssay("e", "spellcheck", "failed"),),
+                failed_essays=(FailedEssay("e", "spellcheck", LostReason.FAILED, "no text"),),
             )
         )
         body = (await api.client.get(path(batch_id), params={"min_version": before.version + 1})).json()
@@ -116,7 +116,7 @@ async def test_phases_show_recorded_counts() -> None:
     }
     assert detail["completed_at"] == "2025-06-15T15:06:41.500Z"
     assert detail["progress_percentage"] == 100.0
-    assert body["failed_essays"] == [{"essay_id": "e", "phase": "spellcheck", "reason": "failed"}]
+    assert body["failed_essays"] == [{"essay_id": "e", "phase": "spellcheck", "reason": "failed", "detail": "no text"}]
 
 
 async def test_the_course_is_shown_as_given_and_as_published() -> None:
@@ -274,7 +274,9 @@ async def test_a_view_that_had_to_drop_batches_does_not_deny_them() -> None:
     async with world(cluster, projection, tail_bytes=1_048_576) as api:
         record = replace(
             snapshot_of_one(api, await registered(api)),
-            failed_essays=tuple(FailedEssay(f"essay-{number:040}", "spellcheck", "failed") for number in range(1_000)),
+            failed_essays=tuple(
+                FailedEssay(f"essay-{number:040}", "spellcheck", LostReason.FAILED) for number in range(1_000)
+            ),
         )
         for number in range(20):
             cluster.publish(replace(record, batch_id=f"large-{number}", version=1_000 + number))

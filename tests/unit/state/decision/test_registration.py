@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from schemas.internal.effects import BatchRegistered
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, PauseBatch, Principal, Request, ResumeBatch, RetryPhase
-from state.decision.registration import REMEMBERED_REQUESTS
+from state.decision.requests import REMEMBERED_REQUESTS
 from tests.unit.state.story import CORRELATION, OWNER, START_MS, Story, assert_ignored, ended, registered
 
 STRANGER = Principal(subject="stranger", organisation="school")

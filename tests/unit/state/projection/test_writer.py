@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from schemas.errors import NewerRecord, ProjectionError
-from schemas.internal.codec import FORMAT_VERSION
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.formats import STATUS
 from schemas.internal.history import NO_VERSION, Reason
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
@@ -233,7 +233,7 @@ def test_a_nul_in_a_text_hides_no_batch(log: Log, writer: Writer, reader: Reader
 def test_a_record_of_a_newer_version_stops_the_writer_and_nothing_is_applied(
     log: Log, writer: Writer, reader: Reader
 ) -> None:
-    newer = log.write(status(1, 5, writer=FORMAT_VERSION + 1, least_reader=FORMAT_VERSION + 1))
+    newer = log.write(status(1, 5, writer=STATUS.version + 1, least_reader=STATUS.version + 1))
     with pytest.raises(NewerRecord):
         writer.apply([log.write(status(2, 6)), newer])
     assert reader.offsets() == {}
