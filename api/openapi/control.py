@@ -51,7 +51,7 @@ _CONTROLLED = record(
             "description": "Whether the request was decided before; then the answer is that of the first time, and "
             "version and status are the present ones.",
         },
-        "status": {"enum": [status.value for status in BatchStatus]},
+        "status": {**TEXT, "examples": [status.value for status in BatchStatus]},
         "batch": {"anyOf": [ref("BatchStatus"), {"type": "null"}], "description": "Null where it cannot be read now."},
         "links": _LINKS,
     },
@@ -62,11 +62,15 @@ _PREVIEWED = record(
         "dry_run": {"const": True},
         "batch_id": TEXT,
         "version": {**_VERSION, "description": "Present version of the batch; also the ETag."},
-        "disposition": {"enum": [each.value for each in Disposition]},
+        "disposition": {**TEXT, "examples": [each.value for each in Disposition]},
         "reason": _REASON,
         "detail": TEXT_OR_NULL,
         "next_step": TEXT_OR_NULL,
-        "status": {"enum": [status.value for status in BatchStatus], "description": "Status after the decision."},
+        "status": {
+            **TEXT,
+            "description": "Status after the decision.",
+            "examples": [status.value for status in BatchStatus],
+        },
         "changes": {
             "type": "array",
             "items": record({"phase": TEXT, "before": TEXT, "after": TEXT}, optional=("phase", "before")),
