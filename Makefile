@@ -3,11 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-<<<<<<< HEAD
-WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/simulation tests/topology
-=======
-WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/topology tests/corpus
->>>>>>> replay
+WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/simulation tests/topology tests/corpus
 ON_KAFKA := tests/integration tests/e2e
 ROUNDS ?= 1
 KILLS ?= 100

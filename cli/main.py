@@ -12,18 +12,15 @@ from typing import Annotated
 
 import typer
 
+from cli.api_client import RequestFailed
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
-<<<<<<< HEAD
 from cli.commands.pipelines import pipelines
-from cli.commands.processes import api, orchestrator, projector, router
-=======
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
->>>>>>> replay
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from runtime.exit_codes import CONFIGURATION
@@ -47,12 +44,9 @@ for command in (demo, dev, run, api, router, orchestrator, projector, timekeeper
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
-<<<<<<< HEAD
 app.add_typer(pipelines, name="pipelines")
-=======
 batches.command()(history)
 batches.command()(replay)
->>>>>>> replay
 app.add_typer(batches, name="batches")
 
 
@@ -78,13 +72,16 @@ def main() -> None:
     """Run the command line.
 
     An error is printed with its code, what is wrong and the next step. The exit code is 78 for a wrong setting, after
-    which a supervisor need not retry, and 1 for any other error.
+    which a supervisor need not retry; that of `cli.exit_codes` for a request to the api; and 1 for any other error.
     """
     try:
         app()
     except ConfigurationError as error:
         sys.stderr.write(f"bos: {error}\n")
         sys.exit(CONFIGURATION)
+    except RequestFailed as error:
+        sys.stderr.write(f"bos: {error}\n")
+        sys.exit(error.exit_code)
     except OrchestratorError as error:
         sys.exit(f"bos: {error}")
 

@@ -32,11 +32,8 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--keyless", dest="keyless", action="store_true", default=None, help="send without keys")
     keys.add_argument("--keyed", dest="keyless", action="store_false", help="send the batch id as key")
     made.add_argument("--class-batches", choices=CLASS_BATCHES, default=_DEFAULTS.class_batches)
-<<<<<<< HEAD
     made.add_argument("--trust-ends", action="store_true", help="do not judge how a batch ends: workers run its phases")
-=======
     made.add_argument("--silent", action="store_true", help="answer no command")
->>>>>>> replay
     made.add_argument("--topic-prefix", default=_DEFAULTS.topic_prefix)
     made.add_argument("--read-committed", action="store_true", help="unlike the original consumers")
     made.add_argument("--from-beginning", action="store_true", help="also answer what the topics hold already")
@@ -60,11 +57,8 @@ def options_of(arguments: argparse.Namespace) -> PeerOptions:
         reorder_spread=arguments.reorder_spread,
         keyless=arguments.keyless,
         class_batches=arguments.class_batches,
-<<<<<<< HEAD
         judges_ends=not arguments.trust_ends,
-=======
         silent=arguments.silent,
->>>>>>> replay
         topic_prefix=arguments.topic_prefix,
         read_uncommitted=not arguments.read_committed,
         from_beginning=arguments.from_beginning,

@@ -119,13 +119,10 @@ class TopicTable(Struct, frozen=True, kw_only=True):
     """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
     limits: Limits = Limits()
-<<<<<<< HEAD
     commands: tuple[CommandTopic, ...] = ()
     """Topics of generic commands, from the file of pipeline definitions where a process reads it."""
-=======
     retention_ms: int = RETENTION_MS
     """How long own topics keep records, and compacted ones their tombstones."""
->>>>>>> replay
 
     def name(self, topic: AnyTopic) -> str:
         """Return the real name of `topic` under this prefix; a command topic is one already."""

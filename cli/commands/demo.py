@@ -24,7 +24,6 @@ def demo(
     kill_orchestrator: Annotated[
         bool, typer.Option("--kill-orchestrator", help="SIGKILL it while a transaction with a command is open.")
     ] = False,
-<<<<<<< HEAD
     pipeline: Annotated[
         Path | None,
         typer.Option(
@@ -34,12 +33,10 @@ def demo(
         ),
     ] = None,
     held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.0,
-=======
     silent_peer: Annotated[
         bool,
         typer.Option("--silent-peer", help="Peers never answer; batches end by deadlines of seconds."),
     ] = False,
->>>>>>> replay
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
     """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""

@@ -12,16 +12,10 @@ from rich.markup import escape
 
 from cli.broker import kafka_from
 from cli.demo.client import DemoClient
-<<<<<<< HEAD
-from cli.demo.fault import KillInOpenTransaction
-from cli.demo.plan import PlannedBatch, plan
-from cli.demo.progress import Bars, keep_running
-=======
 from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
-from cli.demo.progress import Bars
->>>>>>> replay
+from cli.demo.progress import Bars, keep_running
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
@@ -198,16 +192,3 @@ class _Demo:
         else:
             self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
         return not problems
-<<<<<<< HEAD
-=======
-
-
-def _keep(product: Stack, console: Console) -> None:
-    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
-    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
-    asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(0.5):
-        product.supervisor.check()
->>>>>>> replay

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.internal.pipeline import DAY_S, PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.public.registration import HeadRegistration
-from schemas.topics import DAY_MS, PHASE_COMMANDS, SEGMENT_MS, Topic, TopicTable
+from schemas.topics import PHASE_COMMANDS, TopicTable
 from state.decision.attempts import MAX_ATTEMPTS
 from state.pipelines.lines import Place
 
@@ -17,8 +17,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _STATUS_FIELDS = frozenset({"batch_id", "requested_pipelines", "last_updated"})
 """Names that stand beside those of the phases in the status over HTTP."""
-_REGISTRATION_CARRIERS = (Topic.REQUESTS, Topic.REPLAY, Topic.INBOX)
-"""Own topics from which a registration can be read again."""
 _FLAGS = frozenset({"enable_cj_assessment"})
 _NO_FLAGS = frozenset(HeadRegistration.model_fields) - _FLAGS
 """Fields of a registration that are not true or false."""
@@ -148,9 +146,7 @@ def _graph(pipeline: PipelineDefinition) -> Iterator[Fault]:
 
 
 def _purge(pipeline: PipelineDefinition, topics: TopicTable) -> Iterator[Fault]:
-    carriers = {topics.name(topic) for topic in _REGISTRATION_CARRIERS}
-    retention_ms = max(spec.retention_ms for spec in topics.specs() if spec.name in carriers)
-    least_s = (retention_ms + SEGMENT_MS + DAY_MS) // 1000
+    least_s = topics.registrations_kept_ms // 1000
     if not least_s < pipeline.purge_after_s <= LONGEST_S:
         yield Fault(
             ("purge_after_s",),

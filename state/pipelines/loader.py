@@ -12,7 +12,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.errors import Code, ConfigurationError
-<<<<<<< HEAD
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.topics import TopicTable
 from state.pipelines.checks import Fault, faults
@@ -22,10 +21,6 @@ BUILT_IN = "the built-in pipelines"
 _TOML_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 _TOML_END = " (at end of document)"
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
-=======
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.topics import PHASE_COMMANDS, TopicTable
->>>>>>> replay
 
 
 class _File(Struct, frozen=True, kw_only=True):
@@ -68,41 +63,9 @@ class _Source(NamedTuple):
         return _refused("\n  ".join(f"{self.name}, line {line}: {fault}." for line, fault in sorted(found)))
 
 
-<<<<<<< HEAD
 def _read(source: _Source, topics: TopicTable) -> Pipelines:
     document = _parse(source)
     unknown = _unknown_names(document)
-=======
-def _check_phase(source: str, phase: PhaseDefinition) -> None:
-    if phase.name not in PHASE_COMMANDS:
-        raise _refused(source, f"{phase.name!r} is no phase that peers know: {', '.join(PHASE_COMMANDS)}")
-    if phase.max_attempts != 1 and not phase.echoes_attempt:
-        raise _refused(
-            source, f"{phase.name}: max_attempts is {phase.max_attempts}, but its peer does not echo the attempt"
-        )
-    if phase.max_attempts != 1:
-        raise _refused(source, f"{phase.name}: automatic attempts are not there yet; max_attempts must be 1")
-    if not 0 < phase.stalled_after_s <= phase.deadline_s:
-        raise _refused(source, f"{phase.name}: stalled_after_s must be above 0 and not above deadline_s")
-    if phase.retry_backoff_s <= 0:
-        raise _refused(source, f"{phase.name}: retry_backoff_s must be above 0")
-
-
-def _check_purge(source: str, pipeline: PipelineDefinition, topics: TopicTable) -> None:
-    least_s = topics.registrations_kept_ms // 1000
-    if pipeline.purge_after_s <= least_s:
-        raise _refused(
-            source,
-            f"purge_after_s is {pipeline.purge_after_s}; it must be above {least_s}, for as long as a repeat of a "
-            "registration can be read from a topic",
-        )
-
-
-def _check_names(source: str, document: dict[str, Any]) -> None:
-    unknown = set(document) - set(PipelineDefinition.__struct_fields__)
-    for phase in document["phases"]:
-        unknown |= set(phase) - set(PhaseDefinition.__struct_fields__)
->>>>>>> replay
     if unknown:
         raise source.refused(*unknown)
     try:

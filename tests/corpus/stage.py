@@ -20,7 +20,7 @@ from schemas import ids
 from schemas.internal.events import EssayRef, InboxRecord, Origin, OutcomeStatus, PhaseConcluded, Principal
 from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.internal.pipeline import PipelineDefinition
+from schemas.internal.pipeline import Pipelines
 from schemas.internal.records import decode_history, inbox_outgoing
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
@@ -28,6 +28,7 @@ from schemas.public.requests import RequestKind, request_record
 from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
 from state.batch import Batch
 from state.codec import decode_batch
+from state.decision.attempts import essay_ids
 from state.pipelines.loader import load_pipelines
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import DecisionProcessor
@@ -124,7 +125,7 @@ class Stage:
         batch_id: str,
         options: PeerOptions = PeerOptions(),  # noqa: B008 (frozen)
         *,
-        pipeline: PipelineDefinition | None = None,
+        pipelines: Pipelines | None = None,
         silent: Sequence[str] = (),
         largest_state: int = LARGE,
     ) -> None:
@@ -132,7 +133,7 @@ class Stage:
         self.batch_id = batch_id
         self.recorded: list[Recorded] = []
         self.now_s = START_S
-        self._policy = RegistrationPolicy(pipeline=pipeline or load_pipelines(), topics=TOPICS)
+        self._policy = RegistrationPolicy(pipelines=pipelines or load_pipelines(), topics=TOPICS)
         self._transform = RecordTransform(self._policy, Limits())
         self._largest_state = largest_state
         self._store = MemoryStore()
@@ -204,7 +205,7 @@ class Stage:
         self.wait(30.0)
         number = attempt or len(self.batch.phases[phase].attempts)
         commanded = self.batch.phases[phase].attempts[number - 1].essays
-        essays = [essay.essay_id for essay in self.batch.essays]
+        essays = list(essay_ids(self.batch))
         if commanded is not None:
             essays = [essays[index] for index in commanded]
         ok = essays[failed:]

@@ -42,15 +42,14 @@ def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environm
     assert int(hit[2]) >= 1
 
 
-<<<<<<< HEAD
 def test_a_pipeline_of_generic_phases_comes_through(demo_environment: dict[str, str]) -> None:
     result = demo(demo_environment, "--pipeline", "examples/pipelines.toml", "--batches", "20", "--failed", "0")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "All 20 batches came through essays; the log is whole." in result.stdout
-=======
+
+
 def test_batches_of_silent_peers_end_by_their_deadlines(demo_environment: dict[str, str]) -> None:
     result = demo(demo_environment, "--batches", "20", "--silent-peer")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Every batch ended by its deadline; only purges are armed." in result.stdout
     assert "phase_deadline_missed" in result.stdout
->>>>>>> replay
