@@ -5,6 +5,7 @@ from schemas.errors import (
     ConfigurationError,
     LivenessError,
     NewerRecord,
+    OlderRecord,
     OrchestratorError,
     ProjectionError,
     StateError,
@@ -33,7 +34,8 @@ NEWER_RECORD = 76
 NO_LIFE = 77
 """The processing loop hangs, or a client has had no answer from Kafka for too long; only a new process helps."""
 CONFIGURATION = 78
-"""A setting is wrong, or another process has the same instance: starting again will not help."""
+"""A setting is wrong, another process has the same instance, or the topics hold records of an older format: starting
+again will not help."""
 
 _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
     (ConfigurationError, CONFIGURATION),
@@ -43,6 +45,7 @@ _BY_ERROR: tuple[tuple[type[OrchestratorError], int], ...] = (
     (BrokerError, BROKER),
     (ProjectionError, PROJECTION),
     (NewerRecord, NEWER_RECORD),
+    (OlderRecord, CONFIGURATION),
 )
 
 

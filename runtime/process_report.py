@@ -23,7 +23,7 @@ from runtime.logs import get_logger
 from runtime.metrics import build_info
 from runtime.settings import Settings
 from schemas.errors import Code
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.formats import PROCESS
 from schemas.internal.processes import ProcessProblem, ProcessRecord, ProcessState
 from schemas.internal.records import process_outgoing
 from schemas.topics import Topic
@@ -69,8 +69,8 @@ class ProcessReporter:
         self.on_append: Callable[[int], None] = lambda _time_ms: None
         """Called, in the reporter's thread, with the broker's append time (Unix milliseconds) of each report."""
         self._first = ProcessRecord(
-            writer=FORMAT_VERSION,
-            least_reader=LEAST_READER,
+            writer=PROCESS.version,
+            least_reader=PROCESS.least_reader,
             kind=kind,
             instance=settings.instance,
             start_id=str(uuid4()),

@@ -13,7 +13,9 @@
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
     │       └── EraGap           the peers' era cannot take what the body says (HTTP 422)
-    ├── NewerRecord              an internal record was written by a newer version of the product
+    ├── RecordFormatError        an internal record is outside the format versions that this process reads
+    │   ├── NewerRecord          it was written by a newer version of the product
+    │   └── OlderRecord          it was written by an older version of the product
     ├── ForbiddenTransition      a rule tried a step that the transition tables do not have
     ├── InvalidIdentity          a header names a caller in a way that cannot be stored
     ├── DirectoryInUse           another process uses the directory (runtime.directory_lock)
@@ -39,6 +41,7 @@ class Code(StrEnum):
     PORT = "ORC-PORT"  # a port cannot be opened
     PROCESS = "ORC-PROCESS"  # the supervisor cannot keep a process running
     NEWER_RECORD = "ORC-NEWER-RECORD"  # an internal record needs a newer version of the product
+    OLDER_RECORD = "ORC-OLDER-RECORD"  # an internal record was written in a format that is no longer read
     UNREADABLE = "ORC-UNREADABLE"  # an internal record cannot be decoded
     # Kafka and its topics.
     BROKER = "ORC-BROKER"  # the Kafka cluster cannot be reached, or the development broker cannot be started
@@ -231,10 +234,20 @@ class EraGap(InvalidRequest):
     code = Code.ERA_GAP
 
 
-class NewerRecord(OrchestratorError):
-    """An internal record needs a newer reader. Stops the process, so that nothing is skipped."""
+class RecordFormatError(OrchestratorError):
+    """An internal record is outside the format versions that this process reads. Stops it, so nothing is skipped."""
+
+
+class NewerRecord(RecordFormatError):
+    """An internal record needs a newer reader."""
 
     code = Code.NEWER_RECORD
+
+
+class OlderRecord(RecordFormatError):
+    """An internal record was written in a format that this version of the product no longer reads."""
+
+    code = Code.OLDER_RECORD
 
 
 class ForbiddenTransition(OrchestratorError):

@@ -1,36 +1,81 @@
-"""The stored record of a batch: everything `decide` knows about it."""
+"""The stored record of a batch: everything `decide` knows about it.
+
+Essays are named by their index in `Batch.essays`, because the record is written with every event of the batch.
+"""
+
+from typing import Any
 
 from msgspec import Struct
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
-from schemas.internal.events import BatchContext, EssayRef, FileFailure, Principal
+from schemas.internal.enums import BatchStatus, Disposition, LostReason, PhaseReason, PhaseStatus, ReasonCode
+from schemas.internal.events import BatchContext, FileFailure, Principal
 from schemas.internal.pipeline import PipelineDefinition
-from schemas.internal.status import Deadline, FailedEssay
+from schemas.internal.status import Deadline, Pause
+
+
+class Essay(Struct, frozen=True, array_like=True):
+    """A ready essay. Its id is not stored: it is derived from its slot (`state.decision.attempts.essay_ids`)."""
+
+    slot: int
+    """Number of its slot, from 0."""
+    text: str
+    """Storage id of the uploaded text; empty once the batch has ended."""
+
+
+class LostEssay(Struct, frozen=True, array_like=True):
+    """An essay that an attempt lost."""
+
+    essay: int
+    """Index into `Batch.essays`."""
+    reason: LostReason
+    retryable: bool = True
+    """Whether an automatic retry may command it again."""
+    detail: str = ""
+    """The peer's own words."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One command of a phase, and what came of it."""
+
+    number: int
+    """From 1; a phase never uses a number twice."""
+    essays: tuple[int, ...] | None = None
+    """Indexes of the essays commanded, ascending; None: every ready essay. Empty once the batch has ended."""
+    commanded_ms: int
+    concluded_ms: int | None = None
+    """When it ended; None while it runs."""
+    outcomes: tuple[str, ...] = ()
+    """Digests of the outcomes recorded for it."""
+    lost: tuple[LostEssay, ...] = ()
+    foreign: int = 0
+    """Named essays that were not commanded."""
+    reason: PhaseReason | None = None
+    """Why it failed, where it did."""
+    superseded: bool = False
+    """A later retry of all essays, or of a phase before this one: its results no longer count."""
 
 
 class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A phase of a batch: its running or last attempt, and the outcome digests of earlier attempts.
+    """A phase of a batch: its status, all its attempts, and the texts that it gave.
 
-    The essays commanded are not kept: they follow from `only` and from the survivors of what comes before
-    (`state.decision.essays.essays_to_command`).
+    Which essays survived or were lost follows from the attempts (`state.decision.attempts`).
     """
 
     status: PhaseStatus
-    attempt: int = 0
-    """Number of the running or last attempt, from 1; 0 before the first."""
-    only: tuple[str, ...] = ()
-    """Essay ids that the attempt is limited to; empty: all inputs."""
+    attempts: tuple[Attempt, ...] = ()
+    """All attempts in their order, superseded ones too."""
+    selection: tuple[int, ...] | None = None
+    """Indexes of the essays that the next attempt is limited to; None: all its inputs."""
+    texts: dict[int, str] = {}
+    """New texts (storage ids) that this phase gave, by essay index. A text that the essay already had is not new."""
+    metrics: dict[int, dict[str, Any]] = {}
+    """New metrics that this phase gave, by essay index."""
+    stalled: bool = False
+    """The running attempt has taken longer than `stalled_after_s`."""
+    reason: PhaseReason | None = None
+    """Why the phase failed, was skipped or was cancelled."""
     commanded: int = 0
-    """Number of essays commanded; `commanded - len(failed)` of them survived once the attempt has ended."""
-    survivors: tuple[EssayRef, ...] = ()
-    """Essays that succeeded, with their newest text, in the order of the command. Dropped when the batch ends."""
-    failed: tuple[FailedEssay, ...] = ()
-    foreign: int = 0
-    outcomes: tuple[str, ...] = ()
-    """Digests of the outcomes recorded, of all attempts."""
-    started_ms: int | None = None
-    completed_ms: int | None = None
-    reason: str | None = None
+    """How many essays its attempts were commanded; set at the batch's end, when the indexes go."""
 
 
 class DecidedRequest(Struct, frozen=True, omit_defaults=True):
@@ -60,16 +105,16 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: str
     """Fingerprint of the registration's body."""
     expected: int
-    """Number of slots, one for each expected essay."""
+    """Number of slots, one for each expected essay. Their ids are derived (`schemas.ids.slot_ids`)."""
     context: BatchContext
     pipeline: PipelineDefinition
     requested_phases: tuple[str, ...]
     phases: dict[str, PhaseRun]
     """Phase runs by phase name, in the order of the pipeline definition."""
-    slots: tuple[str, ...] = ()
-    """Essay ids handed out at registration; dropped once the batch is ready."""
-    essays: tuple[EssayRef, ...] = ()
-    """Ready essays. Dropped when the batch ends."""
+    essays: tuple[Essay, ...] = ()
+    """Ready essays in the order of the ready event. Once the batch has ended: those that a phase lost."""
+    metrics: dict[int, dict[str, Any]] = {}
+    """Metrics that came with the ready event, by essay index."""
     ready_count: int = 0
     ready_digest: str = ""
     """Digest of the essays in the event that started the batch; tells a repeated event from a conflicting one."""
@@ -81,12 +126,12 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Digests of the last validation errors recorded."""
     deadlines: tuple[Deadline, ...] = ()
     """Armed clocks, the earliest first."""
-    paused_ms: int | None = None
-    """When the batch was paused. While it is paused, `due_ms` of each deadline holds the time that was left."""
-    stalled: bool = False
+    pause: Pause | None = None
+    """Set while the batch is paused; `due_ms` of each deadline then holds the milliseconds that were left."""
     decided: tuple[DecidedRequest, ...] = ()
     """The last `REMEMBERED_REQUESTS` requests decided, refused ones included."""
-    reason: str | None = None
+    reason: ReasonCode | None = None
+    """Why the batch failed."""
     registered_ms: int
     updated_ms: int
     ended_ms: int | None = None

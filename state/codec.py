@@ -2,13 +2,14 @@
 
 from msgspec.structs import replace
 
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER, RecordDecoder, encode
+from schemas.internal.codec import RecordDecoder, encode
+from schemas.internal.formats import BATCH
 from state.batch import Batch
 
-decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch)
-"""Bytes of the store to a batch. Raises `NewerRecord` or `UnreadableRecord`."""
+decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch, BATCH)
+"""Bytes of the store to a batch. Raises `NewerRecord`, `OlderRecord` or `UnreadableRecord`."""
 
 
 def encode_batch(batch: Batch) -> bytes:
     """Return the bytes that the store and its changelog hold, in the format of this code, whoever wrote it before."""
-    return encode(replace(batch, writer=FORMAT_VERSION, least_reader=LEAST_READER))
+    return encode(replace(batch, writer=BATCH.version, least_reader=BATCH.least_reader))

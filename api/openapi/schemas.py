@@ -117,9 +117,13 @@ _PROBLEM = record(
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
+_FAILED_ESSAY = record(
+    {"essay_id": TEXT, "phase": TEXT, "reason": TEXT, "detail": {**TEXT, "description": "The peer's own words."}},
+    optional=("detail",),
+)
 _PHASE = record(
     {
-        "status": {"enum": [status.value for status in PhaseStatus]},
+        "status": {**TEXT, "examples": [status.value for status in PhaseStatus]},
         "attempt": _COUNT,
         "essay_counts": record(
             dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), _COUNT)
@@ -128,6 +132,8 @@ _PHASE = record(
         "foreign": _COUNT,
         "started_at": _TIME_OR_NULL,
         "completed_at": _TIME_OR_NULL,
+        "stalled": {"type": "boolean", "description": "The running attempt takes longer than it should."},
+        "retry_due_at": {**_TIME_OR_NULL, "description": "When the next attempt starts by itself."},
         "error_info": {"anyOf": [record({"reason": TEXT}), {"type": "null"}]},
         "progress_percentage": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
     }
@@ -135,13 +141,18 @@ _PHASE = record(
 _BATCH = record(
     {
         "batch_id": TEXT,
-        "status": {"enum": [status.value for status in BatchStatus]},
+        "status": {**TEXT, "examples": [status.value for status in BatchStatus]},
         "version": {"type": "integer", "minimum": 0, "description": "Only grows; it is also the ETag."},
         "correlation_id": TEXT,
         "reason": _TEXT_OR_NULL,
         "stalled": {"type": "boolean"},
+        "held": {"type": "boolean", "description": "A phase waits for a person who retries it."},
+        "paused": {
+            "anyOf": [record({"since": _TIME, "by": TEXT, "reason": TEXT}), {"type": "null"}],
+            "description": "Who paused the batch and when; null while it goes on.",
+        },
         "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), _COUNT)),
-        "failed_essays": {"type": "array", "items": record({"essay_id": TEXT, "phase": TEXT, "reason": TEXT})},
+        "failed_essays": {"type": "array", "items": _FAILED_ESSAY},
         "file_failures": {"type": "array", "items": {"type": "object"}},
         "file_failures_total": _COUNT,
         "registered_at": _TIME,

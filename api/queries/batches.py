@@ -13,7 +13,7 @@ from api.kafka_log.waiters import within
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import Code, NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.errors import Code, OrchestratorError, RecordFormatError, UnreadableRecord
 from schemas.inbound.models import MAX_BATCH_ID
 from schemas.internal.records import decode_status
 from schemas.internal.status import StatusRecord
@@ -113,7 +113,7 @@ class Batches:
             return None, True
         try:
             return decode_status(held.value), True
-        except NewerRecord as error:
+        except RecordFormatError as error:
             self._follower.give_up(error)
             raise _unknown(error.message) from error
         except UnreadableRecord:

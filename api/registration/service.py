@@ -17,7 +17,7 @@ from api.paths import status_path
 from api.queries.batches import Batches
 from api.registration.reply import answer_of
 from api.routes.request_body import off_the_loop, too_large
-from schemas.errors import BrokerError, Code, EraGap, InvalidRequest, NewerRecord, RecordTooLarge
+from schemas.errors import BrokerError, Code, EraGap, InvalidRequest, RecordFormatError, RecordTooLarge
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
 from schemas.internal.history import Answer
@@ -70,7 +70,7 @@ class RegistrationService(NamedTuple):
             answered.cancel()
         try:
             answer = answer_of(record)
-        except NewerRecord as error:
+        except RecordFormatError as error:
             self.follower.give_up(error)
             raise _not_ready(self.follower) from error
         await self._wait_until_visible(answer, until)

@@ -17,6 +17,8 @@ def status_body(record: StatusRecord) -> dict[str, Any]:
         "correlation_id": record.correlation_id,
         "reason": record.reason,
         "stalled": record.stalled,
+        "held": record.held,
+        "paused": _paused(record),
         "counts": msgspec.to_builtins(record.counts),
         "failed_essays": msgspec.to_builtins(record.failed_essays),
         "file_failures": msgspec.to_builtins(record.file_failures),
@@ -33,6 +35,13 @@ def status_body(record: StatusRecord) -> dict[str, Any]:
         "batch_context": _context(record),
         "pipeline_state": _pipeline_state(record),
     }
+
+
+def _paused(record: StatusRecord) -> dict[str, Any] | None:
+    pause = record.pause
+    if pause is None:
+        return None
+    return {"since": timestamp(pause.since_ms), "by": pause.by, "reason": pause.reason}
 
 
 def timestamp(time_ms: int | None) -> str | None:
@@ -87,6 +96,8 @@ def _detail(phase: PhaseView) -> dict[str, Any]:
         "foreign": phase.foreign,
         "started_at": timestamp(phase.started_ms),
         "completed_at": timestamp(phase.completed_ms),
+        "stalled": phase.stalled,
+        "retry_due_at": timestamp(phase.retry_due_ms),
         "error_info": {"reason": phase.reason} if phase.reason is not None else None,
         "progress_percentage": _progress(phase),
     }

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import ids
 from schemas.errors import Code, UnreadableRecord
 from schemas.inbound import canonical, models
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.dead_letters import WRAPPED, first_coordinates
 from schemas.internal.events import Body, InboxRecord, Origin
+from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox
 from schemas.json_bounds import count_values
@@ -116,8 +116,8 @@ def _normalise(
     correlation = envelope.correlation_id
     trace = headers.get("traceparent")
     return InboxRecord(
-        writer=FORMAT_VERSION,
-        least_reader=LEAST_READER,
+        writer=INBOX.version,
+        least_reader=INBOX.least_reader,
         batch_id=envelope.data.batch_id,
         origin=Origin(
             event_id=ids.record_id(first.topic, first.partition, first.offset) if event_id is None else str(event_id),

@@ -1,9 +1,25 @@
 """Statuses of batches and phases, dispositions, deadline kinds: the words of the wire and of the state."""
 
 from enum import StrEnum
+from typing import Self
 
 
-class BatchStatus(StrEnum):
+class OpenEnum(StrEnum):
+    """An enumeration that can get new words: a reader of today takes a word of tomorrow as its text.
+
+    An unknown word is equal to its text and has its hash, is none of the members, and is encoded as it was read.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        word = str.__new__(cls, value)
+        word._name_ = word._value_ = value
+        return word
+
+
+class BatchStatus(OpenEnum):
     """Status of a batch, spelled as the original's `BatchStatus`."""
 
     AWAITING_CONTENT_VALIDATION = "awaiting_content_validation"
@@ -35,7 +51,7 @@ _TERMINAL_BATCH = frozenset(
 )
 
 
-class PhaseStatus(StrEnum):
+class PhaseStatus(OpenEnum):
     """Status of a phase, spelled as the original's `PipelineExecutionStatus`."""
 
     PENDING_DEPENDENCIES = "pending_dependencies"
@@ -53,8 +69,8 @@ class PhaseStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the phase has ended."""
-        return self not in _OPEN_PHASE
+        """Whether the phase has ended; only a retry of it, or of a phase before it, makes it run again."""
+        return self in _TERMINAL_PHASE
 
     @property
     def succeeded(self) -> bool:
@@ -62,17 +78,19 @@ class PhaseStatus(StrEnum):
         return self in (PhaseStatus.COMPLETED_SUCCESSFULLY, PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS)
 
 
-_OPEN_PHASE = frozenset(
+_TERMINAL_PHASE = frozenset(
     {
-        PhaseStatus.PENDING_DEPENDENCIES,
-        PhaseStatus.DISPATCH_INITIATED,
-        PhaseStatus.WAITING_TO_RETRY,
-        PhaseStatus.HELD,
+        PhaseStatus.COMPLETED_SUCCESSFULLY,
+        PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS,
+        PhaseStatus.FAILED,
+        PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE,
+        PhaseStatus.SKIPPED_BY_USER_CONFIG,
+        PhaseStatus.CANCELLED,
     }
 )
 
 
-class Disposition(StrEnum):
+class Disposition(OpenEnum):
     """What came of an inbox record. Each gets exactly one."""
 
     UNKNOWN = "unknown"
@@ -83,7 +101,7 @@ class Disposition(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class DeadlineKind(StrEnum):
+class DeadlineKind(OpenEnum):
     """Why a clock of a batch is armed."""
 
     STALLED = "stalled"
@@ -94,7 +112,7 @@ class DeadlineKind(StrEnum):
     PURGE = "purge"
 
 
-class ReasonCode(StrEnum):
+class ReasonCode(OpenEnum):
     """Why an inbox record got its disposition. Parameters are typed per code, see `schemas.internal.history.Reason`."""
 
     REGISTERED = "registered"
@@ -152,7 +170,7 @@ class ReasonCode(StrEnum):
     KEY_MISMATCH = "key_mismatch"
 
 
-class PhaseReason(StrEnum):
+class PhaseReason(OpenEnum):
     """Why a phase ended as it did."""
 
     PEER_FAILED = "peer_failed"
@@ -169,7 +187,7 @@ class PhaseReason(StrEnum):
     OVERSIZED = "oversized"
 
 
-class LostReason(StrEnum):
+class LostReason(OpenEnum):
     """Why a phase lost an essay."""
 
     FAILED = "failed"

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from schemas.internal.codec import RecordDecoder
+from schemas.internal.formats import GROUP_START
 
 
 class KnownTopic(Struct, frozen=True, kw_only=True):
@@ -24,4 +25,4 @@ class GroupStart(Struct, frozen=True, kw_only=True):
     """Topics by their real names."""
 
 
-decode_group_start = RecordDecoder(GroupStart)
+decode_group_start = RecordDecoder(GroupStart, GROUP_START)

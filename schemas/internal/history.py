@@ -25,6 +25,14 @@ class Reason(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many essays it concerns."""
     foreign: int | None = None
     unaccounted: int | None = None
+    due_ms: int | None = None
+    """When the deadline that it armed is due."""
+    what: str | None = None
+    """The record that did not fit."""
+    size: int | None = None
+    """Size of that record in bytes."""
+    limit: int | None = None
+    """Largest size that fits, in bytes."""
     detail: str | None = None
     """Words for a person: an exception's text, a request's own reason, what differs."""
 

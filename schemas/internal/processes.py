@@ -5,12 +5,12 @@ three intervals and a few seconds, reckoned from when they received its last rec
 Two processes that were given the same kind and instance write under one key; their `start_id` tells them apart.
 """
 
-from enum import StrEnum
-
 from msgspec import Struct
 
+from schemas.internal.enums import OpenEnum
 
-class ProcessState(StrEnum):
+
+class ProcessState(OpenEnum):
     """Whether a process goes on, as it says itself."""
 
     RUNNING = "running"

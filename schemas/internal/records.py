@@ -1,5 +1,6 @@
 """Keys, bytes and headers of the internal records: inbox, status and history."""
 
+from schemas.internal import formats
 from schemas.internal.codec import RecordDecoder, encode
 from schemas.internal.events import InboxRecord
 from schemas.internal.history import HistoryRecord
@@ -13,10 +14,10 @@ NEXT_DEADLINE_MS = "next_deadline_ms"
 DISPOSITION = "disposition"
 REQUEST_ID = "request_id"
 
-decode_inbox: RecordDecoder[InboxRecord] = RecordDecoder(InboxRecord)
-decode_status: RecordDecoder[StatusRecord] = RecordDecoder(StatusRecord)
-decode_history: RecordDecoder[HistoryRecord] = RecordDecoder(HistoryRecord)
-decode_process: RecordDecoder[ProcessRecord] = RecordDecoder(ProcessRecord)
+decode_inbox: RecordDecoder[InboxRecord] = RecordDecoder(InboxRecord, formats.INBOX)
+decode_status: RecordDecoder[StatusRecord] = RecordDecoder(StatusRecord, formats.STATUS)
+decode_history: RecordDecoder[HistoryRecord] = RecordDecoder(HistoryRecord, formats.HISTORY)
+decode_process: RecordDecoder[ProcessRecord] = RecordDecoder(ProcessRecord, formats.PROCESS)
 
 
 def inbox_outgoing(record: InboxRecord) -> OutgoingRecord:

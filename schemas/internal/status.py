@@ -6,7 +6,7 @@ the `version` header alone.
 
 from msgspec import Struct
 
-from schemas.internal.enums import BatchStatus, DeadlineKind, PhaseStatus
+from schemas.internal.enums import BatchStatus, DeadlineKind, LostReason, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import BatchContext, FileFailure
 
 
@@ -24,23 +24,33 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class PhaseView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One phase of a batch as readers see it. `commanded = succeeded + failed + unaccounted` once it has ended."""
+    """One phase of a batch as readers see it. `commanded = succeeded + failed + unaccounted` while no attempt runs.
+
+    The counts are of essays, over all attempts that were not superseded; those that a running attempt works on have
+    neither succeeded nor failed.
+    """
 
     status: PhaseStatus
     attempt: int = 0
-    """Attempts so far; 0 before the first."""
+    """Attempts so far, superseded ones included; 0 before the first."""
     commanded: int = 0
     succeeded: int = 0
     failed: int = 0
-    """Essays that the peer named as failed, or all where it named none."""
+    """Essays lost, for whatever reason but that of `unaccounted`."""
     unaccounted: int = 0
-    """Commanded essays in neither list; they count as failed for what follows."""
+    """Commanded essays that the outcome, which named others, did not name; they count as failed for what follows."""
     foreign: int = 0
-    """Named essays that were not commanded, dropped."""
+    """Named essays that were not commanded, dropped; of the last attempt."""
     started_ms: int | None = None
+    """When the last attempt was commanded."""
     completed_ms: int | None = None
-    reason: str | None = None
-    """Reason code of a failure, or of a skip."""
+    """When the last attempt ended; None while the phase goes on."""
+    reason: PhaseReason | None = None
+    """Why it failed, was skipped or cancelled; of a phase that is held or waits to be retried, why it would fail."""
+    stalled: bool = False
+    """The running attempt has taken longer than the pipeline's `stalled_after_s`."""
+    retry_due_ms: int | None = None
+    """When the next attempt starts by itself; None where none is scheduled, or the batch is paused."""
 
 
 class FailedEssay(Struct, frozen=True, omit_defaults=True):
@@ -48,8 +58,18 @@ class FailedEssay(Struct, frozen=True, omit_defaults=True):
 
     essay_id: str
     phase: str
-    reason: str
-    """`failed` (named by the peer), `unaccounted`, `phase_failed` (the peer named none), or `no_outcome`."""
+    reason: LostReason
+    detail: str = ""
+    """The peer's own words."""
+
+
+class Pause(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A pause of a batch: its clocks stand, and no command goes out."""
+
+    since_ms: int
+    by: str
+    """Subject of who asked for it."""
+    reason: str = ""
 
 
 class Deadline(Struct, frozen=True, omit_defaults=True):
@@ -83,10 +103,16 @@ class StatusRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     file_failures: tuple[FileFailure, ...] = ()
     """The first of the files that failed validation."""
     file_failures_total: int = 0
-    reason: str | None = None
-    """Reason code of a failure of the batch itself."""
+    reason: ReasonCode | None = None
+    """Why the batch itself failed."""
     stalled: bool = False
+    """A phase is stalled."""
+    held: bool = False
+    """A phase is held: it waits for a person."""
+    pause: Pause | None = None
+    """Set while the batch is paused."""
     registered_ms: int
     updated_ms: int
     ended_ms: int | None = None
     deadlines: tuple[Deadline, ...] = ()
+    """Armed clocks, the earliest first; none while the batch is paused."""

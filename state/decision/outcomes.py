@@ -1,16 +1,30 @@
-"""Rules for outcomes: which attempt an outcome answers, which essays survive, and which phase starts next."""
+"""Rules for outcomes: which attempt an outcome answers, and which essays it lost."""
 
 from msgspec.structs import replace
 
-from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import LostReason, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import EssayRef, Event, OutcomeStatus, PhaseConcluded
 from schemas.internal.history import Reason
-from schemas.internal.status import FailedEssay
-from state.batch import Batch, PhaseRun
-from state.decision.essays import essays_to_command, outcome_digest
-from state.decision.phases import advance, attempt_correlation, disarm
+from state.batch import Attempt, Batch, LostEssay, PhaseRun
+from state.decision.attempts import commanded, correlation_of, essay_ids, running_attempt
+from state.decision.clocks import retry_due_ms
+from state.decision.digests import outcome_digest
+from state.decision.graph import definition_of
+from state.decision.phases import advance, conclude_attempt, with_run
 from state.decision.result import Decision
-from state.decision.transitions import phase_status
+from state.decision.texts import given
+
+MAX_DETAIL = 200
+"""Characters of a peer's words on a lost essay that are kept."""
+_CODES = {
+    PhaseStatus.FAILED: ReasonCode.PHASE_FAILED,
+    PhaseStatus.WAITING_TO_RETRY: ReasonCode.RETRY_SCHEDULED,
+    PhaseStatus.HELD: ReasonCode.PHASE_HELD,
+}
+_PEER_REASONS = {
+    OutcomeStatus.FAILED: PhaseReason.PEER_FAILED,
+    OutcomeStatus.CANCELLED: PhaseReason.PEER_CANCELLED,
+}
 
 
 def phase_concluded(batch: Batch, event: Event, body: PhaseConcluded) -> Decision:
@@ -18,116 +32,105 @@ def phase_concluded(batch: Batch, event: Event, body: PhaseConcluded) -> Decisio
     run = batch.phases.get(body.phase)
     if run is None or body.phase not in batch.requested_phases:
         return _stale(batch, body, ReasonCode.PHASE_NOT_IN_PIPELINE)
+    running = running_attempt(run)
     echoed = _echoed_attempt(batch, run, body)
     digest = outcome_digest(body)
-    running = run.status is PhaseStatus.DISPATCH_INITIATED
-    if digest in run.outcomes and not (running and echoed == run.attempt):
-        reason = Reason(code=ReasonCode.OUTCOME_ALREADY_RECORDED, phase=body.phase, attempt=run.attempt)
-        return Decision(batch, (), Disposition.DUPLICATE, reason)
+    recorded = any(digest in attempt.outcomes for attempt in run.attempts)
+    if recorded and not (running is not None and echoed == running.number):
+        reason = Reason(code=ReasonCode.OUTCOME_ALREADY_RECORDED, phase=body.phase, attempt=len(run.attempts))
+        return Decision.duplicate(batch, reason)
     if batch.status.terminal:
         return _stale(batch, body, ReasonCode.BATCH_ENDED, status=batch.status.value)
-    if not running:
+    if running is None:
         return _stale(batch, body, ReasonCode.PHASE_NOT_RUNNING, status=run.status.value)
-    if echoed is not None and echoed != run.attempt:
+    if echoed is not None and echoed != running.number:
         return _stale(batch, body, ReasonCode.OTHER_ATTEMPT, attempt=echoed)
-    inputs = essays_to_command(batch, body.phase)
-    named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
-    foreign = len(named.difference([ref.essay_id for ref in inputs]))
-    if named and foreign == len(named):
-        return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
-    concluded = _conclude(batch, run, event, body, inputs)
-    concluded = replace(concluded, foreign=foreign, outcomes=(*run.outcomes, digest))
-    return _move_on(batch, event, body.phase, concluded)
+    return _record(batch, event, body, replace(running, outcomes=(*running.outcomes, digest)))
 
 
 def _echoed_attempt(batch: Batch, run: PhaseRun, body: PhaseConcluded) -> int | None:
-    if body.attempt is not None:
+    if body.attempt is not None and definition_of(batch, body.phase).echoes_attempt:
         return body.attempt
     if body.correlation_id is None:
         return None
-    for attempt in range(run.attempt, 0, -1):
-        if body.correlation_id == attempt_correlation(batch, body.phase, attempt):
-            return attempt
+    for attempt in reversed(run.attempts):
+        if body.correlation_id == correlation_of(batch, body.phase, attempt.number):
+            return attempt.number
     return None
 
 
-def _conclude(
-    batch: Batch, run: PhaseRun, event: Event, body: PhaseConcluded, inputs: tuple[EssayRef, ...]
-) -> PhaseRun:
+def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) -> Decision:
+    """Record the outcome of the running attempt, unless it names none of the attempt's essays."""
+    known = essay_ids(batch)
+    essays = {known[essay]: essay for essay in commanded(batch, attempt)}
+    named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
+    foreign = len(named.difference(essays))
+    if named and foreign == len(named):
+        return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
     succeeded = {ref.essay_id: ref for ref in body.essays}
-    failed = frozenset(body.failed_essay_ids)
-    unnamed = "unaccounted" if succeeded or failed else "phase_failed"
-    # Uploaded texts, to recognise an echo; not needed where this phase works on the uploads themselves.
-    uploaded = {} if inputs is batch.essays else {ref.essay_id: ref.text_storage_id for ref in batch.essays}
-    survivors: list[EssayRef] = []
-    lost: list[FailedEssay] = []
-    for ref in inputs:
-        essay_id = ref.essay_id
-        if essay_id in failed:
-            lost.append(FailedEssay(essay_id, body.phase, "failed"))
-        elif (reported := succeeded.get(essay_id)) is None:
-            lost.append(FailedEssay(essay_id, body.phase, unnamed))
-        else:
-            survivors.append(_newest(ref, reported, uploaded.get(essay_id)))
-    status = _status_of(batch, body.phase, len(survivors), len(lost))
-    return replace(
-        run,
-        status=phase_status(run.status, status),
-        survivors=tuple(survivors),
-        failed=tuple(lost),
-        completed_ms=event.time_ms,
-        reason=_failure(body.status) if status is PhaseStatus.FAILED else None,
-    )
-
-
-def _failure(status: OutcomeStatus) -> str:
-    """Return why a phase failed: the peer's status, or `phase_failed` for a success without survivors."""
-    if status in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED):
-        return status.value
-    return ReasonCode.PHASE_FAILED.value
-
-
-def _newest(commanded_ref: EssayRef, reported: EssayRef, uploaded: str | None) -> EssayRef:
-    """Return the newest reference of an essay: the reported one, unless the peer echoes the upload or omits metrics."""
-    if reported.text_storage_id == uploaded:
-        return commanded_ref  # The peer echoed the uploaded text; keep the newer one that was commanded.
-    if reported.spellcheck_metrics is None and commanded_ref.spellcheck_metrics is not None:
-        return replace(reported, spellcheck_metrics=commanded_ref.spellcheck_metrics)
-    return reported
-
-
-def _status_of(batch: Batch, phase: str, survivors: int, lost: int) -> PhaseStatus:
-    if not lost:
-        return PhaseStatus.COMPLETED_SUCCESSFULLY
-    strict = any(d.name == phase and d.on_partial_failure == "fail" for d in batch.pipeline.phases)
-    if not survivors or strict:
-        return PhaseStatus.FAILED
-    return PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS
-
-
-def _move_on(batch: Batch, event: Event, phase: str, run: PhaseRun) -> Decision:
-    reason = Reason(
-        code=ReasonCode.PHASE_FAILED if run.status is PhaseStatus.FAILED else ReasonCode.PHASE_COMPLETED,
-        phase=phase,
-        attempt=run.attempt,
-        status=run.status.value,
-        essays=run.commanded - len(run.failed),
-        foreign=run.foreign,
-        unaccounted=sum(lost.reason == "unaccounted" for lost in run.failed),
-    )
-    batch = replace(
-        batch,
-        version=event.version,
-        updated_ms=event.time_ms,
-        phases={**batch.phases, phase: run},
-        deadlines=disarm(batch.deadlines, phase=phase),
-    )
+    for essay_id in body.failed_essay_ids:
+        succeeded.pop(essay_id, None)
+    lost = _lost(body, essays, succeeded, named=bool(named))
+    attempt = replace(attempt, lost=lost, foreign=foreign, reason=_reason(body.status, len(essays), len(lost)))
+    batch = _take_texts(batch, body.phase, essays, succeeded)
+    batch = conclude_attempt(batch, event, body.phase, attempt)
+    reason = _told(batch, body.phase, attempt)
     batch, effects = advance(batch, event)
-    return Decision(batch, effects, Disposition.APPLIED, reason)
+    return Decision.applied(batch, event, effects, reason)
+
+
+def _lost(
+    body: PhaseConcluded, essays: dict[str, int], succeeded: dict[str, EssayRef], *, named: bool
+) -> tuple[LostEssay, ...]:
+    """Return the commanded essays that did not succeed. An essay in both lists failed."""
+    failed, for_good = frozenset(body.failed_essay_ids), frozenset(body.not_retryable)
+    unnamed = LostReason.UNACCOUNTED if named else LostReason.NONE_NAMED
+    return tuple(
+        LostEssay(
+            essay,
+            LostReason.FAILED if essay_id in failed else unnamed,
+            body.retryable and essay_id not in for_good,
+            body.failures.get(essay_id, "")[:MAX_DETAIL],
+        )
+        for essay_id, essay in essays.items()
+        if essay_id not in succeeded
+    )
+
+
+def _reason(status: OutcomeStatus, commanded: int, lost: int) -> PhaseReason | None:
+    """Return why an attempt failed; None where an essay of it survived."""
+    if lost < commanded:
+        return None
+    return _PEER_REASONS.get(status, PhaseReason.NO_SURVIVORS)
+
+
+def _take_texts(batch: Batch, phase: str, essays: dict[str, int], succeeded: dict[str, EssayRef]) -> Batch:
+    """Return the batch with what the outcome gave the attempt's essays, in place of what an earlier attempt gave."""
+    run = batch.phases[phase]
+    texts, metrics = given(batch, phase, {essays[name]: ref for name, ref in succeeded.items() if name in essays})
+    if run.texts or run.metrics:
+        again = frozenset(essays.values())
+        texts = {essay: text for essay, text in run.texts.items() if essay not in again} | texts
+        metrics = {essay: found for essay, found in run.metrics.items() if essay not in again} | metrics
+    return with_run(batch, phase, replace(run, texts=texts, metrics=metrics))
+
+
+def _told(batch: Batch, phase: str, attempt: Attempt) -> Reason:
+    """Return the reason of the decision: what became of the phase, and how many essays survived this attempt."""
+    status = batch.phases[phase].status
+    return Reason(
+        code=_CODES.get(status, ReasonCode.PHASE_COMPLETED),
+        phase=phase,
+        attempt=attempt.number,
+        status=status.value,
+        essays=len(commanded(batch, attempt)) - len(attempt.lost),
+        foreign=attempt.foreign,
+        unaccounted=sum(found.reason is LostReason.UNACCOUNTED for found in attempt.lost),
+        due_ms=retry_due_ms(batch, phase),
+    )
 
 
 def _stale(
     batch: Batch, body: PhaseConcluded, code: ReasonCode, *, status: str | None = None, attempt: int | None = None
 ) -> Decision:
-    reason = Reason(code=code, phase=body.phase, status=status, attempt=attempt)
-    return Decision(batch, (), Disposition.STALE, reason)
+    return Decision.stale(batch, Reason(code=code, phase=body.phase, status=status, attempt=attempt))

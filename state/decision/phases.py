@@ -1,22 +1,30 @@
-"""Rules for phases: which phase starts, which is skipped, when the batch ends, and the deadlines of each."""
+"""Rules for phases: which starts, which is skipped, what the end of an attempt makes of its phase."""
 
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.internal.effects import CommandPhase, Effect, PipelineCompleted
-from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.effects import CommandPhase, Effect
+from schemas.internal.enums import BatchStatus, DeadlineKind, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import Event
-from schemas.internal.history import Reason
 from schemas.internal.pipeline import PhaseDefinition
-from schemas.internal.status import Deadline, FailedEssay
-from state.batch import Batch, PhaseRun
-from state.decision.essays import dependencies, essays_to_command, lost_essay_ids
-from state.decision.result import Decision
-from state.decision.transitions import batch_status, phase_status
+from state.batch import Attempt, Batch, PhaseRun
+from state.decision.attempts import conclude, correlation_of, next_essays, tally
+from state.decision.clocks import arm, disarm
+from state.decision.ending import end, final_status
+from state.decision.graph import definition_of, dependencies
+from state.decision.holds import hold
+from state.decision.retries import retry_later
+from state.decision.texts import newest_of
+from state.decision.transitions import phase_status
 
 
 def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
-    """Start the phases whose dependencies succeeded, skip those with a failed one, and end the batch after the last."""
+    """Start the phases that can start, skip those that never can, and end the batch after the last.
+
+    In a paused batch no phase starts; one that could stays pending.
+    """
+    if batch.status is not BatchStatus.PROCESSING_PIPELINES:
+        return batch, ()
     effects: list[Effect] = []
     settled = False
     while not settled:  # A skip can skip phases that the pipeline lists earlier, so go round again.
@@ -25,152 +33,97 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
             run = batch.phases[definition.name]
             if run.status is not PhaseStatus.PENDING_DEPENDENCIES:
                 continue
-            before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
-            if all(status.succeeded for status in before):
-                batch, command = _start_phase(batch, event, definition)
+            start, skip = _prospects(batch, definition)
+            if start and batch.pause is None:
+                batch, command = start_attempt(batch, event, definition)
                 effects.append(command)
-            elif any(status.terminal and not status.succeeded for status in before):
-                batch = _with_phase(batch, definition.name, skipped(run))
+            elif skip:
+                batch = with_run(batch, definition.name, _skipped(run))
                 settled = False
     if all(batch.phases[name].status.terminal for name in batch.requested_phases):
-        status = _final_status(batch)
+        status = final_status(batch)
         reason = ReasonCode.PHASE_FAILED if status is BatchStatus.FAILED_CRITICALLY else None
-        batch, completed = end(batch, event, status, reason=reason)
+        batch, completed = end(batch, event, status, reason)
         effects.append(completed)
     return batch, tuple(effects)
 
 
-def skipped(run: PhaseRun) -> PhaseRun:
-    """Return the run of a phase that is skipped because a dependency failed."""
-    return replace(
-        run,
-        status=phase_status(run.status, PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE),
-        reason=PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE.value,
-    )
+def _prospects(batch: Batch, definition: PhaseDefinition) -> tuple[bool, bool]:
+    """Return whether a pending phase can start, and whether it never can."""
+    before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
+    succeeded = [status.succeeded for status in before]
+    failed = [status.terminal and not status.succeeded for status in before]
+    if definition.join == "any" and before:
+        return any(succeeded), all(failed)
+    return all(succeeded), any(failed)
 
 
-def _start_phase(batch: Batch, event: Event, definition: PhaseDefinition) -> tuple[Batch, CommandPhase]:
+def _skipped(run: PhaseRun) -> PhaseRun:
+    status = phase_status(run.status, PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE)
+    return replace(run, status=status, reason=PhaseReason.DEPENDENCY_FAILED)
+
+
+def start_attempt(batch: Batch, event: Event, definition: PhaseDefinition) -> tuple[Batch, CommandPhase]:
+    """Start the next attempt of a phase: command its essays, and arm the deadlines of the attempt."""
     phase = definition.name
     run = batch.phases[phase]
-    attempt = run.attempt + 1
-    essays = essays_to_command(batch, phase)
-    run = replace(
-        run,
-        status=phase_status(run.status, PhaseStatus.DISPATCH_INITIATED),
-        attempt=attempt,
-        commanded=len(essays),
-        started_ms=event.time_ms,
-        completed_ms=None,
-        reason=None,
+    number = len(run.attempts) + 1
+    essays = next_essays(batch, phase)
+    attempt = Attempt(
+        number=number, essays=None if len(essays) == len(batch.essays) else essays, commanded_ms=event.time_ms
     )
-    armed = (
-        Deadline(event.time_ms + definition.stalled_after_s * 1000, DeadlineKind.STALLED, phase, attempt),
-        Deadline(event.time_ms + definition.deadline_s * 1000, DeadlineKind.PHASE, phase, attempt),
-    )
-    batch = replace(_with_phase(batch, phase, run), deadlines=arm(batch.deadlines, *armed))
     command = CommandPhase(
-        event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_phase", phase, attempt),
+        event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_phase", phase, number),
         batch_id=batch.batch_id,
         time_ms=event.time_ms,
-        correlation_id=attempt_correlation(batch, phase, attempt),
+        correlation_id=correlation_of(batch, phase, number),
         trace_id=batch.trace_id,
         context=batch.context,
         phase=phase,
-        attempt=attempt,
-        essays=essays,
+        attempt=number,
+        essays=newest_of(batch, phase, essays),
     )
-    return batch, command
-
-
-def attempt_correlation(batch: Batch, phase: str, attempt: int) -> str:
-    """Return the correlation id in an attempt's command: the client's for the first attempt, else a derived one."""
-    if attempt == 1:
-        return batch.correlation_id
-    return ids.attempt_correlation_id(batch.batch_id, batch.registered_version, phase, attempt)
-
-
-def end(batch: Batch, event: Event, status: BatchStatus, reason: ReasonCode | None = None) -> tuple[Batch, Effect]:
-    """End the batch: skip pending phases, shrink the record to a stub, and publish the completion."""
-    phases = {
-        name: replace(skipped(run) if run.status is PhaseStatus.PENDING_DEPENDENCIES else run, survivors=())
-        for name, run in batch.phases.items()
-    }
-    purge = Deadline(event.time_ms + batch.pipeline.purge_after_s * 1000, DeadlineKind.PURGE)
-    batch = replace(
-        batch,
-        status=batch_status(batch.status, status),
-        reason=reason,
-        phases=phases,
-        slots=(),
-        essays=(),
-        deadlines=(purge,),
-        stalled=False,
-        ended_ms=event.time_ms,
-    )
-    succeeded = batch.ready_count - len(lost_essay_ids(batch))
-    completed = PipelineCompleted(
-        event_id=ids.effect_id(batch.batch_id, batch.registered_version, "pipeline_completed"),
-        batch_id=batch.batch_id,
-        time_ms=event.time_ms,
-        correlation_id=batch.correlation_id,
-        trace_id=batch.trace_id,
-        context=batch.context,
-        final_status=status,
-        completed_phases=tuple(name for name in batch.requested_phases if batch.phases[name].status.succeeded),
-        started_ms=batch.registered_ms,
-        succeeded=succeeded,
-        failed=batch.expected - succeeded,
-    )
-    return batch, completed
-
-
-def fail_oversized(batch: Batch, event: Event, what: str, size: int, limit: int) -> Decision:
-    """Return the decision in place of one whose result is too large: the batch and its running phases fail.
-
-    `what` names the record that is too large; `size` and `limit` are bytes.
-    """
-    phases = {
-        name: _fail_running(batch, event, name) if run.status is PhaseStatus.DISPATCH_INITIATED else run
-        for name, run in batch.phases.items()
-    }
-    batch, completed = end(
-        replace(batch, phases=phases), event, BatchStatus.FAILED_CRITICALLY, reason=ReasonCode.OVERSIZED
-    )
-    reason = Reason(code=ReasonCode.OVERSIZED, detail=f"{what} has {size} bytes; the limit is {limit}")
-    batch = replace(batch, version=event.version, updated_ms=event.time_ms)
-    return Decision(batch, (completed,), Disposition.APPLIED, reason)
-
-
-def _fail_running(batch: Batch, event: Event, phase: str) -> PhaseRun:
-    run = batch.phases[phase]
-    return replace(
+    started = replace(
         run,
-        status=phase_status(run.status, PhaseStatus.FAILED),
-        failed=tuple(FailedEssay(ref.essay_id, phase, "no_outcome") for ref in essays_to_command(batch, phase)),
-        completed_ms=event.time_ms,
-        reason=ReasonCode.OVERSIZED,
+        status=phase_status(run.status, PhaseStatus.DISPATCH_INITIATED),
+        attempts=(*run.attempts, attempt),
+        selection=None,
+        reason=None,
     )
+    batch = arm(with_run(batch, phase, started), event, DeadlineKind.STALLED, definition.stalled_after_s, phase, number)
+    return arm(batch, event, DeadlineKind.PHASE, definition.deadline_s, phase, number), command
 
 
-def arm(deadlines: tuple[Deadline, ...], *more: Deadline) -> tuple[Deadline, ...]:
-    """Return the armed deadlines with `more`, the earliest first."""
-    return tuple(sorted((*deadlines, *more), key=lambda deadline: (deadline.due_ms, deadline.kind, deadline.phase)))
+def conclude_attempt(batch: Batch, event: Event, phase: str, attempt: Attempt) -> Batch:
+    """Record how the running attempt of a phase ended, and decide what becomes of the phase. `advance` comes next.
+
+    Every end of an attempt comes through here: by an outcome, or by a deadline. `attempt` holds what it lost.
+    """
+    run = conclude(batch, batch.phases[phase], replace(attempt, concluded_ms=event.time_ms))
+    definition = definition_of(batch, phase)
+    status, reason = _verdict(batch, run, definition)
+    run = replace(run, reason=reason)
+    batch = with_run(disarm(batch, phase), phase, run)
+    open_batch = retry_later(batch, event, definition)
+    if open_batch is None and status is PhaseStatus.FAILED:
+        open_batch = hold(batch, event, definition)
+    if open_batch is not None:
+        return open_batch
+    return with_run(batch, phase, replace(run, status=phase_status(run.status, status)))
 
 
-def disarm(deadlines: tuple[Deadline, ...], *, phase: str = "") -> tuple[Deadline, ...]:
-    """Return the armed deadlines without those of `phase`; with no phase given, without those of the whole batch."""
-    return tuple(deadline for deadline in deadlines if deadline.phase != phase)
+def _verdict(batch: Batch, run: PhaseRun, definition: PhaseDefinition) -> tuple[PhaseStatus, PhaseReason | None]:
+    """Return the status of a phase after its attempts together, and why where it failed."""
+    survived, lost = tally(batch, run)
+    if not lost:
+        return PhaseStatus.COMPLETED_SUCCESSFULLY, None
+    if not survived:
+        return PhaseStatus.FAILED, run.attempts[-1].reason or PhaseReason.NO_SURVIVORS
+    if definition.on_partial_failure == "fail":
+        return PhaseStatus.FAILED, PhaseReason.PARTIAL_FAILURE
+    return PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS, None
 
 
-def _final_status(batch: Batch) -> BatchStatus:
-    statuses = [batch.phases[name].status for name in batch.requested_phases]
-    if not any(status.succeeded for status in statuses):
-        return BatchStatus.FAILED_CRITICALLY
-    complete = batch.ready_count == batch.expected
-    if complete and all(status is PhaseStatus.COMPLETED_SUCCESSFULLY for status in statuses):
-        return BatchStatus.COMPLETED_SUCCESSFULLY
-    return BatchStatus.COMPLETED_WITH_FAILURES
-
-
-def _with_phase(batch: Batch, phase: str, run: PhaseRun) -> Batch:
+def with_run(batch: Batch, phase: str, run: PhaseRun) -> Batch:
+    """Return the batch with another run of a phase."""
     return replace(batch, phases={**batch.phases, phase: run})

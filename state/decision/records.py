@@ -1,12 +1,13 @@
 """The status record of a batch and the history record of a decision."""
 
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
-from schemas.internal.enums import ReasonCode
+from schemas.internal.enums import LostReason, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
+from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
-from state.batch import Batch, PhaseRun
-from state.decision.essays import lost_essay_ids
+from state.batch import Attempt, Batch, LostEssay
+from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
+from state.decision.clocks import retry_due_ms
 from state.decision.result import Decision
 
 _REQUESTS = (RegisterBatch, CancelBatch, PauseBatch, ResumeBatch, RetryPhase)
@@ -14,9 +15,10 @@ _REQUESTS = (RegisterBatch, CancelBatch, PauseBatch, ResumeBatch, RetryPhase)
 
 def status_record(batch: Batch) -> StatusRecord:
     """Return the snapshot of a batch."""
+    lost_by_phase = {name: lost(batch, name) for name in batch.phases}
     return StatusRecord(
-        writer=FORMAT_VERSION,
-        least_reader=LEAST_READER,
+        writer=STATUS.version,
+        least_reader=STATUS.least_reader,
         batch_id=batch.batch_id,
         version=batch.version,
         status=batch.status,
@@ -27,23 +29,25 @@ def status_record(batch: Batch) -> StatusRecord:
         pipeline=batch.pipeline.name,
         pipeline_version=batch.pipeline.version,
         requested_phases=batch.requested_phases,
-        phases={name: phase_view(run) for name, run in batch.phases.items()},
+        phases={name: _phase_view(batch, name, lost_by_phase[name]) for name in batch.phases},
         counts=counts(batch),
-        failed_essays=tuple(lost for run in batch.phases.values() for lost in run.failed),
+        failed_essays=tuple(essay for name, found in lost_by_phase.items() for essay in _failed(batch, name, found)),
         file_failures=batch.file_failures,
         file_failures_total=batch.file_failures_total,
         reason=batch.reason,
-        stalled=batch.stalled,
+        stalled=any(run.stalled for run in batch.phases.values()),
+        held=any(run.status is PhaseStatus.HELD for run in batch.phases.values()),
+        pause=batch.pause,
         registered_ms=batch.registered_ms,
         updated_ms=batch.updated_ms,
         ended_ms=batch.ended_ms,
-        deadlines=batch.deadlines,
+        deadlines=batch.deadlines if batch.pause is None else (),
     )
 
 
 def counts(batch: Batch) -> Counts:
     """Return the batch's essay counts, from recorded facts."""
-    failed = len(lost_essay_ids(batch))
+    failed = len(lost_by_any(batch))
     return Counts(
         expected=batch.expected,
         ready=batch.ready_count,
@@ -53,21 +57,39 @@ def counts(batch: Batch) -> Counts:
     )
 
 
-def phase_view(run: PhaseRun) -> PhaseView:
+def phase_view(batch: Batch, phase: str) -> PhaseView:
     """Return one phase as the status record shows it."""
-    unaccounted = sum(lost.reason == "unaccounted" for lost in run.failed)
+    return _phase_view(batch, phase, lost(batch, phase))
+
+
+def _phase_view(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> PhaseView:
+    run = batch.phases[phase]
+    total = count_commanded(batch, phase)
+    unaccounted = sum(essay.reason is LostReason.UNACCOUNTED for essay in found)
+    last = run.attempts[-1] if run.attempts and not run.attempts[-1].superseded else None
+    running = running_attempt(run)
+    under_way = 0 if running is None else len(commanded(batch, running))
     return PhaseView(
         status=run.status,
-        attempt=run.attempt,
-        commanded=run.commanded,
-        succeeded=run.commanded - len(run.failed) if run.completed_ms is not None else 0,
-        failed=len(run.failed) - unaccounted,
+        attempt=len(run.attempts),
+        commanded=total,
+        succeeded=total - under_way - len(found),
+        failed=len(found) - unaccounted,
         unaccounted=unaccounted,
-        foreign=run.foreign,
-        started_ms=run.started_ms,
-        completed_ms=run.completed_ms,
+        foreign=0 if last is None else last.foreign,
+        started_ms=None if last is None else last.commanded_ms,
+        completed_ms=last.concluded_ms if last is not None and run.status.terminal else None,
         reason=run.reason,
+        stalled=run.stalled,
+        retry_due_ms=retry_due_ms(batch, phase),
     )
+
+
+def _failed(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> list[FailedEssay]:
+    if not found:
+        return []
+    known = essay_ids(batch)
+    return [FailedEssay(known[essay.essay], phase, essay.reason, essay.detail) for essay in found]
 
 
 def history_record(
@@ -80,12 +102,12 @@ def history_record(
     """Return the history record of one inbox record."""
     after = decision.batch
     body = event.body
-    failed = _newly_failed(before, after)
+    succeeded, failed = _results(before, after)
     request = body if isinstance(body, _REQUESTS) else None
     answered = decision.reason.code is not ReasonCode.FOREIGN_BATCH_ID
     return HistoryRecord(
-        writer=FORMAT_VERSION,
-        least_reader=LEAST_READER,
+        writer=HISTORY.version,
+        least_reader=HISTORY.least_reader,
         batch_id=event.batch_id,
         partition=event.partition,
         offset=event.offset,
@@ -99,7 +121,7 @@ def history_record(
         actor=request.principal if request is not None else None,
         request_id=request.request_id if request is not None else None,
         changes=_changes(before, after),
-        succeeded=_newly_succeeded(before, after),
+        succeeded=succeeded,
         failed=len(failed),
         failed_essays=failed,
         effects=effects,
@@ -129,19 +151,22 @@ def _changes(before: Batch | None, after: Batch | None) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _concluded(before: Batch | None, after: Batch | None) -> list[PhaseRun]:
+def _results(before: Batch | None, after: Batch | None) -> tuple[int, tuple[FailedEssay, ...]]:
+    """Return how many essays survived the attempts that this event ended, and those that they lost."""
     if before is None or after is None or after is before:
-        return []
-    return [
-        run
-        for name, run in after.phases.items()
-        if run is not before.phases[name] and run.completed_ms != before.phases[name].completed_ms
-    ]
+        return 0, ()
+    succeeded, failed = 0, list[FailedEssay]()
+    for name, run in before.phases.items():
+        ended = _ended(running_attempt(run), after.phases[name].attempts)
+        if ended is not None:
+            found = _failed(after, name, ended.lost)
+            succeeded += len(commanded(before, run.attempts[-1])) - len(found)
+            failed += found
+    return succeeded, tuple(failed)
 
 
-def _newly_failed(before: Batch | None, after: Batch | None) -> tuple[FailedEssay, ...]:
-    return tuple(lost for run in _concluded(before, after) for lost in run.failed)
-
-
-def _newly_succeeded(before: Batch | None, after: Batch | None) -> int:
-    return sum(run.commanded - len(run.failed) for run in _concluded(before, after))
+def _ended(running: Attempt | None, attempts: tuple[Attempt, ...]) -> Attempt | None:
+    if running is None:
+        return None
+    now = attempts[running.number - 1]
+    return now if now.concluded_ms is not None else None

@@ -30,7 +30,10 @@ _ATTEMPT_ENDS = (
 )
 
 PHASE_TRANSITIONS: dict[PhaseStatus, frozenset[PhaseStatus]] = {
-    P.PENDING_DEPENDENCIES: frozenset({P.DISPATCH_INITIATED, P.SKIPPED_DUE_TO_DEPENDENCY_FAILURE, P.CANCELLED}),
+    # It fails where the batch does before it could start.
+    P.PENDING_DEPENDENCIES: frozenset(
+        {P.DISPATCH_INITIATED, P.SKIPPED_DUE_TO_DEPENDENCY_FAILURE, P.CANCELLED, P.FAILED}
+    ),
     P.DISPATCH_INITIATED: frozenset({*_ATTEMPT_ENDS, P.PENDING_DEPENDENCIES}),
     # Ended phases run again only by a retry before the batch has ended.
     P.COMPLETED_SUCCESSFULLY: frozenset({P.PENDING_DEPENDENCIES}),

@@ -31,7 +31,7 @@ class _Head(NamedTuple):
 
 
 def read_account(log: ProjectedRecord) -> DecodedHistory:
-    """Decode a record of the history topic. Raises `NewerRecord` or `UnreadableRecord`."""
+    """Decode a record of the history topic. Raises `RecordFormatError` or `UnreadableRecord`."""
     return DecodedHistory(decode_history(log.value or b""), log.text())
 
 

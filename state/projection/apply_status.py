@@ -27,7 +27,7 @@ class DecodedStatus(NamedTuple):
 
 
 def read_snapshot(log: ProjectedRecord) -> DecodedStatus:
-    """Decode a record of the status topic. Raises `NewerRecord` or `UnreadableRecord`."""
+    """Decode a record of the status topic. Raises `RecordFormatError` or `UnreadableRecord`."""
     key = (log.key or b"").decode(errors="replace")
     if log.value is None:
         version = dict(log.headers).get(VERSION, b"")

@@ -95,8 +95,8 @@ class Writer:
     def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         """Apply records, each partition's in the order of its log, in one transaction with the offsets after them.
 
-        A record that fits no model is noted and passed over. Raises `NewerRecord` for one of a newer version, and
-        `ProjectionError` where the file of the database has gone.
+        A record that fits no model is noted and passed over. Raises `RecordFormatError` for one of a version that is
+        not read, and `ProjectionError` where the file of the database has gone.
         """
         if file_number(self._file) != self._file_number:
             # SQLite would write on into a file that has no name any more.

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
-from schemas.internal.enums import DeadlineKind
+from schemas.internal.enums import DeadlineKind, LostReason
 from schemas.internal.events import (
     BatchContext,
     Body,
@@ -23,6 +22,7 @@ from schemas.internal.events import (
     RetryPhase,
     ValidationFailed,
 )
+from schemas.internal.formats import RecordFormat
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import Deadline, FailedEssay
 from schemas.topics import Topic
@@ -33,7 +33,13 @@ EVENT = "5cf33cd4-881a-566c-86f3-c85eec47f87f"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 FINGERPRINT = "1:" + "ab" * 32
 TIME = 1_750_062_600_123
-VERSIONS: dict[str, Any] = {"writer": FORMAT_VERSION, "least_reader": LEAST_READER}
+
+
+def versions(record_format: RecordFormat) -> dict[str, Any]:
+    """Return the versions that a record of a format starts with."""
+    return {"writer": record_format.version, "least_reader": record_format.least_reader}
+
+
 OWNER = Principal(subject="teacher-001", organisation="org-42", scopes=("batches:write",), verified=True)
 PROMPT = {"references": {"student_prompt_text": {"storage_id": "prompt-1", "path": "p"}}}
 METRICS = {"total_corrections": 3, "word_count": 300, "correction_density": 1.0}
@@ -94,10 +100,11 @@ REGISTER = RegisterBatch(
 FAILURES = (FileFailure("EMPTY_CONTENT", "The file is empty.", "c.txt"), FileFailure("TOO_SHORT", "x", "d.txt", "e-4"))
 BODIES: dict[str, Body] = {
     "register": REGISTER,
-    "cancel": CancelBatch(**REQUEST, reason="withdrawn"),
+    "cancel": CancelBatch(**REQUEST, reason="withdrawn", if_version=1_041),
     "pause": PauseBatch(**REQUEST),
     "resume": ResumeBatch(**REQUEST),
     "retry": RetryPhase(**REQUEST, phase="spellcheck", essays="all", reason="again"),
+    "retry-list": RetryPhase(**REQUEST, phase="spellcheck", essays=("essay-1", "essay-2")),
     "essays_ready": EssaysReady(essays=ESSAYS, failures=FAILURES),
     "content_provisioned": ContentProvisioned(essays=ESSAYS),
     "validation_failed": ValidationFailed(critical=True, failures=FAILURES, total=7),
@@ -108,6 +115,9 @@ BODIES: dict[str, Body] = {
         failed_essay_ids=("essay-2",),
         correlation_id=CORRELATION,
         attempt=1,
+        retryable=False,
+        not_retryable=("essay-2",),
+        failures={"essay-2": "no text layer"},
     ),
     "deadline_reached": DeadlineReached(due_ms=TIME),
 }
@@ -126,4 +136,4 @@ DEADLINES = (
     Deadline(TIME + 1_800_000, DeadlineKind.STALLED, "spellcheck", 1),
     Deadline(TIME + 86_400_000, DeadlineKind.PHASE, "spellcheck", 1),
 )
-LOST = (FailedEssay("essay-2", "spellcheck", "failed"),)
+LOST = (FailedEssay("essay-2", "spellcheck", LostReason.FAILED, "no text layer"),)

@@ -1,8 +1,9 @@
 """Examples of process records."""
 
+from schemas.internal.formats import PROCESS
 from schemas.internal.processes import InputPosition, OpenTransaction, ProcessProblem, ProcessRecord, ProcessState
 from schemas.topics import Topic
-from tests.golden.facts import EVENT, TIME, VERSIONS
+from tests.golden.facts import EVENT, TIME, versions
 
 
 def processes() -> dict[str, ProcessRecord]:
@@ -10,7 +11,7 @@ def processes() -> dict[str, ProcessRecord]:
 
     def record(state: ProcessState, **facts: object) -> ProcessRecord:
         given = {
-            **VERSIONS,
+            **versions(PROCESS),
             "kind": "router",
             "instance": "0",
             "start_id": EVENT,

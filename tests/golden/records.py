@@ -3,47 +3,56 @@
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal import formats
+from schemas.internal.enums import (
+    BatchStatus,
+    DeadlineKind,
+    Disposition,
+    LostReason,
+    PhaseReason,
+    PhaseStatus,
+    ReasonCode,
+)
 from schemas.internal.events import (
     InboxRecord,
 )
 from schemas.internal.history import Answer, Change, EffectNote, HistoryRecord, Reason
-from schemas.internal.status import Counts, Deadline, FailedEssay, PhaseView, StatusRecord
+from schemas.internal.status import Counts, Deadline, FailedEssay, Pause, PhaseView, StatusRecord
 from schemas.topics import Topic
-from state.batch import Batch, DecidedRequest, PhaseRun
+from state.batch import Attempt, Batch, DecidedRequest, Essay, LostEssay, PhaseRun
 from tests.golden.facts import (
     BATCH,
     BODIES,
     CLASS_CONTEXT,
     CORRELATION,
     DEADLINES,
-    ESSAYS,
     EVENT,
     FAILURES,
     FINGERPRINT,
     LOST,
+    METRICS,
     ORIGIN,
     OWNER,
     PIPELINE,
     SEED_CONTEXT,
     TIME,
     TRACE,
-    VERSIONS,
+    versions,
 )
 
 
 def inbox_records() -> dict[str, InboxRecord]:
     """Inbox records, of every kind."""
     return {
-        f"inbox-{kind}": InboxRecord(**VERSIONS, batch_id=BATCH, origin=ORIGIN, body=body)
+        f"inbox-{kind}": InboxRecord(**versions(formats.INBOX), batch_id=BATCH, origin=ORIGIN, body=body)
         for kind, body in BODIES.items()
     }
 
 
 def statuses() -> dict[str, StatusRecord]:
-    """Status records: one that runs, one that has ended."""
+    """Status records: one that runs, one that is paused, one that waits for a person and a retry, one that ended."""
     running = StatusRecord(
-        **VERSIONS,
+        **versions(formats.STATUS),
         batch_id=BATCH,
         version=1_041,
         status=BatchStatus.PROCESSING_PIPELINES,
@@ -78,29 +87,57 @@ def statuses() -> dict[str, StatusRecord]:
                 foreign=1,
                 started_ms=TIME,
                 completed_ms=TIME + 5,
-                reason="failed_critically",
+                reason=PhaseReason.PEER_FAILED,
             ),
             "cj_assessment": PhaseView(
-                status=PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE, reason="skipped_due_to_dependency_failure"
+                status=PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE, reason=PhaseReason.DEPENDENCY_FAILED
             ),
         },
         counts=Counts(expected=3, ready=2, unaccounted=1, succeeded=0, failed=2),
-        failed_essays=(*LOST, FailedEssay("essay-1", "spellcheck", "unaccounted")),
+        failed_essays=(*LOST, FailedEssay("essay-1", "spellcheck", LostReason.UNACCOUNTED)),
         file_failures=FAILURES,
         file_failures_total=7,
-        reason="no_essays",
-        stalled=True,
+        reason=ReasonCode.NO_ESSAYS,
         ended_ms=TIME + 5,
         deadlines=(Deadline(TIME + 3_024_000_000, DeadlineKind.PURGE),),
     )
-    return {"status-running": running, "status-ended": ended, "status-no-clock": replace(ended, deadlines=())}
+    paused = replace(running, deadlines=(), pause=Pause(since_ms=TIME, by="teacher-001", reason="holiday"))
+    waiting = replace(
+        running,
+        phases={
+            "spellcheck": PhaseView(
+                status=PhaseStatus.WAITING_TO_RETRY,
+                attempt=1,
+                commanded=2,
+                succeeded=1,
+                failed=1,
+                started_ms=TIME,
+                reason=PhaseReason.PARTIAL_FAILURE,
+                retry_due_ms=TIME + 60_000,
+            ),
+            "nlp": PhaseView(status=PhaseStatus.HELD, attempt=1, commanded=2, failed=2, started_ms=TIME),
+            "cj_assessment": PhaseView(
+                status=PhaseStatus.DISPATCH_INITIATED, attempt=1, commanded=2, started_ms=TIME, stalled=True
+            ),
+        },
+        stalled=True,
+        held=True,
+        deadlines=(Deadline(TIME + 60_000, DeadlineKind.RETRY_BACKOFF, "spellcheck", 1),),
+    )
+    return {
+        "status-running": running,
+        "status-paused": paused,
+        "status-waiting": waiting,
+        "status-ended": ended,
+        "status-no-clock": replace(ended, deadlines=()),
+    }
 
 
 def histories() -> dict[str, HistoryRecord]:
     """History records: a request, an outcome, and a quarantined record."""
     return {
         "history-registered": HistoryRecord(
-            **VERSIONS,
+            **versions(formats.HISTORY),
             batch_id=BATCH,
             partition=1,
             offset=1_040,
@@ -123,7 +160,7 @@ def histories() -> dict[str, HistoryRecord]:
             ),
         ),
         "history-outcome": HistoryRecord(
-            **VERSIONS,
+            **versions(formats.HISTORY),
             batch_id=BATCH,
             partition=1,
             offset=1_055,
@@ -151,8 +188,32 @@ def histories() -> dict[str, HistoryRecord]:
             failed_essays=LOST,
             effects=(EffectNote("command_phase", EVENT, Topic.CJ_ASSESSMENT_COMMAND.value, "cj_assessment", 1, 1),),
         ),
+        "history-oversized": HistoryRecord(
+            **versions(formats.HISTORY),
+            batch_id=BATCH,
+            partition=1,
+            offset=1_055,
+            time_ms=TIME,
+            kind="phase_concluded",
+            disposition=Disposition.APPLIED,
+            reason=Reason(code=ReasonCode.OVERSIZED, what="the stored record", size=9_000_000, limit=8_387_584),
+            version=1_055,
+            based_on=1_041,
+        ),
+        "history-retry": HistoryRecord(
+            **versions(formats.HISTORY),
+            batch_id=BATCH,
+            partition=1,
+            offset=1_055,
+            time_ms=TIME,
+            kind="phase_concluded",
+            disposition=Disposition.APPLIED,
+            reason=Reason(code=ReasonCode.RETRY_SCHEDULED, phase="spellcheck", attempt=1, due_ms=TIME + 60_000),
+            version=1_055,
+            based_on=1_041,
+        ),
         "history-quarantined": HistoryRecord(
-            **VERSIONS,
+            **versions(formats.HISTORY),
             batch_id=BATCH,
             partition=1,
             offset=1_056,
@@ -170,7 +231,7 @@ def histories() -> dict[str, HistoryRecord]:
 def batches() -> dict[str, Batch]:
     """Stored records: a new batch, a running one with every field set, one that has ended."""
     new = Batch(
-        **VERSIONS,
+        **versions(formats.BATCH),
         batch_id=BATCH,
         version=1_040,
         registered_version=1_040,
@@ -187,7 +248,6 @@ def batches() -> dict[str, Batch]:
             "spellcheck": PhaseRun(status=PhaseStatus.PENDING_DEPENDENCIES),
             "cj_assessment": PhaseRun(status=PhaseStatus.PENDING_DEPENDENCIES),
         },
-        slots=("essay-1", "essay-2"),
         deadlines=(Deadline(TIME + 604_800_000, DeadlineKind.NEVER_PROVISIONED),),
         decided=(DecidedRequest("request-1", FINGERPRINT, Disposition.APPLIED, ReasonCode.REGISTERED),),
         registered_ms=TIME,
@@ -201,22 +261,40 @@ def batches() -> dict[str, Batch]:
         phases={
             "spellcheck": PhaseRun(
                 status=PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS,
-                attempt=2,
-                only=("essay-1", "essay-2"),
-                commanded=2,
-                survivors=ESSAYS[:1],
-                failed=LOST,
-                foreign=1,
-                outcomes=("ab" * 16,),
-                started_ms=TIME,
-                completed_ms=TIME + 5,
+                attempts=(
+                    Attempt(
+                        number=1,
+                        commanded_ms=TIME - 9,
+                        concluded_ms=TIME - 5,
+                        outcomes=("12" * 16,),
+                        lost=(LostEssay(0, LostReason.NO_OUTCOME), LostEssay(1, LostReason.NO_OUTCOME)),
+                        reason=PhaseReason.DEADLINE_MISSED,
+                        superseded=True,
+                    ),
+                    Attempt(
+                        number=2,
+                        essays=(0, 1),
+                        commanded_ms=TIME,
+                        concluded_ms=TIME + 5,
+                        outcomes=("ab" * 16,),
+                        lost=(LostEssay(1, LostReason.FAILED, False, "no text layer"),),  # noqa: FBT003
+                        foreign=1,
+                    ),
+                ),
+                texts={0: "text-3"},
+                metrics={0: METRICS},
             ),
             "cj_assessment": PhaseRun(
-                status=PhaseStatus.DISPATCH_INITIATED, attempt=1, commanded=1, started_ms=TIME + 5
+                status=PhaseStatus.DISPATCH_INITIATED,
+                attempts=(Attempt(number=1, essays=(0,), commanded_ms=TIME + 5),),
+                selection=(0, 1),
+                stalled=True,
+                reason=PhaseReason.PEER_FAILED,
+                commanded=1,
             ),
         },
-        slots=(),
-        essays=ESSAYS,
+        essays=(Essay(0, "text-1"), Essay(1, "text-2")),
+        metrics={1: METRICS},
         ready_count=2,
         ready_digest="cd" * 16,
         provisioned=True,
@@ -224,17 +302,16 @@ def batches() -> dict[str, Batch]:
         file_failures_total=7,
         validations=("ef" * 16,),
         deadlines=DEADLINES,
-        paused_ms=TIME + 7,
-        stalled=True,
+        pause=Pause(since_ms=TIME + 7, by="teacher-001", reason="holiday"),
     )
     ended = replace(
         running,
         status=BatchStatus.FAILED_CRITICALLY,
-        essays=(),
+        essays=(Essay(1, ""),),
+        metrics={},
         deadlines=(Deadline(TIME + 3_024_000_000, DeadlineKind.PURGE),),
-        paused_ms=None,
-        stalled=False,
-        reason="oversized",
+        pause=None,
+        reason=ReasonCode.OVERSIZED,
         ended_ms=TIME + 9,
     )
     return {"batch-new": new, "batch-running": running, "batch-ended": ended}

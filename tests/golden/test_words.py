@@ -10,7 +10,15 @@ from typing import Any, get_args
 import pytest
 
 from schemas.internal.effects import Effect
-from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import (
+    BatchStatus,
+    DeadlineKind,
+    Disposition,
+    LostReason,
+    PhaseReason,
+    PhaseStatus,
+    ReasonCode,
+)
 from schemas.internal.events import Body, OutcomeStatus
 from schemas.internal.processes import ProcessState
 from schemas.limits import Limits
@@ -22,7 +30,7 @@ FILE = Path(__file__).parent / "words.json"
 WORDS: dict[str, Any] = json.loads(FILE.read_text())
 ENUMS: tuple[type[StrEnum], ...] = (
     *(BatchStatus, PhaseStatus, Disposition, DeadlineKind, ReasonCode, OutcomeStatus),
-    ProcessState,
+    *(PhaseReason, LostReason, ProcessState),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 from cli.broker import Kafka
 from runtime.kafka.twins import twin_reports
 from runtime.settings import Settings
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.formats import PROCESS
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import process_outgoing
 from schemas.topics import Topic
@@ -14,8 +14,8 @@ from tests.integration.processes import provisioned, send
 
 WAIT_S = 3.0
 ME = ProcessRecord(
-    writer=FORMAT_VERSION,
-    least_reader=LEAST_READER,
+    writer=PROCESS.version,
+    least_reader=PROCESS.least_reader,
     kind="router",
     instance="0",
     start_id="me",

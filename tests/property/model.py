@@ -20,18 +20,21 @@ from schemas.internal.events import (
 Verdict = tuple[str, str]
 """Disposition and reason code."""
 STALE_ENDED: Verdict = ("stale", "batch_ended")
+LONG_AFTER_MS = 2**49
+"""A time after all events."""
 
 
 @dataclass
 class Phase:
-    """One phase: `waiting`, `running`, `whole`, `partial`, `failed`, `skipped` or `off`."""
+    """One phase: `waiting`, `running`, `whole`, `partial`, `failed`, `skipped`, `cut` or `off`."""
 
     name: str
     after: tuple[str, ...]
     strict: bool
     state: str
     commanded: dict[str, str] = field(default_factory=dict)
-    survivors: dict[str, str] = field(default_factory=dict)
+    survivors: set[str] = field(default_factory=set)
+    gave: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     unaccounted: set[str] = field(default_factory=set)
     foreign: int = 0
@@ -63,6 +66,7 @@ class Model:
         self.ready: dict[str, str] = {}
         self.start: set[tuple[str, str]] | None = None
         self.matched = False
+        self.cancelled = False
         self.files = 0
         self.validations: list[object] = []
         self.phases = {
@@ -86,7 +90,7 @@ class Model:
         if isinstance(body, PhaseConcluded):
             return self._outcome(body) if self.exists else ("unknown", "unknown_batch")
         if isinstance(body, DeadlineReached):
-            return ("stale", "unsupported") if self.exists else ("unknown", "unknown_batch")
+            return self._deadline(body) if self.exists else ("stale", "no_batch_left")
         return self._request(body)
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -103,13 +107,27 @@ class Model:
         if body.request_id in self.answers:
             same = self.answers[body.request_id][0] == body.fingerprint
             return ("duplicate", "request_already_decided") if same else ("refused", "key_reused")
-        verdict = ("refused", "unsupported")
-        if isinstance(body, RegisterBatch):
-            if body.fingerprint == self.registration.fingerprint:
-                return ("duplicate", "same_registration")
-            verdict = ("refused", "key_reused")
+        if isinstance(body, RegisterBatch) and body.fingerprint == self.registration.fingerprint:
+            return ("duplicate", "same_registration")
+        verdict = ("refused", "key_reused") if isinstance(body, RegisterBatch) else self._cancel()
         self.answers[body.request_id] = (body.fingerprint, verdict)
         return verdict
+
+    def _cancel(self) -> Verdict:
+        if self.state == "ended":
+            return ("refused", "batch_ended")
+        for phase in self.phases.values():
+            if phase.state == "running":
+                phase.state = "cut"
+                phase.failed = set(phase.commanded)
+        self.cancelled = True
+        self._end()
+        return ("applied", "batch_cancelled")
+
+    def _deadline(self, body: DeadlineReached) -> Verdict:
+        """Judge a deadline event: those of this world come before every deadline, or before their time."""
+        early = body.due_ms > LONG_AFTER_MS
+        return STALE_ENDED if self.state == "ended" and not early else ("stale", "deadline_not_armed")
 
     # ------------------------------------------------------------------------------------------------------ the start
 
@@ -179,21 +197,37 @@ class Model:
                     phase.state = "skipped"
                 elif all(cause.good for cause in causes):
                     phase.state = "running"
-                    phase.commanded = self._inputs(causes)
+                    phase.commanded = self._inputs(phase.name, causes)
         if all(phase.over for phase in self.phases.values()):
             self._end()
 
-    def _inputs(self, causes: list[Phase]) -> dict[str, str]:
-        if not causes:
-            return dict(self.ready)
-        newest = {essay: text for cause in causes for essay, text in cause.survivors.items()}
-        return {essay: newest[essay] for essay in self.ready if essay in newest}
+    def _inputs(self, name: str, causes: list[Phase]) -> dict[str, str]:
+        wanted = {essay for cause in causes for essay in cause.survivors} if causes else set(self.ready)
+        return {essay: self._text(name, essay) for essay in self.ready if essay in wanted}
+
+    def _text(self, name: str, essay: str) -> str:
+        givers = [earlier for earlier in self.earlier(name) if essay in self.phases[earlier].gave]
+        last = [giver for giver in givers if not any(giver in self.earlier(other) for other in givers)]
+        order = self.order()
+        return self.phases[max(last, key=order.index)].gave[essay] if last else self.ready[essay]
+
+    def earlier(self, name: str) -> set[str]:
+        """Return every phase that comes before a phase."""
+        direct = self.phases[name].after
+        return set(direct).union(*[self.earlier(one) for one in direct])
+
+    def order(self) -> list[str]:
+        """Return the phases, each after all that come before it, otherwise as listed."""
+        found: list[str] = []
+        while len(found) < len(self.phases):
+            found.append(next(n for n in self.phases if n not in found and self.earlier(n) <= set(found)))
+        return found
 
     def _end(self) -> None:
         self.state = "ended"
         for phase in self.phases.values():
             if phase.state == "waiting":
-                phase.state = "skipped"
+                phase.state = "cut"
 
     # ------------------------------------------------------------------------------------------------------- outcomes
 
@@ -208,8 +242,6 @@ class Model:
             return STALE_ENDED
         if phase.state != "running":
             return ("stale", "phase_not_running")
-        if body.attempt not in (None, 1):
-            return ("stale", "other_attempt")
         mentioned = {ref.essay_id for ref in body.essays} | set(body.failed_essay_ids)
         if mentioned and not mentioned & phase.commanded.keys():
             return ("stale", "foreign_essays_only")
@@ -225,7 +257,10 @@ class Model:
             if essay in body.failed_essay_ids or not mentioned:
                 phase.failed.add(essay)
             elif essay in texts:
-                phase.survivors[essay] = texts[essay]
+                phase.survivors.add(essay)
+                had = [self.ready[essay], *(self.phases[n].gave.get(essay) for n in self.earlier(phase.name))]
+                if texts[essay] not in had:
+                    phase.gave[essay] = texts[essay]
             else:
                 phase.unaccounted.add(essay)
         lost = len(phase.failed) + len(phase.unaccounted)
@@ -244,6 +279,8 @@ class Model:
     @property
     def final(self) -> str:
         """Return the terminal status of a batch that has ended."""
+        if self.cancelled:
+            return "cancelled"
         asked = [phase for phase in self.phases.values() if phase.state != "off"]
         if not any(phase.good for phase in asked):
             return "failed_critically"

@@ -16,7 +16,19 @@ from tests.unit.state.story import CLASS_CONTEXT, SEED_CONTEXT, Story
 
 Choose = Callable[[int], int]
 """Chooses one of so many."""
-TIMES = frozenset({"version", "updated_ms", "ended_ms", "started_ms", "completed_ms", "due_ms", "time_ms"})
+TIMES = frozenset(
+    {
+        "version",
+        "updated_ms",
+        "ended_ms",
+        "started_ms",
+        "completed_ms",
+        "commanded_ms",
+        "concluded_ms",
+        "due_ms",
+        "time_ms",
+    }
+)
 
 
 class Opening:
@@ -113,7 +125,8 @@ def result(story: Story) -> dict[str, Any]:
     effects = {effect.event_id: timeless(msgspec.to_builtins(effect)) for effect in story.effects}
     batch, status = timeless(msgspec.to_builtins(story.batch)), timeless(msgspec.to_builtins(story.status))
     for run in batch["phases"].values():
-        run["outcomes"] = sorted(run.get("outcomes", []))
+        for attempt in run.get("attempts", []):
+            attempt["outcomes"].sort()
     return {"batch": batch, "status": status, "effects": effects}
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from schemas import ids
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.events import (
     BatchContext,
     Body,
@@ -16,6 +15,7 @@ from schemas.internal.events import (
     Principal,
     RegisterBatch,
 )
+from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.records import inbox_outgoing
@@ -75,7 +75,7 @@ def record(batch_id: str, body: Body, number: int = 0) -> OutgoingRecord:
         event_id=uuid_of(f"{batch_id} {kind} {number}"), event_type=kind, topic=f"in.{kind}", partition=0, offset=number
     )
     return inbox_outgoing(
-        InboxRecord(writer=FORMAT_VERSION, least_reader=LEAST_READER, batch_id=batch_id, origin=origin, body=body)
+        InboxRecord(writer=INBOX.version, least_reader=INBOX.least_reader, batch_id=batch_id, origin=origin, body=body)
     )
 
 

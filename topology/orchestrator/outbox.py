@@ -18,7 +18,7 @@ from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 from state.batch import Batch
 from state.codec import encode_batch
 from state.decision.records import history_record, status_record
-from state.decision.result import Decision
+from state.decision.result import Decision, Oversize
 
 DESTINATIONS = (*PEER_OUTPUTS, Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
 """Topics that the orchestrator writes."""
@@ -34,17 +34,6 @@ class Written(NamedTuple):
     reads the history record; all others are committed in the same transaction."""
     state: bytes | None
     """The batch's stored record; None if there is no batch."""
-
-
-class Oversize(NamedTuple):
-    """A record that does not fit."""
-
-    what: str
-    """Which record it is, for messages."""
-    size: int
-    """Size in bytes."""
-    limit: int
-    """Largest size in bytes that fits."""
 
 
 class Outbox:

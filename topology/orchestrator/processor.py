@@ -21,9 +21,8 @@ from schemas.internal.records import decode_inbox
 from state.batch import Batch
 from state.codec import decode_batch
 from state.decision.decide import decide
-from state.decision.phases import fail_oversized
-from state.decision.result import Decision
-from topology.orchestrator.outbox import Outbox, Oversize, Written
+from state.decision.result import Decision, Oversize
+from topology.orchestrator.outbox import Outbox, Written
 from topology.orchestrator.quarantine import (
     MAX_DETAIL,
     error_text,
@@ -39,7 +38,12 @@ from topology.stream.guards import require_newer
 STATE_KEY = b"batch"
 """Name of the one value that the store holds under each batch_id."""
 
-Decide = Callable[[Batch | None, Event], Decision]
+
+class Decide(Protocol):
+    """`state.decision.decide.decide`, or a stand-in for it in a test."""
+
+    def __call__(self, batch: Batch | None, event: Event, oversize: Oversize | None = None) -> Decision:
+        """Return the decision on an event."""
 
 
 class Store(Protocol):
@@ -75,8 +79,8 @@ Observe = Callable[[DecisionRecord], None]
 class DecisionProcessor:
     """Decides inbox records. The library calls it for each one, in the order of its partition.
 
-    Raises `NewerRecord` for a record or a state of a newer version, and `StateError` for a record that its batch has
-    already applied; both end the process.
+    Raises `RecordFormatError` for a record or a state in a format that it does not read, and `StateError` for a record
+    that its batch has already applied; both end the process.
     """
 
     def __init__(
@@ -143,24 +147,22 @@ class DecisionProcessor:
             if decision.disposition is Disposition.UNKNOWN:
                 letter = self._letter(event, value, Code.UNKNOWN_BATCH, f"There is no batch {event.batch_id}.")
             written = self._outbox.write(before, event, decision, letter)
+            oversize = self._outbox.oversize(written)
+            return (decision, written) if oversize is None else self._oversized(before, event, value, oversize)
         except Exception as error:  # noqa: BLE001  (a defect of a rule quarantines this record; the others go on)
             return self._failed(before, event, value, error)
-        oversize = self._outbox.oversize(written)
-        return (decision, written) if oversize is None else self._oversized(before, event, value, oversize)
 
     def _oversized(
         self, before: Batch | None, event: Event, value: bytes | None, oversize: Oversize
     ) -> tuple[Decision, Written]:
-        what, size, limit = oversize
-        reason = Reason(code=ReasonCode.OVERSIZED, detail=f"{what} has {size} bytes; the limit is {limit}")
-        letter = self._letter(event, value, Code.OVERSIZED, str(reason.detail))
-        if before is not None and not before.status.terminal:
-            decision = fail_oversized(before, event, what, size, limit)
+        letter = self._letter(event, value, Code.OVERSIZED, oversize.sentence)
+        decision = self._decide(before, event, oversize)
+        if decision.disposition is Disposition.APPLIED:
             written = self._outbox.write(before, event, decision, letter)
             if self._outbox.oversize(written) is None:
-                self._logger.error("batch_oversized", batch_id=event.batch_id, detail=reason.detail)
+                self._logger.error("batch_oversized", batch_id=event.batch_id, detail=oversize.sentence)
                 return decision, written
-        return self._quarantined(before, event, letter, reason)
+        return self._quarantined(before, event, letter, oversize.reason)
 
     def _failed(
         self, before: Batch | None, event: Event, value: bytes | None, error: Exception
@@ -180,7 +182,7 @@ class DecisionProcessor:
             detail=reason.detail,
             dead_letter_id=letter.key.decode(),
         )
-        decision = Decision(before, (), Disposition.QUARANTINED, reason)
+        decision = Decision.quarantined(before, reason)
         written = self._outbox.write(before, event, decision, letter)
         if self._outbox.oversize_of(written.records) is None:
             return decision, written

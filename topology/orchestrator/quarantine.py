@@ -10,10 +10,10 @@ import traceback
 from msgspec.structs import replace
 
 from schemas.errors import Code, UnreadableRecord
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import Disposition
 from schemas.internal.events import Body, Event, InboxRecord
+from schemas.internal.formats import HISTORY
 from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import history_outgoing
@@ -81,8 +81,8 @@ def set_aside_history(
     """
     key = (key or b"")[:MAX_KEY]
     history = HistoryRecord(
-        writer=FORMAT_VERSION,
-        least_reader=LEAST_READER,
+        writer=HISTORY.version,
+        least_reader=HISTORY.least_reader,
         batch_id=key.decode(errors="replace"),
         partition=at.partition,
         offset=at.offset,

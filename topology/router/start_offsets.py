@@ -14,7 +14,7 @@ from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.kafka.shared_client import REQUEST_TIMEOUT_S
 from runtime.settings import Settings
 from schemas.errors import BrokerError, Code, ConfigurationError
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
+from schemas.internal.formats import GROUP_START
 from schemas.internal.group_starts import GroupStart, KnownTopic
 from schemas.topics import Topic
 from topology.router.lost_offsets import LostOffset, PartitionState, lost_offsets, refuse_lost
@@ -144,7 +144,10 @@ class InputOffsets:
             return
         settings = self._settings
         start = GroupStart(
-            writer=FORMAT_VERSION, least_reader=LEAST_READER, group=settings.router_group, topics=self._known
+            writer=GROUP_START.version,
+            least_reader=GROUP_START.least_reader,
+            group=settings.router_group,
+            topics=self._known,
         )
         write_start(settings.kafka(), settings.topics().name(Topic.STARTS), start)
 

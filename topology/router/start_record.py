@@ -25,7 +25,7 @@ def read_start(kafka: Mapping[str, Any], topic: str, group: str) -> GroupStart |
 
     Raises:
         BrokerError: the cluster does not answer.
-        NewerRecord: a newer version of the product wrote it.
+        RecordFormatError: a newer or an older version of the product wrote it, in a format that is not read.
     """
     try:
         records = list(read_to_ends(kafka, (topic,), group=f"{group}-starts", timeout_s=TIMEOUT_S))

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Mapping
 
 from runtime.settings import Settings
-from schemas.errors import Code, ConfigurationError, NewerRecord, OrchestratorError, UnreadableRecord
+from schemas.errors import Code, ConfigurationError, NewerRecord, OlderRecord, OrchestratorError, UnreadableRecord
 from schemas.inbound.normalise import normalise, request_id_of
 from schemas.internal.dead_letters import FIRST_KEY, WRAPPED, dead_letter, first_coordinates
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
@@ -54,6 +54,8 @@ class RecordTransform:
         except NewerRecord as error:
             # Only a replayed record can state a newer format, and anybody can write one: it must not stop the router.
             return self._dead_letter(topic, at, key, value, headers, _newer(error))
+        except OlderRecord as error:
+            return self._dead_letter(topic, at, key, value, headers, error)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  (a defect of this code must not stop the partition)

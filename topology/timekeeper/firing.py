@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from schemas.ids import derived_id
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER
 from schemas.internal.events import DeadlineReached, InboxRecord, Origin
+from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import inbox_outgoing
 from topology.timekeeper.index import ArmedDeadline, DeadlineIndex
@@ -84,8 +84,8 @@ def deadline_record(entry: ArmedDeadline, topic: str) -> OutgoingRecord:
     batch_id = entry.key.decode()
     return inbox_outgoing(
         InboxRecord(
-            writer=FORMAT_VERSION,
-            least_reader=LEAST_READER,
+            writer=INBOX.version,
+            least_reader=INBOX.least_reader,
             batch_id=batch_id,
             origin=Origin(
                 event_id=derived_id(f"deadline\n{batch_id}\n{entry.due_ms}"),

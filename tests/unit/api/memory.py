@@ -21,6 +21,7 @@ from schemas.errors import BrokerError, LivenessError, OrchestratorError, Record
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.events import Event
+from schemas.internal.formats import PROCESS
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.processes import ProcessRecord, ProcessState
@@ -254,8 +255,8 @@ INTERVAL_S = 60.0
 def process_record(kind: str, **facts: Any) -> ProcessRecord:
     """Return the report of a healthy process of `kind`, changed by `facts`."""
     given: dict[str, Any] = {
-        "writer": 1,
-        "least_reader": 1,
+        "writer": PROCESS.version,
+        "least_reader": PROCESS.least_reader,
         "kind": kind,
         "instance": "0",
         "start_id": f"{kind}-start",

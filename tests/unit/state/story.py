@@ -32,8 +32,9 @@ from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
+from state.decision.attempts import commanded, next_essays, running_attempt, slots_of, supersede
+from state.decision.attempts import essay_ids as ready_essay_ids
 from state.decision.decide import decide
-from state.decision.essays import essays_to_command
 from state.decision.phases import advance
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision
@@ -141,7 +142,7 @@ class Story:
         """Register the batch; its slots are known from here on."""
         decision = self.tell(self.registration)
         if not self.slots:
-            self.slots = self.batch.slots
+            self.slots = slots_of(self.batch)
         return decision
 
     def ready(self, essays: Sequence[EssayRef] | None = None, failed: Sequence[FileFailure] = ()) -> Decision:
@@ -186,7 +187,7 @@ class Story:
     ) -> PhaseConcluded:
         """Return a peer's report of a phase without letting it happen."""
         if ok is None:
-            ok = [ref.essay_id for ref in essays_to_command(self.batch, phase) if ref.essay_id not in failed]
+            ok = [essay_id for essay_id in self.essays_of(phase) if essay_id not in failed]
         if status is None:
             full = OutcomeStatus.SUCCEEDED_WITH_FAILURES if failed else OutcomeStatus.SUCCEEDED
             status = full if ok else OutcomeStatus.FAILED
@@ -201,13 +202,11 @@ class Story:
 
     def again(self, phase: str, *, only: Sequence[str] = ()) -> CommandPhase:
         """Let a phase run again: started by the decision's own rule, from where a retry is to put it by hand yet."""
+        run = self.run(phase)
         waiting = replace(
-            self.run(phase),
+            run if only else supersede(run),
             status=PhaseStatus.PENDING_DEPENDENCIES,
-            only=tuple(only),
-            survivors=(),
-            failed=(),
-            foreign=0,
+            selection=tuple(self.index(essay_id) for essay_id in only) if only else None,
         )
         event = self._event(
             RetryPhase(
@@ -259,6 +258,21 @@ class Story:
     def commands(self, phase: str) -> list[CommandPhase]:
         """The commands of a phase so far."""
         return [effect for effect in self.effects if isinstance(effect, CommandPhase) and effect.phase == phase]
+
+    def index(self, essay_id: str) -> int:
+        """The place of a ready essay, by which the batch names it."""
+        return ready_essay_ids(self.batch).index(essay_id)
+
+    def essays_of(self, phase: str) -> list[str]:
+        """The essays of a phase's running attempt, or else of the next one."""
+        running = running_attempt(self.run(phase))
+        essays = next_essays(self.batch, phase) if running is None else commanded(self.batch, running)
+        known = ready_essay_ids(self.batch)
+        return [known[essay] for essay in essays]
+
+    def lost(self, phase: str) -> list[tuple[str, str]]:
+        """The essays that a phase lost, and why."""
+        return [(lost.essay_id, lost.reason.value) for lost in self.status.failed_essays if lost.phase == phase]
 
     def run(self, phase: str) -> PhaseRun:
         """The current state of a phase."""

@@ -9,14 +9,15 @@ from api.kafka_log.kafka_log import LogPartition, LogRecord
 from api.registration.reply import answer_of
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
+from schemas.internal.formats import HISTORY
 from schemas.internal.history import Answer, HistoryRecord, Reason
 from schemas.internal.outgoing import RecordPosition
 from schemas.topics import Topic
 
 ANSWER = Answer(batch_id="b", correlation_id="c", status=BatchStatus.AWAITING_CONTENT_VALIDATION, version=7)
 APPLIED = HistoryRecord(
-    writer=1,
-    least_reader=1,
+    writer=HISTORY.version,
+    least_reader=HISTORY.least_reader,
     batch_id="b",
     partition=0,
     offset=7,

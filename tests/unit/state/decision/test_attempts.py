@@ -5,15 +5,18 @@ starts every attempt (`Story.again`).
 """
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.ids import attempt_correlation_id
 from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
 from tests.unit.state.story import CORRELATION, Story, assert_ignored, pipeline, started
 
 
-def retried(*, only: int = 0) -> Story:
+def retried(*, only: int = 0, echoes: bool = True) -> Story:
     """Return a story whose phase `a` failed one essay and runs again, while `b` keeps the batch going."""
-    story = started(pipeline(a=(), b=()), slots=3)
+    definition = pipeline(a=(), b=())
+    phases = tuple(replace(phase, echoes_attempt=echoes) for phase in definition.phases)
+    story = started(replace(definition, phases=phases), slots=3)
     story.outcome("a", failed=story.slots[2:])
     story.again("a", only=story.slots[3 - only :] if only else ())
     return story
@@ -67,6 +70,14 @@ def test_the_attempt_echoed_beats_the_correlation_id() -> None:
     assert story.outcome("a", by="second", correlation_id=CORRELATION, attempt=2).disposition is Disposition.APPLIED
 
 
+def test_an_attempt_that_a_peer_names_counts_only_where_the_phase_says_that_it_echoes_them() -> None:
+    story = retried(echoes=False)
+    assert story.outcome("a", by="second", attempt=1).disposition is Disposition.APPLIED
+    story = retried(echoes=False)
+    story.outcome("a", by="second", attempt=2, correlation_id=CORRELATION)
+    assert_ignored(story, Disposition.STALE, ReasonCode.OTHER_ATTEMPT)
+
+
 def test_an_outcome_equal_to_the_first_attempts_is_a_duplicate() -> None:
     story = retried()
     story.outcome("a", failed=story.slots[2:])
@@ -99,7 +110,8 @@ def test_an_attempt_on_failed_essays_alone_takes_the_others_for_foreign() -> Non
     decision = story.outcome("a", ok=story.slots, by="second")
     assert decision.reason.foreign == 2
     view = story.status.phases["a"]
-    assert (view.attempt, view.commanded, view.succeeded) == (2, 1, 1)
+    assert (view.attempt, view.commanded, view.succeeded) == (2, 3, 3)
+    assert view.status is PhaseStatus.COMPLETED_SUCCESSFULLY
 
 
 def test_an_attempt_echoed_before_any_was_made_is_stale() -> None:

@@ -141,6 +141,9 @@ def test_defect_31_every_status_that_a_phase_can_wait_in_has_a_way_on() -> None:
         PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS,
         PhaseStatus.FAILED,
         PhaseStatus.CANCELLED,
+        PhaseStatus.WAITING_TO_RETRY,
+        PhaseStatus.HELD,
+        PhaseStatus.PENDING_DEPENDENCIES,
     }
     assert PhaseStatus.DISPATCH_INITIATED in PHASE_TRANSITIONS[PhaseStatus.PENDING_DEPENDENCIES]
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from schemas import ids
 from schemas.errors import NewerRecord, UnreadableRecord
-from schemas.internal.codec import FORMAT_VERSION, LEAST_READER, encode
+from schemas.internal.codec import encode
+from schemas.internal.formats import BATCH
 from state.codec import decode_batch, encode_batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
@@ -110,12 +111,14 @@ def test_a_batch_comes_back_from_its_bytes_as_it_was(story: Story) -> None:
 
 def test_the_stored_bytes_start_with_the_versions_of_this_code_whoever_wrote_the_batch_before() -> None:
     batch = replace(started().batch, writer=0, least_reader=0)
-    assert encode_batch(batch).startswith(b'{"writer":%d,"least_reader":%d,' % (FORMAT_VERSION, LEAST_READER))
+    assert encode_batch(batch).startswith(b'{"writer":%d,"least_reader":%d,' % BATCH[:2])
 
 
 def test_bytes_that_are_no_batch_are_refused_and_those_of_a_newer_writer_stop_the_reader() -> None:
     with pytest.raises(UnreadableRecord):
-        decode_batch(b'{"writer":1,"least_reader":1}')
-    newer = encode_batch(started().batch).replace(b'"least_reader":1', b'"least_reader":%d' % (LEAST_READER + 1))
+        decode_batch(b'{"writer":%d,"least_reader":%d}' % BATCH[:2])
+    newer = encode_batch(started().batch).replace(
+        b'"least_reader":%d' % BATCH.least_reader, b'"least_reader":%d' % (BATCH.version + 1)
+    )
     with pytest.raises(NewerRecord):
         decode_batch(newer)

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.internal.status import FailedEssay
 from tests.unit.state.story import (
     CJ,
     SPELLCHECK,
@@ -46,14 +45,14 @@ def test_partial_success_is_recorded_as_such_and_survivors_go_on_in_their_first_
     assert decision.reason.code is ReasonCode.PHASE_COMPLETED
     assert decision.reason.status == "completed_with_partial_success"
     assert essay_ids(story.commands("cj_assessment")[0]) == [a, c]
-    assert story.run("spellcheck").failed == (FailedEssay(b, "spellcheck", "failed"),)
+    assert story.lost("spellcheck") == [(b, "failed")]
 
 
 def test_an_essay_in_both_lists_failed() -> None:
     story = started()
     a, b, c = story.slots
     story.outcome("spellcheck", ok=[a, b, c], failed=[b])
-    assert story.run("spellcheck").failed == (FailedEssay(b, "spellcheck", "failed"),)
+    assert story.lost("spellcheck") == [(b, "failed")]
     assert essay_ids(story.commands("cj_assessment")[0]) == [a, c]
 
 
@@ -62,7 +61,7 @@ def test_an_essay_in_neither_list_is_unaccounted_and_failed() -> None:
     a, b, c = story.slots
     decision = story.outcome("spellcheck", ok=[a], failed=[b])
     assert decision.reason.unaccounted == 1
-    assert FailedEssay(c, "spellcheck", "unaccounted") in story.run("spellcheck").failed
+    assert story.lost("spellcheck") == [(b, "failed"), (c, "unaccounted")]
     view = story.status.phases["spellcheck"]
     assert (view.commanded, view.succeeded, view.failed, view.unaccounted) == (3, 1, 1, 1)
     assert essay_ids(story.commands("cj_assessment")[0]) == [a]
@@ -89,13 +88,11 @@ def test_an_outcome_that_names_nobody_fails_every_commanded_essay(status: Outcom
     assert decision.disposition is Disposition.APPLIED
     assert decision.reason.code is ReasonCode.PHASE_FAILED
     assert story.run("spellcheck").status is PhaseStatus.FAILED
-    assert story.run("spellcheck").failed == tuple(
-        FailedEssay(slot, "spellcheck", "phase_failed") for slot in story.slots
-    )
+    assert story.lost("spellcheck") == [(slot, "none_named") for slot in story.slots]
     view = story.status.phases["spellcheck"]
     assert (view.commanded, view.succeeded, view.failed, view.unaccounted) == (3, 0, 3, 0)
-    said = status in (OutcomeStatus.FAILED, OutcomeStatus.CANCELLED)
-    assert view.reason == (status.value if said else "phase_failed")
+    said = {OutcomeStatus.FAILED: "peer_failed", OutcomeStatus.CANCELLED: "peer_cancelled"}
+    assert view.reason == said.get(status, "no_survivors")
     assert story.batch.status is BatchStatus.FAILED_CRITICALLY
     assert story.batch.reason == "phase_failed"
 
@@ -108,7 +105,7 @@ def test_some_foreign_essays_are_dropped_and_counted_once_each() -> None:
     assert decision.reason.foreign == 3
     assert story.status.phases["spellcheck"].foreign == 3
     assert essay_ids(story.commands("cj_assessment")[0]) == [a, b]
-    assert {lost.essay_id for lost in story.run("spellcheck").failed} == {c}
+    assert story.lost("spellcheck") == [(c, "failed")]
 
 
 def test_an_outcome_of_foreign_essays_alone_is_stale() -> None:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, Disposition, LostReason, PhaseStatus, ReasonCode
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote
 from schemas.internal.status import Counts, FailedEssay, PhaseView
 from state.decision.records import history_record
@@ -66,8 +66,8 @@ def test_essays_are_counted_over_all_phases_from_what_was_recorded() -> None:
     story.outcome("cj_assessment", failed=story.slots[1:2])
     assert story.status.counts == Counts(expected=6, ready=5, unaccounted=1, succeeded=3, failed=2)
     assert story.status.failed_essays == (
-        FailedEssay(story.slots[0], "spellcheck", "failed"),
-        FailedEssay(story.slots[1], "cj_assessment", "failed"),
+        FailedEssay(story.slots[0], "spellcheck", LostReason.FAILED),
+        FailedEssay(story.slots[1], "cj_assessment", LostReason.FAILED),
     )
 
 
@@ -152,7 +152,7 @@ def test_an_outcomes_record_counts_what_that_outcome_said() -> None:
     story.outcome("spellcheck", failed=story.slots[:1])
     history = story.last.history
     assert (history.succeeded, history.failed) == (2, 1)
-    assert history.failed_essays == (FailedEssay(story.slots[0], "spellcheck", "failed"),)
+    assert history.failed_essays == (FailedEssay(story.slots[0], "spellcheck", LostReason.FAILED),)
     story.outcome("cj_assessment")
     assert (story.last.history.succeeded, story.last.history.failed) == (2, 0)
     assert story.last.history.failed_essays == ()

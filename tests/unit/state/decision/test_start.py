@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, Disposition, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import (
     Body,
     ContentProvisioned,
@@ -110,7 +110,8 @@ def test_an_empty_list_ends_the_batch_in_failure(start: Start) -> None:
     assert story.last.decision.reason.unaccounted == 3
     assert story.batch.status is BatchStatus.FAILED_CRITICALLY
     assert story.status.reason == ReasonCode.NO_ESSAYS
-    assert {run.status for run in story.batch.phases.values()} == {PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE}
+    assert {run.status for run in story.batch.phases.values()} == {PhaseStatus.CANCELLED}
+    assert {run.reason for run in story.batch.phases.values()} == {PhaseReason.BATCH_ENDED}
     (completed,) = story.completions
     assert (completed.succeeded, completed.failed, completed.completed_phases) == (0, 3, ())
 
@@ -224,7 +225,6 @@ def test_provisioned_content_after_the_end_is_stale() -> None:
         ContentProvisioned(essays=refs(["a"])),
         ValidationFailed(critical=True),
         replace(started().concluded("spellcheck"), status=OutcomeStatus.SUCCEEDED),
-        DeadlineReached(due_ms=0),
     ],
     ids=lambda body: type(body).__name__,
 )
@@ -235,7 +235,8 @@ def test_an_event_for_an_unknown_batch_never_creates_one(body: Body) -> None:
     assert decision.batch is None
 
 
-def test_a_deadline_event_is_visibly_without_effect_for_now() -> None:
-    story = started()
-    story.tell(DeadlineReached(due_ms=2**40))
-    assert_ignored(story, Disposition.STALE, ReasonCode.UNSUPPORTED)
+def test_a_deadline_of_a_batch_that_is_gone_is_stale_and_no_dead_letter() -> None:
+    story = Story()
+    decision = story.tell(DeadlineReached(due_ms=0))
+    assert_ignored(story, Disposition.STALE, ReasonCode.NO_BATCH_LEFT)
+    assert decision.batch is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, Disposition, PhaseReason, PhaseStatus, ReasonCode
 from tests.unit.state.story import assert_ignored, ended, failures, refs, registered, started
 
 
@@ -35,7 +35,8 @@ def test_a_critical_failure_ends_a_batch_that_has_not_started() -> None:
     assert story.batch.status is BatchStatus.FAILED_CRITICALLY
     assert story.status.reason == ReasonCode.CRITICAL_VALIDATION_FAILURE
     assert story.status.file_failures_total == 3
-    assert {run.status for run in story.batch.phases.values()} == {PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE}
+    assert {run.status for run in story.batch.phases.values()} == {PhaseStatus.CANCELLED}
+    assert {run.reason for run in story.batch.phases.values()} == {PhaseReason.BATCH_ENDED}
     (completed,) = story.completions
     assert completed.final_status is BatchStatus.FAILED_CRITICALLY
     assert (completed.succeeded, completed.failed) == (0, 3)

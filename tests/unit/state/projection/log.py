@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import BatchContext, Origin
+from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
@@ -30,8 +31,8 @@ def status(
     in_context = {name: given.pop(name) for name in ("user_id", "org_id", "course_code_given") if name in given}
     context = BatchContext(course_code="ENG5", course_code_given="ENG5", language="en", user_id="user")
     record = StatusRecord(
-        writer=1,
-        least_reader=1,
+        writer=STATUS.version,
+        least_reader=STATUS.least_reader,
         batch_id=batch_id(number),
         version=version,
         status=batch_status,
@@ -56,8 +57,8 @@ def status(
 def history(number: int, offset: int, version: int, based_on: int, **given: Any) -> HistoryRecord:
     """What the inbox record at `offset` made of a batch."""
     record = HistoryRecord(
-        writer=1,
-        least_reader=1,
+        writer=HISTORY.version,
+        least_reader=HISTORY.least_reader,
         batch_id=batch_id(number),
         partition=0,
         offset=offset,
