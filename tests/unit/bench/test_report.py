@@ -87,6 +87,7 @@ def test_the_tables_show_what_was_measured() -> None:
         "router": 30.0,
         "orchestrator-0": 70.0,
         "projector": 20.0,
+        "timekeeper": 10.0,
         "api-0": 5.0,
         "load generator": 9.0,
         "broker": 44.0,
