@@ -6,7 +6,7 @@ from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
 from state.batch import Attempt, Batch, LostEssay
-from state.decision.attempts import commanded, count_commanded, essay_ids, lost, running_attempt
+from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
 from state.decision.result import Decision
 
 _REQUESTS = (RegisterBatch, CancelBatch, PauseBatch, ResumeBatch, RetryPhase)
@@ -29,7 +29,7 @@ def status_record(batch: Batch) -> StatusRecord:
         pipeline_version=batch.pipeline.version,
         requested_phases=batch.requested_phases,
         phases={name: _phase_view(batch, name, lost_by_phase[name]) for name in batch.phases},
-        counts=_counts(batch, len({essay.essay for found in lost_by_phase.values() for essay in found})),
+        counts=counts(batch),
         failed_essays=tuple(essay for name, found in lost_by_phase.items() for essay in _failed(batch, name, found)),
         file_failures=batch.file_failures,
         file_failures_total=batch.file_failures_total,
@@ -44,7 +44,9 @@ def status_record(batch: Batch) -> StatusRecord:
     )
 
 
-def _counts(batch: Batch, failed: int) -> Counts:
+def counts(batch: Batch) -> Counts:
+    """Return the batch's essay counts, from recorded facts."""
+    failed = len(lost_by_any(batch))
     return Counts(
         expected=batch.expected,
         ready=batch.ready_count,
@@ -54,8 +56,12 @@ def _counts(batch: Batch, failed: int) -> Counts:
     )
 
 
+def phase_view(batch: Batch, phase: str) -> PhaseView:
+    """Return one phase as the status record shows it."""
+    return _phase_view(batch, phase, lost(batch, phase))
+
+
 def _phase_view(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> PhaseView:
-    """Return one phase as the status record shows it; `found` are the essays that it lost."""
     run = batch.phases[phase]
     total = count_commanded(batch, phase)
     unaccounted = sum(essay.reason is LostReason.UNACCOUNTED for essay in found)

@@ -93,12 +93,12 @@ def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], name
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, ReasonCode.NO_ESSAYS)
         reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
         return Decision.applied(batch, event, (completed,), reason)
-    refs = known.values()
-    slots = dict(zip(slots_of(batch), range(batch.expected), strict=True))
+    refs = tuple(known.values())
+    slots = {essay_id: slot for slot, essay_id in enumerate(slots_of(batch))}
     started = replace(
         disarm(batch),
         status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(map(Essay, map(slots.__getitem__, known), [ref.text_storage_id for ref in refs])),
+        essays=tuple([Essay(slots[ref.essay_id], ref.text_storage_id) for ref in refs]),
         metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
     )
     started, effects = advance(started, event)
