@@ -4,9 +4,17 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.ids import attempt_correlation_id
-from schemas.internal.enums import BatchStatus, Disposition, LostReason, PhaseReason, PhaseStatus, ReasonCode
+from schemas.internal.enums import (
+    BatchStatus,
+    DeadlineKind,
+    Disposition,
+    LostReason,
+    PhaseReason,
+    PhaseStatus,
+    ReasonCode,
+)
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.internal.status import FailedEssay, Pause, PhaseView
+from schemas.internal.status import Deadline, FailedEssay, Pause, PhaseView
 from state.decision.attempts import lost, supersede, survivors
 from state.decision.ending import end
 from state.decision.records import status_record
@@ -264,3 +272,17 @@ def test_a_paused_batch_starts_nothing_and_an_end_still_happens() -> None:
     assert story.batch.status.terminal
     assert story.batch.pause is None
     assert [deadline.due_ms for deadline in story.status.deadlines] == [story.last.event.time_ms + 35 * 86_400_000]
+
+
+@pytest.mark.parametrize("status", [PhaseStatus.HELD, PhaseStatus.WAITING_TO_RETRY])
+def test_a_phase_that_goes_on_after_its_attempt_has_no_end(status: PhaseStatus) -> None:
+    story = started(pipeline(a=(), b=()))
+    story.outcome("a", ok=[])
+    run = replace(story.run("a"), status=status)
+    deadline = Deadline(77, DeadlineKind.RETRY_BACKOFF, "a", 1)
+    story.current = replace(story.batch, phases={**story.batch.phases, "a": run}, deadlines=(deadline,))
+    view = story.status.phases["a"]
+    assert (view.status, view.failed, view.completed_ms, view.retry_due_ms) == (status, 3, None, 77)
+    assert story.status.held is (status is PhaseStatus.HELD)
+    story.current = replace(story.batch, pause=Pause(since_ms=1, by="teacher"))
+    assert story.status.phases["a"].retry_due_ms is None
