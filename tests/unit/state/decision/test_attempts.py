@@ -1,8 +1,4 @@
-"""Phases with several attempts: which of them an outcome answers, and what they come to together.
-
-Nothing decides on a retry yet, so that the phase is put back by hand; its second attempt is started by the rule that
-starts every attempt (`Story.again`).
-"""
+"""Phases with several attempts: which of them an outcome answers, and what they come to together."""
 
 import pytest
 from msgspec.structs import replace

@@ -133,9 +133,10 @@ def test_each_essay_has_its_own_newest_text() -> None:
 
 
 def test_a_later_attempt_replaces_the_texts_of_its_essays_alone() -> None:
-    story = started(pipeline(a=(), b=(), c=("a", "b")), slots=2)
-    one, two = story.slots
-    story.tell(replace(story.concluded("a"), essays=(EssayRef(one, "a1", METRICS), EssayRef(two, "a1", METRICS))))
+    story = started(pipeline(a=(), b=(), c=("a", "b")), slots=3)
+    one, two, three = story.slots
+    first = (EssayRef(one, "a1", METRICS), EssayRef(two, "a1", METRICS))
+    story.tell(replace(story.concluded("a", failed=[three]), essays=first))
     story.again("a", only=[two])
     story.tell(replace(story.concluded("a"), essays=(EssayRef(two, "a2", NEWER),), attempt=2))
     assert story.run("a").texts == {0: "a1", 1: "a2"}
@@ -145,6 +146,6 @@ def test_a_later_attempt_replaces_the_texts_of_its_essays_alone() -> None:
     assert story.run("a").texts == {0: "a1"}
     assert story.run("a").metrics == {0: METRICS}
     story.outcome("b", by="upload")
-    assert texts(story.commands("c")[0]) == ["a1", f"upload:{two}"]
+    assert texts(story.commands("c")[0]) == ["a1", f"upload:{two}", f"upload:{three}"]
     assert not story.batch.status.terminal
     assert story.batch.status is BatchStatus.PROCESSING_PIPELINES
