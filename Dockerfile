@@ -1,4 +1,4 @@
-# One image for every process; the command names which: router, orchestrator, projector, api, topics.
+# One image for every process; the command names which: router, orchestrator, projector, timekeeper, api, topics.
 FROM python:3.13-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /app

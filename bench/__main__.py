@@ -12,14 +12,15 @@ from rich.console import Console
 
 from bench import host
 from bench.alone import Alone
+from bench.deadlines import Deadlines
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, latency_table
+from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
 
-SECTIONS = ("alone", "whole", "latency", "registration")
+SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
 ESSAYS = 25
 _QUIET_LOAD = 1.0
 
@@ -34,9 +35,10 @@ class Plan:
     latency: float = 20.0
     registration: float = 20.0
     limit: float = 8.0
+    armed: int = 1_000_000
 
 
-QUICK = Plan(batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, limit=3.0)
+QUICK = Plan(batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, limit=3.0, armed=200_000)
 
 
 class Bench:
@@ -60,7 +62,10 @@ class Bench:
             self.report(f"single processes, {self._plan.rounds} rounds in turns")
             alone = Alone(kafka, directory, self._name, self.report)
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
-        if self._sections - {"alone"}:
+        if "deadlines" in self._sections:
+            with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
+                self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
+        if self._sections - {"alone", "deadlines"}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -126,7 +131,8 @@ def main() -> int:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
         bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
         bench.run(stack.enter_context(kafka_from()), directory)
-    console.print(cost_table(bench.results), latency_table(bench.results), aim_table(bench.results))
+    console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    console.print(aim_table(bench.results))
     return 0
 
 

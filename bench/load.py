@@ -1,6 +1,6 @@
 """The load that is written before a measurement: whole batches with four events each, as in the real pipeline."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,12 +11,13 @@ from runtime.settings import Settings
 from schemas.ids import slot_ids
 from schemas.inbound.normalise import normalise
 from schemas.internal.outgoing import RecordPosition
-from schemas.internal.records import inbox_outgoing
+from schemas.internal.records import NEXT_DEADLINE_MS, VERSION, inbox_outgoing
 from schemas.topics import Topic
 from topology.router.transform import registration_policy
 
 WAVE = 256
 """Number of concurrent batches, whose events are interleaved."""
+_SNAPSHOT = b"{" + b" " * 250 + b"}"
 _STEPS = ("register", "ready", *PHASES)
 
 
@@ -71,6 +72,15 @@ def fill_inputs(settings: Settings, shape: Shape, *, batches: int, essays: int) 
             sending.send(topics.name(wire.topics[step]), value)
             size += len(value)
     return Laid(batches * len(_STEPS), size)
+
+
+def fill_status(settings: Settings, deadlines: Iterable[tuple[str, int]]) -> None:
+    """Write a status record for each batch with its next deadline (Unix milliseconds), as the timekeeper reads it."""
+    status = settings.topics().name(Topic.STATUS)
+    with _Sending(settings) as sending:
+        for batch_id, due_ms in deadlines:
+            headers = [(VERSION, b"1"), (NEXT_DEADLINE_MS, b"%d" % due_ms)]
+            sending.send(status, _SNAPSHOT, key=batch_id.encode(), headers=headers)
 
 
 def _interleaved(batches: int) -> Iterator[tuple[int, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from bench.alone import SELF, AloneResult
+from bench.deadlines import DeadlinesResult
 from bench.measuring import Cost
 from bench.registering import RegistrationResult
 from bench.whole import PROCESSES, LatencyResult
@@ -17,6 +18,8 @@ LATENCY_AIM_S = 0.150
 REGISTRATION_AIM_S = 0.300
 """Upper limit of the p99 latency of a registration at 50/s."""
 REGISTRATION_RATE = 50.0
+DEADLINES_AIM_S = 5.0
+"""Upper limit of the time from the end of a second until all deadlines that were due in it are in the inbox."""
 ROUTER_AIM = 1.0
 """Upper limit of the router's CPU per event, relative to the orchestrator's per decision."""
 
@@ -30,6 +33,7 @@ class Results:
     latency: LatencyResult | None = None
     registration: RegistrationResult | None = None
     registration_limit: RegistrationResult | None = None
+    deadlines: DeadlinesResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,33 @@ def aims(results: Results) -> Iterator[Aim]:
             f"{registration.p99 * 1000:.0f} ms",
             registration.p99 <= REGISTRATION_AIM_S and set(registration.statuses) == {202},
         )
+
+    if (deadlines := results.deadlines) is not None:
+        yield Aim(
+            f"{deadlines.at_once} deadlines of one second, in the inbox",
+            f"<= {DEADLINES_AIM_S:.0f} s",
+            f"{deadlines.fired_s:.1f} s",
+            deadlines.fired_s <= DEADLINES_AIM_S and deadlines.assignments == 1,
+        )
+
+
+def deadlines_table(results: Results) -> Table:
+    """Return the table of the timekeeper."""
+    table = Table(title="Deadlines")
+    for heading in ("what", "found"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    if (found := results.deadlines) is not None:
+        rows = (
+            (f"first start with {found.armed} armed, until all are in the index", f"{found.first_start_s:.1f} s"),
+            ("the next start, with the directory kept", f"{found.next_start_s:.1f} s"),
+            ("index on disk", f"{found.index_bytes / 1e6:.0f} MB"),
+            (f"{found.at_once} due in one second, from its end until all are in the inbox", f"{found.fired_s:.1f} s"),
+            ("  repeats among them", str(found.repeats)),
+            ("  assignments of its group meanwhile (1: no heartbeat was missed)", str(found.assignments)),
+        )
+        for row in rows:
+            table.add_row(*row)
+    return table
 
 
 def cost_table(results: Results) -> Table:

@@ -17,7 +17,7 @@ from cli.commands.broker import broker
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
-from cli.commands.processes import api, orchestrator, projector, router
+from cli.commands.processes import api, orchestrator, projector, router, timekeeper
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from runtime.exit_codes import CONFIGURATION
@@ -37,14 +37,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, dev, run, api, router, orchestrator, projector, broker, simulate):
+for command in (demo, dev, run, api, router, orchestrator, projector, timekeeper, broker, simulate):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
 app.add_typer(batches, name="batches")
 
 
-_LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector"})
+_LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})
 """Commands that run a process: they log warnings, which other commands print."""
 
 

@@ -192,11 +192,21 @@ class PeerCore:
         self.count("commands_taken")
         run = batch.runs.setdefault(phase, PhaseRun())
         run.commands += 1
+        if self.options.silent:
+            return self._leave_unanswered(batch, phase, essays, now)
         run_phase(self.options, batch, phase, essays)
         at = self._sender.answer_at(batch, f"outcome:{phase}:{run.commands}", now)
         echoed = correlation_id or batch.correlation_id
         event = outcome_event(self.options, batch, phase, essays, at=at, correlation_id=echoed)
         return self._sends(batch, event)
+
+    def _leave_unanswered(self, batch: Batch, phase: str, essays: Iterable[Essay], now: float) -> list[Send]:
+        """A silent peer: no outcome ever comes, so that the orchestrator may give the phase up at any time."""
+        self.count("commands_left_unanswered")
+        batch.runs[phase].answer_at = now
+        for essay in essays:
+            essay.results[phase] = "unaccounted"
+        return []
 
     def _startable(self, message: Message, batch: Batch, phase: str, data: Json) -> list[Essay]:
         """The commanded essays that can start; complains of others, except where the phase had them before."""

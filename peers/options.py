@@ -49,6 +49,8 @@ class PeerOptions:
     class_batches: ClassBatches = "command"
     """Head's class batches get their ready event on the student matching command, on the confirmed
     associations alone, or never."""
+    silent: bool = False
+    """Report content and readiness, and answer no command."""
     topic_prefix: str = DEFAULT_PREFIX
     """Stands in every topic's name where `huleedu` does by default."""
     read_uncommitted: bool = True

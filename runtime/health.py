@@ -7,7 +7,7 @@ topic ends with control records, which consumers skip; the fetch position passes
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -85,6 +85,7 @@ class ProcessHealth:
         self._caught_up: dict[tuple[str, int], float] = {}
         self._times: dict[tuple[str, int], int] = {}
         self._restored: Callable[[], bool] = lambda: True
+        self._more_problems: Callable[[], Sequence[ProcessProblem]] = lambda: ()
 
     def processed(self, topic: str, partition: int, time_ms: int) -> None:
         """Note a processed record and its time (Unix milliseconds). It is called for every record."""
@@ -93,6 +94,10 @@ class ProcessHealth:
     def watch_restored(self, restored: Callable[[], bool]) -> None:
         """Call `restored` at each report to find out whether local state has been restored."""
         self._restored = restored
+
+    def watch_problems(self, problems: Callable[[], Sequence[ProcessProblem]]) -> None:
+        """Call `problems` at each report for what this kind of process has to add; each one is a reason."""
+        self._more_problems = problems
 
     def on_statistics(self, statistics: str) -> None:
         """Take in the statistics of the consumer (`stats_cb`, every `STATISTICS_INTERVAL_MS`)."""
@@ -122,6 +127,7 @@ class ProcessHealth:
         lag = self._lag_seconds(now)
         transactions = self._transactions.overdue(now)
         problems = [*self._problems(alive=alive, restored=restored, lag=lag), *map(transaction_problem, transactions)]
+        problems += self._more_problems()
         return ProcessHealthReport(
             process=self._process,
             alive=alive,

@@ -22,6 +22,10 @@ RESTORED: Final = "restored"
 ASSIGNED_PARTITIONS: Final = "assigned_partitions"
 LAG_SECONDS: Final = "lag_seconds"
 BUILD: Final = "build"
+DEADLINES_ARMED: Final = "deadlines_armed"
+DEADLINES_DUE: Final = "deadlines_due"
+DEADLINE_LATENESS_SECONDS: Final = "deadline_lateness_seconds"
+DEADLINE_GATE_AGE_SECONDS: Final = "deadline_gate_age_seconds"
 
 HTTP_REQUESTS: Final = "http_requests"
 HTTP_REQUEST_SECONDS: Final = "http_request_duration_seconds"
@@ -37,19 +41,24 @@ API_HELD_BATCHES: Final = "api_held_batches"
 UNPREFIXED: Final = frozenset({HTTP_REQUESTS, HTTP_REQUEST_SECONDS, BATCH_OPERATIONS})
 """Metrics with the names of the original service; every other name has the prefix."""
 
-_STREAM: Final = frozenset({"router", "orchestrator", "projector"})
+_STREAM: Final = frozenset({"router", "orchestrator", "projector", "timekeeper"})
+_TIMEKEEPER: Final = frozenset({"timekeeper"})
 _API: Final = frozenset({"api"})
 
 EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
     # Each record is counted where it is read and where it is written, each dead letter by the process that wrote it.
     RECORDS_READ: _STREAM,
-    RECORDS_WRITTEN: frozenset({"router", "orchestrator"}),
+    RECORDS_WRITTEN: frozenset({"router", "orchestrator", "timekeeper"}),
     DEAD_LETTERS: frozenset({"router", "orchestrator"}),
     DECISIONS: frozenset({"orchestrator"}),
     COMMIT_SECONDS: frozenset({"orchestrator"}),
     PROJECTION_COMMIT_SECONDS: frozenset({"projector"}),
     CHAIN_BREAKS: frozenset({"projector"}),
-    UNREADABLE_RECORDS: frozenset({"projector"}),
+    UNREADABLE_RECORDS: frozenset({"projector", "timekeeper"}),
+    DEADLINES_ARMED: _TIMEKEEPER,
+    DEADLINES_DUE: _TIMEKEEPER,
+    DEADLINE_LATENESS_SECONDS: _TIMEKEEPER,
+    DEADLINE_GATE_AGE_SECONDS: _TIMEKEEPER,
     # The state of the process that exports it.
     ALIVE: _STREAM,
     ASSIGNED: _STREAM,
@@ -68,7 +77,7 @@ EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
     API_READY: _API,
     API_HELD_BATCHES: _API,
 }
-"""The kinds of process (`router`, `orchestrator`, `projector`, `api`) that export each metric."""
+"""The kinds of process (`router`, `orchestrator`, `projector`, `timekeeper`, `api`) that export each metric."""
 
 HELP: Final[dict[str, str]] = {
     RECORDS_READ: "Records read, by topic.",
@@ -85,6 +94,10 @@ HELP: Final[dict[str, str]] = {
     ASSIGNED_PARTITIONS: "Partitions assigned to this process.",
     LAG_SECONDS: "Seconds behind the input; 0 while there is nothing more to read.",
     BUILD: "Version of the product and of what it runs on.",
+    DEADLINES_ARMED: "Batches with an armed deadline, on the assigned partitions.",
+    DEADLINES_DUE: "Deadlines that have passed and wait to be fired, counted up to 10,000 for each partition.",
+    DEADLINE_LATENESS_SECONDS: "Seconds from a deadline to the append of its inbox record.",
+    DEADLINE_GATE_AGE_SECONDS: "Seconds since the router was last seen to have passed the ends of its inputs.",
     HTTP_REQUESTS: "HTTP requests.",
     HTTP_REQUEST_SECONDS: "Seconds from an HTTP request to the end of its answer.",
     BATCH_OPERATIONS: "Operations on batches, by result.",
@@ -111,6 +124,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     PROCESS_MEMBERS: ("process",),
 }
 
+LATENESS_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0)
 COMMIT_BUCKETS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 HTTP_BUCKETS: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 

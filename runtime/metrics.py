@@ -63,6 +63,10 @@ class Metrics:
         self._partitions = self._gauge(names.ASSIGNED_PARTITIONS)
         self._lag = self._gauge(names.LAG_SECONDS)
         self.projection_commit_seconds = self._histogram(names.PROJECTION_COMMIT_SECONDS, names.COMMIT_BUCKETS)
+        self.deadlines_armed = self._gauge(names.DEADLINES_ARMED)
+        self.deadlines_due = self._gauge(names.DEADLINES_DUE)
+        self.deadline_lateness_seconds = self._histogram(names.DEADLINE_LATENESS_SECONDS, names.LATENESS_BUCKETS)
+        self.deadline_gate_age_seconds = self._gauge(names.DEADLINE_GATE_AGE_SECONDS)
         build = Info(names.BUILD, names.HELP[names.BUILD], namespace=names.PREFIX, registry=self._registry(names.BUILD))
         build.info(build_info())
 

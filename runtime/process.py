@@ -29,7 +29,7 @@ class Process:
 
     def __init__(self, name: str, settings: Settings, shutdown: Shutdown) -> None:
         self.name = name
-        """`router`, `orchestrator`, `projector` or `api`."""
+        """`router`, `orchestrator`, `projector`, `timekeeper` or `api`."""
         self.settings = settings
         self.shutdown = shutdown
         self.metrics = Metrics(name)

@@ -35,7 +35,7 @@ _LAST_RECORD_S = 1.0
 _MOST_POSITIONS = 2_000
 """Assigned partitions whose positions are reported; the record has to fit its topic."""
 _OWN_TO_A_PROCESS = {
-    *("service_name", "log_level", "log_format", "environment", "instance", "state_dir"),
+    *("service_name", "log_level", "log_format", "environment", "instance", "state_dir", "timekeeper_dir"),
     *("metrics_host", "metrics_port", "kafka_bootstrap_servers"),
 }
 _MAY_HOLD_SECRETS = {"kafka_sasl_username", "kafka_sasl_password", "kafka_extra", "projection_url"}
@@ -64,7 +64,10 @@ class ProcessReporter:
             settings.topics().name(Topic.PROCESSES),
             delivery_s=max(1.0, 2 * settings.report_interval_s),
             on_result=self._written,
+            on_append=self._appended,
         )
+        self.on_append: Callable[[int], None] = lambda _time_ms: None
+        """Called, in the reporter's thread, with the broker's append time (Unix milliseconds) of each report."""
         self._first = ProcessRecord(
             writer=PROCESS.version,
             least_reader=PROCESS.least_reader,
@@ -145,6 +148,9 @@ class ProcessReporter:
         outgoing = process_outgoing(record)
         assert outgoing.value is not None
         self._producer.send(outgoing.key, outgoing.value)
+
+    def _appended(self, time_ms: int) -> None:
+        self.on_append(time_ms)
 
     def _written(self, fault: str | None) -> None:
         if fault is not None and self._fault is None and not self._stopping.is_set():

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     orchestrator_group: str = "batch-orchestrator"
     router_group: str = "batch-orchestrator-router"
     projector_group: str = "batch-orchestrator-projector"
+    timekeeper_group: str = "batch-orchestrator-timekeeper"
     generation: int = Field(default=0, ge=0, lt=2**18)
     """Generation of the inbox: raised by one when batches move to new partitions or another cluster."""
 
@@ -73,6 +74,10 @@ class Settings(BaseSettings):
 
     state_dir: Path = Path("state-data")
     """Directory of the orchestrator's stores; one per instance."""
+    timekeeper_dir: Path = Path("timekeeper-data")
+    """Directory of the timekeeper's index; one per instance. It is rebuilt from the status topic if it is lost."""
+    timekeeper_pause_s: float = Field(default=60, gt=0)
+    """Seconds after which a deadline is fired again if nothing has come of it; doubled each time, up to an hour."""
     instance: str = "0"
     """Name of this instance within its group, stable over restarts: `group.instance.id` and `transactional.id`."""
     commit_interval_s: float = Field(default=0.05, gt=0, le=5)

@@ -62,6 +62,7 @@ class Code(StrEnum):
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
+    DEADLINE_GATE = "ORC-DEADLINE-GATE"  # deadlines wait: the router has not passed what is in its inputs
     OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input has been open for too long
     PROJECTION_GAP = "ORC-PROJECTION-GAP"  # records of a topic were removed before the projection had read them
     ROUTER_OFFSETS_LOST = (

@@ -9,7 +9,7 @@ from runtime.health import BEHIND, NOT_READY, transaction_problem
 from schemas.errors import Code
 from schemas.internal.processes import OpenTransaction
 
-KINDS = ("router", "orchestrator", "projector")
+KINDS = ("router", "orchestrator", "projector", "timekeeper")
 """Kinds of processes that the product needs, in the order of the data flow."""
 JOINING_S = 15.0
 """Seconds that a process may join or restore without a finding, while others of its kind work."""
@@ -146,11 +146,13 @@ def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding
                 "each other.",
             )
         )
-    if record.kind in KINDS and not _joins_beside_others(view, views):
+    if record.kind in KINDS:
+        # Lags and open transactions are judged for all processes together.
+        told = {Code.DEADLINE_GATE} if _joins_beside_others(view, views) else {Code.DEADLINE_GATE, NOT_READY}
         found += [
             Finding(problem.code, record.name, problem.message, problem.next_step)
             for problem in record.problems
-            if problem.code == NOT_READY
+            if problem.code in told
         ]
     return found
 

@@ -23,6 +23,10 @@ def demo(
     kill_orchestrator: Annotated[
         bool, typer.Option("--kill-orchestrator", help="SIGKILL it while a transaction with a command is open.")
     ] = False,
+    silent_peer: Annotated[
+        bool,
+        typer.Option("--silent-peer", help="Peers never answer; batches end by deadlines of seconds."),
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
     """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""
@@ -45,6 +49,7 @@ def demo(
         keyless=True if keyless else None,
         orchestrators=orchestrators,
         kill_orchestrator=kill_orchestrator,
+        silent_peer=silent_peer,
         keep=keep,
     )
     console = Console(highlight=False)

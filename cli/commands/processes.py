@@ -1,4 +1,7 @@
-"""`bos router|orchestrator|projector|api`: runs one process of the product, under a supervisor or in a container."""
+"""`bos router|orchestrator|projector|timekeeper|api`: runs one process of the product.
+
+A supervisor starts it, or a container does.
+"""
 
 import typer
 
@@ -22,6 +25,13 @@ def orchestrator() -> None:
 def projector() -> None:
     """Run the projector, from status, history and dead letters to the projection database."""
     from topology.projector.app import run
+
+    raise typer.Exit(run(load_settings()))
+
+
+def timekeeper() -> None:
+    """Run a timekeeper, which follows the status topic and fires the deadlines of batches."""
+    from topology.timekeeper.app import run
 
     raise typer.Exit(run(load_settings()))
 

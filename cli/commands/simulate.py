@@ -29,6 +29,7 @@ def simulate(
     class_batches: Annotated[
         Literal["command", "associations", "never"], typer.Option(help="What makes class batches ready (head era).")
     ] = "command",
+    silent: Annotated[bool, typer.Option("--silent", help="Answer no command.")] = False,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Answer existing records too.")] = False,
     until: Annotated[int, typer.Option("--batches", min=0, help="Stop after so many completed batches; 0: never.")] = 0,
 ) -> None:
@@ -50,6 +51,7 @@ def simulate(
         reorder_spread=reorder,
         keyless=keyless,
         class_batches=class_batches,
+        silent=silent,
         topic_prefix=settings.topic_prefix,
         from_beginning=from_beginning,
         kafka=kafka,

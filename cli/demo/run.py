@@ -8,24 +8,22 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.broker import kafka_from
-from cli.demo.client import DemoClient, FollowedBatch
+from cli.demo.client import DemoClient
+from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
+from cli.demo.progress import Bars
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
 from cli.verifier import verify
 from peers.options import Era, PeerOptions
 from peers.playing import Peers
-from schemas.internal.enums import PhaseStatus
 
 _FOLLOW_SECONDS = 600.0
 _SHOWN_PROBLEMS = 20
@@ -48,6 +46,7 @@ class DemoOptions:
     keyless: bool | None = None
     orchestrators: int = 1
     kill_orchestrator: bool = False
+    silent_peer: bool = False
     keep: bool = False
 
     def peers(self, topic_prefix: str) -> PeerOptions:
@@ -64,7 +63,17 @@ class DemoOptions:
             repeat_rate=self.repeats,
             reorder_spread=1.0 if self.reorder else 0.0,
             keyless=self.keyless,
+            silent=self.silent_peer,
         )
+
+    def settings(self, directory: Path) -> dict[str, str]:
+        """Return the settings of the product, by their names without the prefix; files go to `directory`."""
+        found = {}
+        if self.kill_orchestrator:
+            found["COMMIT_INTERVAL_S"] = "1"  # transactions stay open for a while, so that the kill is faster
+        if self.silent_peer:
+            found["PIPELINES_FILE"] = str(write_pipeline(directory))
+        return found
 
 
 def run(options: DemoOptions, console: Console) -> bool:
@@ -73,13 +82,12 @@ def run(options: DemoOptions, console: Console) -> bool:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-demo-")))
         console.print("Starting Apache Kafka …")
         kafka = stack.enter_context(kafka_from())
-        console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting router, orchestrator, projector and api …")
+        console.print(f"Apache Kafka at {kafka.bootstrap_servers}. Starting all processes …")
         stack_options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=directory,
             orchestrators=options.orchestrators,
-            # Transactions stay open for a while, so that the kill is faster than the commit.
-            settings={"COMMIT_INTERVAL_S": "1"} if options.kill_orchestrator else {},
+            settings=options.settings(directory),
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
         peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))
@@ -109,7 +117,8 @@ class _Demo:
         hit = fault is None or self._report_fault(fault)
         # The completed event is committed with the status; the peers may read it a moment later.
         self._peers.wait_completed(len(planned), timeout=_PATIENCE_SECONDS)
-        return self._judge() and hit
+        kept = not self._options.silent_peer or self._judge_deadlines()
+        return self._judge() and hit and kept
 
     def _fault(self) -> KillInOpenTransaction | None:
         if not self._options.kill_orchestrator:
@@ -130,7 +139,7 @@ class _Demo:
         return aborted > 0
 
     async def _register_and_follow(self, planned: Sequence[PlannedBatch]) -> None:
-        with _Bars(self._console, planned) as bars:
+        with Bars(self._console, planned) as bars:
 
             def show() -> None:
                 bars.show(self._client.batches)
@@ -145,6 +154,21 @@ class _Demo:
         )
         if not ended:
             self._console.print(f"Not every batch ended within {_FOLLOW_SECONDS:.0f} s.")
+
+    def _judge_deadlines(self) -> bool:
+        """Print what came of the deadlines, and return whether every batch ended by one and none is left armed."""
+        settings = self._product.settings
+        facts = deadline_facts(settings.kafka(), settings.topics())
+        port = self._product.metrics_ports["timekeeper"]
+        problems = [*facts.problems, *await_nothing_due(port, facts.purges, seconds=_PATIENCE_SECONDS)]
+        if len(facts.late_s) != len(self._client.batches):
+            problems.append(f"{len(facts.late_s)} phases were given up, of {len(self._client.batches)} batches")
+        self._console.print(deadlines_table(facts))
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            self._console.print(f"[red]✗[/] {escape(problem)}")
+        if not problems:
+            self._console.print("[green]✓[/] Every batch ended by its deadline; only purges are armed.")
+        return not problems
 
     def _judge(self) -> bool:
         batches = self._client.batches
@@ -170,57 +194,6 @@ class _Demo:
         else:
             self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
         return not problems
-
-
-class _Bars:
-    """Live progress: bars in a terminal, a line at each change elsewhere."""
-
-    def __init__(self, console: Console, planned: Sequence[PlannedBatch]) -> None:
-        self._console = console
-        batches = self._batches = len(planned)
-        total = {"cj_assessment ended": sum("cj_assessment" in plan.phases for plan in planned)}
-        self._progress = Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        names = ("registered", "ready", "spellcheck ended", "cj_assessment ended", "batches ended")
-        self._tasks = {name: self._progress.add_task(name, total=total.get(name, batches)) for name in names}
-        self._last = ""
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def show(self, batches: Sequence[FollowedBatch]) -> None:
-        """Show the progress of the batches."""
-        done = {
-            "registered": len(batches),
-            "ready": sum(bool(batch.status) and batch.status["counts"]["ready"] > 0 for batch in batches),
-            "spellcheck ended": sum(_phase_ended(batch, "spellcheck") for batch in batches),
-            "cj_assessment ended": sum(_phase_ended(batch, "cj_assessment") for batch in batches),
-            "batches ended": sum(batch.ended for batch in batches),
-        }
-        for name, number in done.items():
-            self._progress.update(self._tasks[name], completed=number)
-        line = ", ".join(f"{name} {number}" for name, number in done.items())
-        if not self._console.is_terminal and line != self._last:
-            self._console.print(f"  {line} of {self._batches}")
-            self._last = line
-
-
-def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
-    if not batch.status or phase not in batch.plan.phases:
-        return False
-    return PhaseStatus(batch.status["pipeline_state"][phase]["status"]).terminal
 
 
 def _keep(product: Stack, console: Console) -> None:

@@ -53,7 +53,7 @@ class StackOptions:
 
 
 class Stack:
-    """Router, orchestrators, projector and api, kept running; a context manager."""
+    """Router, orchestrators, projector, timekeeper and api, kept running; a context manager."""
 
     def __init__(self, options: StackOptions, *, on_event: Callable[[str], None] = lambda _: None) -> None:
         self.options = options
@@ -141,12 +141,12 @@ class Stack:
     def _specs(self) -> list[ProcessSpec]:
         specs = [self._spec("router", 0)]
         specs += [self._spec("orchestrator", number) for number in range(self.options.orchestrators)]
-        specs.append(self._spec("projector", 0))
+        specs += [self._spec("projector", 0), self._spec("timekeeper", 0)]
         specs += [self._spec("api", number) for number in range(self.options.apis)]
         return specs
 
     def _spec(self, role: str, number: int) -> ProcessSpec:
-        name = role if role in ("router", "projector") else f"{role}-{number}"
+        name = role if role in ("router", "projector", "timekeeper") else f"{role}-{number}"
         own = {"INSTANCE": str(number)}
         if role == "api":
             own |= {"HOST": "127.0.0.1", "PORT": str(self.api_ports[number])}
@@ -155,6 +155,8 @@ class Stack:
             own["METRICS_PORT"] = str(self.metrics_ports[name])
         if role == "orchestrator":
             own["STATE_DIR"] = str(self.directory / name)
+        if role == "timekeeper":
+            own["TIMEKEEPER_DIR"] = str(self.directory / name)
         environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         for key, value in {**self._shared(), **own}.items():
             # The _FILE variable is emptied: the value is passed on directly, and a setting may not come from both.

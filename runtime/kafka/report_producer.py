@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 _METADATA_S = 1.0
 """Seconds that the check for the topic may take."""
 _QUEUED = 100
+_ACKNOWLEDGED_S = 0.2
+"""Seconds that the sender waits for the acknowledgement of a report, so that its append time is known at once."""
 
 
 class ReportProducer(Protocol):
@@ -23,13 +25,21 @@ class ReportProducer(Protocol):
 class KafkaReportProducer:
     """A `ReportProducer` on a Kafka cluster; `on_result` gets None for each written record, otherwise the error.
 
+    `on_append` gets the broker's append time of each written record.
+
     Records that are not acknowledged within `delivery_s` seconds are dropped, so an outage leaves only a few queued
     records. Nothing is produced before the topic exists: a cluster with automatic creation must not create it with the
     cluster's settings.
     """
 
     def __init__(
-        self, kafka: Mapping[str, Any], topic: str, *, delivery_s: float, on_result: Callable[[str | None], None]
+        self,
+        kafka: Mapping[str, Any],
+        topic: str,
+        *,
+        delivery_s: float,
+        on_result: Callable[[str | None], None],
+        on_append: Callable[[int], None] = lambda _time_ms: None,
     ) -> None:
         self._config = {
             **kafka,
@@ -46,6 +56,7 @@ class KafkaReportProducer:
         }
         self._topic = topic
         self._on_result = on_result
+        self._on_append = on_append
         self._producer: Producer | None = None
         self._topic_seen = False
 
@@ -55,7 +66,7 @@ class KafkaReportProducer:
             producer = self._opened()
             if self._topic_exists(producer):
                 producer.produce(self._topic, key=key, value=value, on_delivery=self._delivered)
-            producer.poll(0)
+            producer.poll(_ACKNOWLEDGED_S)
         except (KafkaException, BufferError) as error:
             self._failed(error)
 
@@ -85,9 +96,12 @@ class KafkaReportProducer:
                 self._on_result(f"The topic {self._topic} does not exist.")
         return self._topic_seen
 
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self._on_result(None)
+            kind, time_ms = message.timestamp()
+            if kind == TIMESTAMP_LOG_APPEND_TIME:
+                self._on_append(time_ms)
         else:
             self._failed(KafkaException(error))
 

@@ -59,7 +59,7 @@ class ProcessRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     writer: int
     least_reader: int
     kind: str
-    """`router`, `orchestrator`, `projector` or `api`."""
+    """`router`, `orchestrator`, `projector`, `timekeeper` or `api`."""
     instance: str
     """The setting INSTANCE."""
     start_id: str

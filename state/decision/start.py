@@ -8,6 +8,7 @@ from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
 from state.batch import Batch, Essay
+from state.decision.attempts import essay_ids, slots_of
 from state.decision.clocks import disarm
 from state.decision.digests import dedupe_by_essay, ready_digest, validation_digest
 from state.decision.ending import end
@@ -80,16 +81,19 @@ def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], name
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, ReasonCode.NO_ESSAYS)
         reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
         return Decision.applied(batch, event, (completed,), reason)
-    refs = tuple(known.values())
-    started = replace(
-        disarm(batch),
-        status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs),
-        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
-        slots=(),
-    )
+    status = batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES)
+    started = replace(_with_essays(disarm(batch), tuple(known.values())), status=status)
     started, effects = advance(started, event)
     return Decision.applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
+
+
+def _with_essays(batch: Batch, refs: tuple[EssayRef, ...]) -> Batch:
+    slots = {essay_id: slot for slot, essay_id in enumerate(slots_of(batch))}
+    return replace(
+        batch,
+        essays=tuple([Essay(slots[ref.essay_id], ref.text_storage_id) for ref in refs]),
+        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
+    )
 
 
 def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
@@ -98,8 +102,7 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
     provisioned = replace(batch, provisioned=True)
     if batch.pause is not None:  # No command goes out; `match_provisioned` sends it when the batch is resumed.
         reason = replace(reason, detail="The command goes out when the batch is resumed.")
-        essays = tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs)
-        return Decision.applied(replace(provisioned, essays=essays), event, (), reason)
+        return Decision.applied(_with_essays(provisioned, refs), event, (), reason)
     matching, effects = _command_matching(provisioned, event, refs)
     return Decision.applied(matching, event, effects, reason)
 
@@ -108,8 +111,9 @@ def match_provisioned(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, 
     """Command the student matching of a batch whose content came while it was paused; of any other, nothing."""
     if not batch.essays or batch.status is not BatchStatus.AWAITING_CONTENT_VALIDATION:
         return batch, ()
-    refs = tuple(EssayRef(essay.essay_id, essay.text) for essay in batch.essays)
-    return _command_matching(replace(batch, essays=()), event, refs)
+    known = zip(essay_ids(batch), batch.essays, strict=True)
+    refs = tuple(EssayRef(name, essay.text, batch.metrics.get(i)) for i, (name, essay) in enumerate(known))
+    return _command_matching(replace(batch, essays=(), metrics={}), event, refs)
 
 
 def _command_matching(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> tuple[Batch, tuple[Effect, ...]]:
@@ -132,7 +136,7 @@ def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: 
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
-    slots = frozenset(batch.slots)
+    slots = frozenset(slots_of(batch))
     return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
 
 

@@ -29,6 +29,7 @@ def own_names() -> dict[str, str]:
         "ORCHESTRATOR_GROUP": f"{name}-orchestrator",
         "ROUTER_GROUP": f"{name}-router",
         "PROJECTOR_GROUP": f"{name}-projector",
+        "TIMEKEEPER_GROUP": f"{name}-timekeeper",
     }
 
 

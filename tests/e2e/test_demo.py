@@ -40,3 +40,10 @@ def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environm
     assert hit is not None
     assert int(hit[1]) >= 1  # on a busy machine a kill can come behind the commit; then it kills again
     assert int(hit[2]) >= 1
+
+
+def test_batches_of_silent_peers_end_by_their_deadlines(demo_environment: dict[str, str]) -> None:
+    result = demo(demo_environment, "--batches", "20", "--silent-peer")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Every batch ended by its deadline; only purges are armed." in result.stdout
+    assert "phase_deadline_missed" in result.stdout

@@ -34,6 +34,7 @@ def own_settings(kafka: Kafka, **settings: Any) -> Settings:
         "topic_partitions": 3,
         "orchestrator_group": f"{name}-orchestrator",
         "router_group": f"{name}-router",
+        "timekeeper_group": f"{name}-timekeeper",
         "router_start": "earliest",
         "metrics_port": free_port(),
         "topic_check_interval_s": 0.5,
@@ -113,6 +114,18 @@ class RunningProcess:
                 return dict(json.load(error))
         except OSError:
             return {}
+
+    def metric(self, name: str) -> float:
+        """Return the value of one of its metrics without labels; -1 while the port is closed."""
+        address = f"http://127.0.0.1:{self.settings.metrics_port}/metrics"
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                address, timeout=PATIENCE_S
+            ) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return -1.0
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
     def await_ready(self) -> None:
         """Wait until it is ready; fails with the end of its output if it ends before."""

@@ -43,6 +43,7 @@ def stack(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             "ORCHESTRATOR_GROUP": prefix,
             "ROUTER_GROUP": f"{prefix}-router",
             "PROJECTOR_GROUP": f"{prefix}-projector",
+            "TIMEKEEPER_GROUP": f"{prefix}-timekeeper",
             "RESPONSE_TIMEOUT_S": str(WAIT_S),
             "WRITE_TIMEOUT_S": str(WAIT_S),
             "STARTUP_TIMEOUT_S": str(WAIT_S),

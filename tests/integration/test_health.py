@@ -109,7 +109,7 @@ def test_a_broker_that_restarts_does_not_end_the_api(stack: Stack, broker: DevBr
     assert asking.answers > 0
 
 
-@pytest.mark.parametrize("process", ["router", "projector"])
+@pytest.mark.parametrize("process", ["router", "projector", "timekeeper"])
 def test_a_process_that_falls_silent_is_missing_and_comes_back(stack: Stack, process: str) -> None:
     await_well(stack)
     stack.supervisor.kill(process, signal.SIGSTOP)

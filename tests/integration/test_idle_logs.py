@@ -11,7 +11,7 @@ from tests.patience import PATIENCE_S
 WINDOW_S = 30.0
 LINES_PER_SECOND = 0.5
 """A line every second, or more, is what must not be; what happens once in a while is allowed."""
-PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
+PROCESSES = ("router", "orchestrator-0", "projector", "timekeeper", "api-0")
 
 
 def test_an_idle_process_does_not_log_every_second(kafka: Kafka, tmp_path: Path) -> None:
@@ -25,6 +25,7 @@ def test_an_idle_process_does_not_log_every_second(kafka: Kafka, tmp_path: Path)
             "ORCHESTRATOR_GROUP": prefix,
             "ROUTER_GROUP": f"{prefix}-router",
             "PROJECTOR_GROUP": f"{prefix}-projector",
+            "TIMEKEEPER_GROUP": f"{prefix}-timekeeper",
             "STARTUP_TIMEOUT_S": str(PATIENCE_S),
         },
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import TopicPartition
+from msgspec import Struct
 
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import ClusterFacts, KafkaAdmin
@@ -15,7 +16,7 @@ from state.decision.decide import decide
 from topology.orchestrator.metrics import DecisionMetrics
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
-from topology.orchestrator.state_directory import StateDirectory, StateIdentity
+from topology.state_directory import StateDirectory
 from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.stream.options import application_options
@@ -25,6 +26,14 @@ from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
 """Bytes that a dead letter needs in addition to the inbox record that it wraps."""
+
+
+class StateIdentity(Struct, frozen=True, kw_only=True):
+    """The cluster, inbox and group whose state a directory holds; with another inbox the state would be wrong."""
+
+    cluster_id: str
+    inbox_topic_id: str
+    group: str
 
 
 def run(settings: Settings) -> int:

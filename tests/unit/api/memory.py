@@ -338,7 +338,7 @@ async def world(
     *,
     database: ProjectionQueries | None = None,
     wait_ready: bool = True,
-    processes: tuple[str, ...] = ("router", "orchestrator", "projector"),
+    processes: tuple[str, ...] = ("router", "orchestrator", "projector", "timekeeper"),
     **settings: object,
 ) -> AsyncIterator[World]:
     """Run an api over `cluster`, and `database` where it is a real one, with `processes` that are healthy.

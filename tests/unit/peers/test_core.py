@@ -357,3 +357,19 @@ def test_an_era_reads_the_topics_that_it_has_models_for(era: Era, *, reads_match
     assert (topics.STUDENT_MATCHING_COMMAND in read) == reads_matching
     assert (topics.NLP_COMMAND_V2 in read) == reads_nlp_v2
     assert topics.COMPLETED in read
+
+
+def test_a_silent_peer_answers_no_command_and_lets_the_batch_fail() -> None:
+    play = Play(PeerOptions(silent=True))
+    ready = play.register()
+    assert play.spellcheck(refs(ready)) == []
+    expected = play.report().expected[BATCH]
+    assert expected.final_status == "failed_critically"
+    assert set(expected.phases["spellcheck"].unaccounted_essay_ids) == set(ESSAYS)
+    play.complete(
+        final_status="failed_critically",
+        completed_phases=[],
+        successful_essay_count=0,
+        failed_essay_count=len(ESSAYS),
+    )
+    assert play.report().complaints == ()

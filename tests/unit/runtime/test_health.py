@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 from runtime.health import ProcessHealth
+from schemas.internal.processes import ProcessProblem
 
 
 class Clock:
@@ -137,6 +138,15 @@ def test_state_that_is_being_read_back_is_told() -> None:
 def held_back(offset: int, end: int, *, waiting: int = 0, fetched: int | None = None) -> str:
     state = partition(fetched=offset if fetched is None else fetched, end=offset, waiting=waiting) | {"hi_offset": end}
     return statistics(state)
+
+
+def test_what_a_kind_of_process_adds_is_a_reason() -> None:
+    health = ProcessHealth("timekeeper", clock=lambda: 1_000.0)
+    problem = ProcessProblem("ORC-DEADLINE-GATE", "Deadlines have waited for 90 s.")
+    health.watch_problems(lambda: [problem])
+    report = health.report()
+    assert problem in report.problems
+    assert problem.message in report.reasons
 
 
 def test_a_transaction_that_stays_open_is_told_with_its_place_and_goes_when_it_ends() -> None:

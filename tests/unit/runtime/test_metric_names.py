@@ -11,7 +11,7 @@ from runtime import metric_names as names
 from runtime.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
-STREAM = ("router", "orchestrator", "projector")
+STREAM = ("router", "orchestrator", "projector", "timekeeper")
 
 
 def registry_of(process: str) -> CollectorRegistry:
@@ -42,7 +42,12 @@ def test_what_one_process_alone_can_know_comes_from_it_alone() -> None:
         names.LAG_SECONDS,
         names.BUILD,
     }
-    by_the_one_who_did_it = {names.RECORDS_READ, names.RECORDS_WRITTEN, names.DEAD_LETTERS}
+    by_the_one_who_did_it = {
+        names.RECORDS_READ,
+        names.RECORDS_WRITTEN,
+        names.DEAD_LETTERS,
+        names.UNREADABLE_RECORDS,
+    }
     assert shared == of_each_process | by_the_one_who_did_it
 
 

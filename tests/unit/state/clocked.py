@@ -24,6 +24,7 @@ from schemas.internal.events import (
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import Deadline
 from state.codec import decode_batch, encode_batch
+from state.decision.attempts import slots_of
 from state.decision.decide import decide
 from state.decision.records import history_record
 from state.decision.result import Decision
@@ -79,7 +80,7 @@ class ClockedStory(Story):
         self.current = None if decision.batch is None else decode_batch(encode_batch(decision.batch))
         assert self.current == decision.batch
         if before is None and self.current is not None:
-            self.slots = self.current.slots
+            self.slots = slots_of(self.current)
             self.lives.append(len(self.told) - 1)
         return decision
 

@@ -32,7 +32,8 @@ from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
-from state.decision.attempts import commanded, next_essays, running_attempt, supersede
+from state.decision.attempts import commanded, next_essays, running_attempt, slots_of, supersede
+from state.decision.attempts import essay_ids as ready_essay_ids
 from state.decision.decide import decide
 from state.decision.phases import advance
 from state.decision.records import history_record, status_record
@@ -141,7 +142,7 @@ class Story:
         """Register the batch; its slots are known from here on."""
         decision = self.tell(self.registration)
         if not self.slots:
-            self.slots = self.batch.slots
+            self.slots = slots_of(self.batch)
         return decision
 
     def ready(self, essays: Sequence[EssayRef] | None = None, failed: Sequence[FileFailure] = ()) -> Decision:
@@ -260,13 +261,14 @@ class Story:
 
     def index(self, essay_id: str) -> int:
         """The place of a ready essay, by which the batch names it."""
-        return [essay.essay_id for essay in self.batch.essays].index(essay_id)
+        return ready_essay_ids(self.batch).index(essay_id)
 
     def essays_of(self, phase: str) -> list[str]:
         """The essays of a phase's running attempt, or else of the next one."""
         running = running_attempt(self.run(phase))
         essays = next_essays(self.batch, phase) if running is None else commanded(self.batch, running)
-        return [self.batch.essays[essay].essay_id for essay in essays]
+        known = ready_essay_ids(self.batch)
+        return [known[essay] for essay in essays]
 
     def lost(self, phase: str) -> list[tuple[str, str]]:
         """The essays that a phase lost, and why."""

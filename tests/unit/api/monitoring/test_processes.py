@@ -44,7 +44,11 @@ class Heard:
 
     def codes(self) -> list[tuple[str, str]]:
         found = findings(self.views, summaries(self.views, {}), max_lag_s=60)
-        return [(one.code, one.process) for one in found if one.process not in {"projector", "orchestrator", "router"}]
+        return [
+            (one.code, one.process)
+            for one in found
+            if one.process not in {"projector", "orchestrator", "router", "timekeeper"}
+        ]
 
 
 def test_who_falls_silent_is_missing_and_comes_back() -> None:

@@ -60,7 +60,7 @@ async def told(api: World, code: str, words: str) -> dict[str, str]:
     return found()[0]
 
 
-PROCESSES = ("router", "orchestrator", "projector")
+PROCESSES = ("router", "orchestrator", "projector", "timekeeper")
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -87,6 +87,17 @@ async def test_defect_41_health_sees_each_process_that_is_unassigned_behind_or_n
             (reason,) = await reasons(api)
             assert reason == f"{found['process']}: {found['message']}"
         api.tell(process_record(process))
+        await answers(api.client, "/healthz", 200)
+
+
+async def test_deadlines_that_wait_for_the_router_are_told_by_each_timekeeper() -> None:
+    problem = ProcessProblem("ORC-DEADLINE-GATE", "Deadlines have waited for 90 s.", "Start the router.")
+    async with world() as api:
+        other = process_record("timekeeper", instance="1", start_id="another")
+        api.tell(other, process_record("timekeeper", problems=(problem,)))
+        found = await told(api, "ORC-DEADLINE-GATE", "waited for 90 s")
+        assert (found["process"], found["next_step"]) == ("timekeeper/0", "Start the router.")
+        api.tell(process_record("timekeeper"))
         await answers(api.client, "/healthz", 200)
 
 

@@ -17,6 +17,7 @@ COMMANDS = (
     ("router",),
     ("orchestrator",),
     ("projector",),
+    ("timekeeper",),
     ("api",),
     ("run",),
     ("dev",),

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
-from schemas.internal.events import EssaysReady
+from schemas.internal.events import EssayRef, EssaysReady
 from schemas.internal.records import NEXT_DEADLINE_MS, status_outgoing
 from schemas.internal.status import Pause
 from state.decision.result import Decision
@@ -357,10 +357,11 @@ def test_the_students_of_a_class_are_matched_at_the_resume() -> None:
     class_batch = ClockedStory(story.registration.pipeline, context=story.registration.context)
     class_batch.register()
     class_batch.pause()
-    class_batch.provisioned(refs(class_batch.slots[:2]))
+    content = (EssayRef(class_batch.slots[1], "text", {"word_count": 7}), *refs(class_batch.slots[:1]))
+    class_batch.provisioned(content)
     assert class_batch.matchings == []
     class_batch.resume()
-    assert [essay_ids(command) for command in class_batch.matchings] == [list(class_batch.slots[:2])]
+    assert [command.essays for command in class_batch.matchings] == [content]
     assert class_batch.batch.status is BatchStatus.AWAITING_STUDENT_VALIDATION
     class_batch.pause()
     class_batch.resume()

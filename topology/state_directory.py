@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -13,24 +13,25 @@ from schemas.errors import Code, StateError
 IDENTITY_FILE = "identity.json"
 
 
-class StateIdentity(Struct, frozen=True, kw_only=True):
-    """The cluster, inbox and group whose state a directory holds; with another inbox the state would be wrong."""
-
-    cluster_id: str
-    inbox_topic_id: str
-    group: str
+Identity = TypeVar("Identity", bound=Struct)
+"""What a directory belongs to: a frozen struct of ids; with another one, what it holds would be wrong."""
 
 
-class StateDirectory:
+class StateDirectory(Generic[Identity]):
     """Holds the directory for as long as the process lives; a context manager.
 
-    Entering it raises `StateError` where the directory cannot be written, is used by another process, or holds the
-    state of another cluster, inbox or group.
+    `setting` is the name, without its prefix, of the setting that names the directory; `source` is what the state is
+    rebuilt from. Entering it raises `StateError` where the directory cannot be written, is used by another process, or
+    belongs to another identity.
     """
 
-    def __init__(self, path: Path, identity: StateIdentity) -> None:
+    def __init__(
+        self, path: Path, identity: Identity, *, setting: str = "STATE_DIR", source: str = "the changelog"
+    ) -> None:
         self.path = path
         self._identity = identity
+        self._variable = f"BATCH_ORCHESTRATOR_SERVICE_{setting}"
+        self._source = source
         self._lock = DirectoryLock(path)
 
     def __enter__(self) -> Self:
@@ -61,7 +62,7 @@ class StateDirectory:
                 fresh.write_bytes(msgspec.json.encode(self._identity))
                 fresh.replace(path)
                 return
-            found = msgspec.json.decode(path.read_bytes(), type=StateIdentity)
+            found = msgspec.json.decode(path.read_bytes(), type=type(self._identity))
         except OSError as error:
             raise self._not_writable(error) from error
         except msgspec.MsgspecError as error:
@@ -73,7 +74,7 @@ class StateDirectory:
         return StateError(
             f"The state directory {self.path} is used by {error.holder}.",
             code=Code.STATE_LOCKED,
-            next_step="Give each instance its own BATCH_ORCHESTRATOR_SERVICE_STATE_DIR and "
+            next_step=f"Give each instance its own {self._variable} and "
             "BATCH_ORCHESTRATOR_SERVICE_INSTANCE, or end the other process.",
         )
 
@@ -81,12 +82,12 @@ class StateDirectory:
         return StateError(
             f"The state directory {self.path} cannot be written: {error.strerror}.",
             code=Code.STATE_DIRECTORY,
-            next_step="Set BATCH_ORCHESTRATOR_SERVICE_STATE_DIR to a directory that this user may write.",
+            next_step=f"Set {self._variable} to a directory that this user may write.",
         )
 
     def _foreign(self, why: str) -> StateError:
         return StateError(
             f"The state directory {self.path} holds foreign state: {why}.",
             code=Code.STATE_FOREIGN,
-            next_step="Point to another directory, or remove this one: state is rebuilt from the changelog.",
+            next_step=f"Point to another directory, or remove this one: state is rebuilt from {self._source}.",
         )

@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.errors import StateError
-from topology.orchestrator.state_directory import IDENTITY_FILE, StateDirectory, StateIdentity
+from topology.orchestrator.app import StateIdentity
+from topology.state_directory import IDENTITY_FILE, StateDirectory
 
 IDENTITY = StateIdentity(cluster_id="cluster", inbox_topic_id="inbox", group="group")
 
