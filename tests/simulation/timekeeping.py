@@ -68,7 +68,7 @@ class Timekeeper:
         """Start anew with the same index: nothing is known of the broker's clock and of the router."""
         self._now = BrokerClock(lambda: self._clock() / 1_000)
         self._gate = Gate(lambda: self._clock() / 1_000)
-        self._firing = Firing(self._index, self, topic="status", pause_s=PAUSE_S)
+        self._firing = Firing(self._index, self, topic="status", pause_s=PAUSE_S, early=self._fired_early)
 
     def lose_index(self) -> None:
         """Start anew with nothing: the status topic is read from its beginning."""
@@ -109,6 +109,11 @@ class Timekeeper:
         if not self._gate.waits and time_ms is not None:
             self._gate.note(time_ms, {_INPUTS: len(self._log.inputs)})
             self._gate.committed(committed)
+
+    def _fired_early(self, append_ms: int) -> None:
+        """Do what the product's `TimekeeperApp` does."""
+        self._now.set_back(append_ms)
+        self._gate.close()
 
     def _beats_no_event(self, record: OutgoingRecord, time_ms: int) -> None:
         fired = decode_inbox(record.value or b"")
