@@ -16,7 +16,7 @@ MACHINERY = (
     "router stop",
     "router repeats",
     "broker clock jump",
-    "timekeeper clock jump",
+    "timekeeper restart",
     "timekeeper doubled",
     "timekeeper index lost",
     "unreadable inbox record",
@@ -40,7 +40,7 @@ class Faults:
             (0.004, self._stop_router),
             (0.006, self._repeat),
             (0.003, self._broker_clock),
-            (0.003, self._timekeeper_clock),
+            (0.003, self._restart),
             (0.002, self._double),
             (0.003, self._lose_index),
             (0.0007, self._unreadable),
@@ -92,15 +92,14 @@ class Faults:
     def _broker_clock(self) -> None:
         self._note("broker clock jump")
         self._history.broker_skew = self._skew()
-        self._history.later(self._rng.randrange(DAY_MS), self._clocks_right)
+        self._history.later(self._rng.randrange(DAY_MS), self._clock_right)
 
-    def _timekeeper_clock(self) -> None:
-        self._note("timekeeper clock jump")
-        self._history.timekeeper_skew = self._skew()
-        self._history.later(self._rng.randrange(DAY_MS), self._clocks_right)
+    def _restart(self) -> None:
+        self._note("timekeeper restart")
+        self._rng.choice(self._history.timekeepers).restart()
 
-    def _clocks_right(self) -> None:
-        self._history.broker_skew = self._history.timekeeper_skew = 0
+    def _clock_right(self) -> None:
+        self._history.broker_skew = 0
 
     def _skew(self) -> int:
         return self._rng.choice((0, -MINUTE_MS, MINUTE_MS, -HOUR_MS, HOUR_MS, 5 * HOUR_MS))

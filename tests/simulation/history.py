@@ -35,7 +35,6 @@ class History:
         self.tally = tally
         self.now = START_MS
         self.broker_skew = 0
-        self.timekeeper_skew = 0
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.planned = 0
         self.log = Log(PARTITIONS)
@@ -48,7 +47,7 @@ class History:
         self.decide = poisoned(decide, self.poison)
         self.auditor = Auditor(self.log, self.poison, tally)
         self.process = Process(self.auditor.listening(self.decide), command_bytes, self.see)
-        self.timekeepers = [self._timekeeper(0)]
+        self.timekeepers = [self._timekeeper()]
         self.peers = Peers(rng, self.send, tally, temper=rng.choice((0.0, 0.03, 0.08, 0.15)))
         self.clients = Clients(
             rng, lambda batch_id, body: self.send(batch_id, body, 0, hex_id(rng)), self.later, self.auditor.view, tally
@@ -56,8 +55,8 @@ class History:
         self.faults = Faults(self)
         self.reads_uncommitted = rng.random() < 0.3
 
-    def _timekeeper(self, number: int) -> Timekeeper:
-        return Timekeeper(number, self.log, lambda: self.now + self.timekeeper_skew, self.broker_now)
+    def _timekeeper(self) -> Timekeeper:
+        return Timekeeper(self.log, lambda: self.now, self.broker_now)
 
     def broker_now(self) -> int:
         """Return the broker's time, with which it stamps what is appended."""
@@ -124,7 +123,7 @@ class History:
         moments = [self.heap[0][0]] if self.heap else []
         if self.router_up:
             wishes = [one.next_ms() for one in self.timekeepers]
-            moments += [wish - self.timekeeper_skew for wish in wishes if wish is not None]
+            moments += [wish - self.broker_skew for wish in wishes if wish is not None]
         unfinished = any(partition.pending for partition in self.log.partitions)
         if not moments and not unfinished:
             return False
@@ -183,7 +182,7 @@ class History:
 
     def add_timekeeper(self) -> None:
         """Start a second timekeeper beside the first."""
-        self.timekeepers.append(self._timekeeper(1))
+        self.timekeepers.append(self._timekeeper())
 
     def fire(self, batch_id: str, due_ms: int) -> None:
         """Put a deadline on the inbox that nobody has armed."""

@@ -98,6 +98,8 @@ class Log:
         self.routed = 0
         """The router's position."""
         self.router_committed = 0
+        self.reached = 0
+        """End of what the router has sent to the inbox at least once."""
         self.status: list[OutgoingRecord] = []
         """Committed status records, in the order of their commit."""
 
@@ -133,6 +135,7 @@ class Log:
             offset=offset,
         )
         self.routed += 1
+        self.reached = max(self.reached, self.routed)
         self.append(item.batch_id, item.body, origin, time_ms)
 
 

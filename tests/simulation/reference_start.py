@@ -5,6 +5,8 @@ from typing import Any
 from schemas.internal.events import ContentProvisioned, EssaysReady, Event, ValidationFailed
 from tests.simulation.reference_phases import advance, end
 
+WITHOUT_CONTENT = ("no_essays", "critical_validation_failure")
+"""Why a batch ended for which failed files are the reason: those that are told of later are noted still."""
 REMEMBERED = 32
 """How many validation errors of a batch are remembered."""
 
@@ -15,7 +17,11 @@ def ready(batch: dict[str, Any], event: Event, body: EssaysReady) -> tuple[str, 
         again = {(ref.essay_id, ref.text_storage_id) for ref in body.essays} == batch["named"]
         return "duplicate", "ready_again" if again else "conflicting_ready"
     if batch["ended"]:
-        return "stale", "batch_ended"
+        if batch["reason"] not in WITHOUT_CONTENT or body.essays or not body.failures:
+            return "stale", "batch_ended"
+        batch["files"] += len(body.failures)
+        batch["named"] = set()
+        return "applied", "validation_failures_recorded"
     own = _own(batch, body.essays)
     if body.essays and not own:
         return "stale", "foreign_essays_only"
@@ -60,11 +66,11 @@ def validation(batch: dict[str, Any], event: Event, body: ValidationFailed) -> t
     )
     if facts in batch["validations"]:
         return "duplicate", "validation_failures_already_recorded"
-    if batch["ended"]:
+    if batch["ended"] and batch["reason"] not in WITHOUT_CONTENT:
         return "stale", "batch_ended"
     batch["validations"] = [*batch["validations"], facts][-REMEMBERED:]
     batch["files"] += max(body.total, len(body.failures))
-    if body.critical and batch["status"] != "processing_pipelines":
+    if body.critical and batch["status"] != "processing_pipelines" and not batch["ended"]:
         end(
             batch,
             event.time_ms,

@@ -58,7 +58,7 @@ def test_a_decision_that_differs_is_told_with_its_seed_and_the_history_of_its_ba
     assert report is not None
     assert "make simulate SEEDS=1 FIRST=3\n" in report
     assert "register: applied" in report
-    assert "Mismatch: armed clocks" in report
+    assert "Mismatch: a header names the next deadline" in report
 
 
 def test_the_reference_shares_no_code_with_the_decision() -> None:
