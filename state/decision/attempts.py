@@ -17,11 +17,22 @@ MAX_ATTEMPTS = 20
 """Most attempts of a phase, those that were superseded included: each stays in the stored record."""
 
 
+def slots_of(batch: Batch) -> tuple[str, ...]:
+    """Return the essay ids that the batch handed out at its registration."""
+    return ids.slot_ids(batch.batch_id, batch.registered_version, batch.expected)
+
+
+def essay_ids(batch: Batch) -> tuple[str, ...]:
+    """Return the ids of the ready essays, in the order of `Batch.essays`."""
+    slots = slots_of(batch)
+    return tuple([slots[essay.slot] for essay in batch.essays])
+
+
 def running_attempt(run: PhaseRun) -> Attempt | None:
     """Return the attempt that waits for its outcome, or None."""
-    if run.attempts and run.attempts[-1].concluded_ms is None:
-        return run.attempts[-1]
-    return None
+    if not run.attempts or run.attempts[-1].concluded_ms is not None or run.attempts[-1].superseded:
+        return None
+    return run.attempts[-1]
 
 
 def correlation_of(batch: Batch, phase: str, number: int) -> str:
@@ -112,13 +123,29 @@ def _results(batch: Batch, run: PhaseRun) -> dict[int, LostEssay | None]:
 
 
 def supersede(run: PhaseRun) -> PhaseRun:
-    """Return the run without results: its attempts are superseded, and its texts and metrics no longer count."""
-    attempts = tuple(replace(attempt, superseded=True) for attempt in run.attempts)
+    """Return the run without results: its attempts are superseded, and its texts and metrics no longer count.
+
+    What they lost goes too: a phase can be retried often, and the record must not grow with every essay each time.
+    """
+    attempts = tuple(replace(attempt, superseded=True, lost=()) for attempt in run.attempts)
     return replace(run, attempts=attempts, selection=None, texts={}, metrics={}, stalled=False, reason=None)
 
 
+def conclude(batch: Batch, run: PhaseRun, attempt: Attempt) -> PhaseRun:
+    """Return the run with its last attempt as it ended; what earlier ones lost of its essays no longer counts."""
+    again = frozenset(commanded(batch, attempt))
+    earlier = tuple(_without(before, again) for before in run.attempts[:-1])
+    return replace(run, attempts=(*earlier, attempt), stalled=False)
+
+
+def _without(attempt: Attempt, essays: frozenset[int]) -> Attempt:
+    if not attempt.lost:
+        return attempt
+    return replace(attempt, lost=tuple(found for found in attempt.lost if found.essay not in essays))
+
+
 def stub(batch: Batch) -> Batch:
-    """Return the batch as it is kept after its end: without texts, and with the ids of lost essays alone.
+    """Return the batch as it is kept after its end: without texts, and with the slots of lost essays alone.
 
     What attempts lost, and a later one did not, goes; so do the indexes of the essays commanded.
     """
@@ -132,8 +159,8 @@ def stub(batch: Batch) -> Batch:
         )
         for name, run in batch.phases.items()
     }
-    essays = tuple(Essay(batch.essays[essay].essay_id, "") for essay in kept)
-    return replace(batch, phases=phases, slots=(), essays=essays, metrics={})
+    essays = tuple(Essay(batch.essays[essay].slot, "") for essay in kept)
+    return replace(batch, phases=phases, essays=essays, metrics={})
 
 
 def _stub_of(attempt: Attempt, counting: Iterable[LostEssay], kept: dict[int, int]) -> Attempt:

@@ -21,10 +21,12 @@ from schemas.internal.events import (
 )
 from schemas.internal.history import Reason
 from state.batch import Batch
+from state.decision.control import control
+from state.decision.deadlines import deadline_reached
 from state.decision.ending import end_oversized
 from state.decision.outcomes import phase_concluded
 from state.decision.registration import register, register_again
-from state.decision.requests import answered_before, refuse, refuse_foreign_owner
+from state.decision.requests import answered_before, refuse_foreign_owner
 from state.decision.result import Decision, Oversize
 from state.decision.start import content_provisioned, essays_ready, validation_failed
 
@@ -42,7 +44,7 @@ def decide(batch: Batch | None, event: Event, oversize: Oversize | None = None) 
         return _decide_without_batch(event)
     match body:
         case RegisterBatch() | CancelBatch() | PauseBatch() | ResumeBatch() | RetryPhase():
-            return _decide_request(batch, body)
+            return _decide_request(batch, event, body)
         case EssaysReady():
             return essays_ready(batch, event, body)
         case ContentProvisioned():
@@ -52,16 +54,16 @@ def decide(batch: Batch | None, event: Event, oversize: Oversize | None = None) 
         case PhaseConcluded():
             return phase_concluded(batch, event, body)
         case DeadlineReached():
-            return Decision.stale(batch, Reason(code=ReasonCode.UNSUPPORTED))
+            return deadline_reached(batch, event, body)
 
 
-def _decide_request(batch: Batch, body: Request) -> Decision:
+def _decide_request(batch: Batch, event: Event, body: Request) -> Decision:
     settled = refuse_foreign_owner(batch, body) or answered_before(batch, body)
     if settled is not None:
         return settled
     if isinstance(body, RegisterBatch):
         return register_again(batch, body)
-    return refuse(batch, body, Reason(code=ReasonCode.UNSUPPORTED))
+    return control(batch, event, body)
 
 
 def _decide_without_batch(event: Event) -> Decision:

@@ -6,7 +6,8 @@ from schemas.internal.enums import LostReason, PhaseReason, PhaseStatus, ReasonC
 from schemas.internal.events import EssayRef, Event, OutcomeStatus, PhaseConcluded
 from schemas.internal.history import Reason
 from state.batch import Attempt, Batch, LostEssay, PhaseRun
-from state.decision.attempts import commanded, correlation_of, running_attempt
+from state.decision.attempts import commanded, correlation_of, essay_ids, running_attempt
+from state.decision.clocks import retry_due_ms
 from state.decision.digests import outcome_digest
 from state.decision.graph import definition_of
 from state.decision.phases import advance, conclude_attempt, with_run
@@ -15,6 +16,11 @@ from state.decision.texts import given
 
 MAX_DETAIL = 200
 """Characters of a peer's words on a lost essay that are kept."""
+_CODES = {
+    PhaseStatus.FAILED: ReasonCode.PHASE_FAILED,
+    PhaseStatus.WAITING_TO_RETRY: ReasonCode.RETRY_SCHEDULED,
+    PhaseStatus.HELD: ReasonCode.PHASE_HELD,
+}
 _PEER_REASONS = {
     OutcomeStatus.FAILED: PhaseReason.PEER_FAILED,
     OutcomeStatus.CANCELLED: PhaseReason.PEER_CANCELLED,
@@ -55,7 +61,8 @@ def _echoed_attempt(batch: Batch, run: PhaseRun, body: PhaseConcluded) -> int | 
 
 def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) -> Decision:
     """Record the outcome of the running attempt, unless it names none of the attempt's essays."""
-    essays = {batch.essays[essay].essay_id: essay for essay in commanded(batch, attempt)}
+    known = essay_ids(batch)
+    essays = {known[essay]: essay for essay in commanded(batch, attempt)}
     named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
     foreign = len(named.difference(essays))
     if named and foreign == len(named):
@@ -112,13 +119,14 @@ def _told(batch: Batch, phase: str, attempt: Attempt) -> Reason:
     """Return the reason of the decision: what became of the phase, and how many essays survived this attempt."""
     status = batch.phases[phase].status
     return Reason(
-        code=ReasonCode.PHASE_FAILED if status is PhaseStatus.FAILED else ReasonCode.PHASE_COMPLETED,
+        code=_CODES.get(status, ReasonCode.PHASE_COMPLETED),
         phase=phase,
         attempt=attempt.number,
         status=status.value,
         essays=len(commanded(batch, attempt)) - len(attempt.lost),
         foreign=attempt.foreign,
         unaccounted=sum(found.reason is LostReason.UNACCOUNTED for found in attempt.lost),
+        due_ms=retry_due_ms(batch, phase),
     )
 
 

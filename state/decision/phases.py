@@ -8,10 +8,12 @@ from schemas.internal.enums import BatchStatus, DeadlineKind, PhaseReason, Phase
 from schemas.internal.events import Event
 from schemas.internal.pipeline import PhaseDefinition
 from state.batch import Attempt, Batch, PhaseRun
-from state.decision.attempts import correlation_of, next_essays, tally
+from state.decision.attempts import conclude, correlation_of, next_essays, tally
 from state.decision.clocks import arm, disarm
 from state.decision.ending import end, final_status
 from state.decision.graph import definition_of, dependencies
+from state.decision.holds import hold
+from state.decision.retries import retry_later
 from state.decision.texts import newest_of
 from state.decision.transitions import phase_status
 
@@ -97,15 +99,17 @@ def conclude_attempt(batch: Batch, event: Event, phase: str, attempt: Attempt) -
 
     Every end of an attempt comes through here: by an outcome, or by a deadline. `attempt` holds what it lost.
     """
-    run = batch.phases[phase]
-    run = replace(
-        run,
-        attempts=(*run.attempts[:-1], replace(attempt, concluded_ms=event.time_ms)),
-        stalled=False,
-    )
-    status, reason = _verdict(batch, run, definition_of(batch, phase))
-    run = replace(run, status=phase_status(run.status, status), reason=reason)
-    return with_run(disarm(batch, phase), phase, run)
+    run = conclude(batch, batch.phases[phase], replace(attempt, concluded_ms=event.time_ms))
+    definition = definition_of(batch, phase)
+    status, reason = _verdict(batch, run, definition)
+    run = replace(run, reason=reason)
+    batch = with_run(disarm(batch, phase), phase, run)
+    open_batch = retry_later(batch, event, definition)
+    if open_batch is None and status is PhaseStatus.FAILED:
+        open_batch = hold(batch, event, definition)
+    if open_batch is not None:
+        return open_batch
+    return with_run(batch, phase, replace(run, status=phase_status(run.status, status)))
 
 
 def _verdict(batch: Batch, run: PhaseRun, definition: PhaseDefinition) -> tuple[PhaseStatus, PhaseReason | None]:

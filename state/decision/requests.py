@@ -3,11 +3,13 @@
 from msgspec.structs import replace
 
 from schemas.internal.enums import Disposition, ReasonCode
-from schemas.internal.events import Request
+from schemas.internal.events import RegisterBatch, Request
 from schemas.internal.history import Reason
 from state.batch import Batch, DecidedRequest
 from state.decision.result import Decision
 
+ANY_OWNER = "batches:any-owner"
+"""Scope that controls batches of any owner."""
 REMEMBERED_REQUESTS = 32
 """How many of a batch's last requests are remembered, refused ones included."""
 
@@ -15,9 +17,12 @@ REMEMBERED_REQUESTS = 32
 def refuse_foreign_owner(batch: Batch, body: Request) -> Decision | None:
     """Return the refusal of a request by anybody but the owner, or None. The refusal says nothing about the batch.
 
+    A principal with the scope `batches:any-owner` controls the batches of others, but registers none of them.
     The refusal is not remembered: other callers must not displace the owner's requests from `decided`.
     """
     if (body.principal.organisation, body.principal.subject) == (batch.owner.organisation, batch.owner.subject):
+        return None
+    if ANY_OWNER in body.principal.scopes and not isinstance(body, RegisterBatch):
         return None
     return Decision.refused(batch, Reason(code=ReasonCode.FOREIGN_BATCH_ID))
 

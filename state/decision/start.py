@@ -3,11 +3,12 @@
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.internal.effects import CommandStudentMatching
+from schemas.internal.effects import CommandStudentMatching, Effect
 from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
 from state.batch import Batch, Essay
+from state.decision.attempts import essay_ids, slots_of
 from state.decision.clocks import disarm
 from state.decision.digests import dedupe_by_essay, ready_digest, validation_digest
 from state.decision.ending import end
@@ -80,19 +81,42 @@ def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], name
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, ReasonCode.NO_ESSAYS)
         reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
         return Decision.applied(batch, event, (completed,), reason)
-    refs = tuple(known.values())
-    started = replace(
-        disarm(batch),
-        status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs),
-        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
-        slots=(),
-    )
+    status = batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES)
+    started = replace(_with_essays(disarm(batch), tuple(known.values())), status=status)
     started, effects = advance(started, event)
     return Decision.applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
 
 
+def _with_essays(batch: Batch, refs: tuple[EssayRef, ...]) -> Batch:
+    slots = {essay_id: slot for slot, essay_id in enumerate(slots_of(batch))}
+    return replace(
+        batch,
+        essays=tuple([Essay(slots[ref.essay_id], ref.text_storage_id) for ref in refs]),
+        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
+    )
+
+
 def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
+    reason = _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named)
+    refs = tuple(known.values())
+    provisioned = replace(batch, provisioned=True)
+    if batch.pause is not None:  # No command goes out; `match_provisioned` sends it when the batch is resumed.
+        reason = replace(reason, detail="The command goes out when the batch is resumed.")
+        return Decision.applied(_with_essays(provisioned, refs), event, (), reason)
+    matching, effects = _command_matching(provisioned, event, refs)
+    return Decision.applied(matching, event, effects, reason)
+
+
+def match_provisioned(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
+    """Command the student matching of a batch whose content came while it was paused; of any other, nothing."""
+    if not batch.essays or batch.status is not BatchStatus.AWAITING_CONTENT_VALIDATION:
+        return batch, ()
+    known = zip(essay_ids(batch), batch.essays, strict=True)
+    refs = tuple(EssayRef(name, essay.text, batch.metrics.get(i)) for i, (name, essay) in enumerate(known))
+    return _command_matching(replace(batch, essays=(), metrics={}), event, refs)
+
+
+def _command_matching(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> tuple[Batch, tuple[Effect, ...]]:
     command = CommandStudentMatching(
         event_id=ids.effect_id(batch.batch_id, batch.registered_version, "command_student_matching"),
         batch_id=batch.batch_id,
@@ -100,12 +124,10 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
         correlation_id=batch.correlation_id,
         trace_id=batch.trace_id,
         context=batch.context,
-        essays=tuple(known.values()),
+        essays=essays,
     )
     status = batch_status(batch.status, BatchStatus.AWAITING_STUDENT_VALIDATION)
-    matching = replace(batch, provisioned=True, status=status)
-    reason = _counted(ReasonCode.STUDENT_MATCHING_STARTED, batch, known, named)
-    return Decision.applied(matching, event, (command,), reason)
+    return replace(batch, status=status), (command,)
 
 
 def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
@@ -114,7 +136,7 @@ def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: 
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
-    slots = frozenset(batch.slots)
+    slots = frozenset(slots_of(batch))
     return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
 
 

@@ -20,6 +20,8 @@ from schemas.internal.events import (
 Verdict = tuple[str, str]
 """Disposition and reason code."""
 STALE_ENDED: Verdict = ("stale", "batch_ended")
+LONG_AFTER_MS = 2**49
+"""A time after all events."""
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Model:
         self.ready: dict[str, str] = {}
         self.start: set[tuple[str, str]] | None = None
         self.matched = False
+        self.cancelled = False
         self.files = 0
         self.validations: list[object] = []
         self.phases = {
@@ -87,7 +90,7 @@ class Model:
         if isinstance(body, PhaseConcluded):
             return self._outcome(body) if self.exists else ("unknown", "unknown_batch")
         if isinstance(body, DeadlineReached):
-            return ("stale", "unsupported" if self.exists else "no_batch_left")
+            return self._deadline(body) if self.exists else ("stale", "no_batch_left")
         return self._request(body)
 
     # ------------------------------------------------------------------------------------------------------- requests
@@ -104,13 +107,27 @@ class Model:
         if body.request_id in self.answers:
             same = self.answers[body.request_id][0] == body.fingerprint
             return ("duplicate", "request_already_decided") if same else ("refused", "key_reused")
-        verdict = ("refused", "unsupported")
-        if isinstance(body, RegisterBatch):
-            if body.fingerprint == self.registration.fingerprint:
-                return ("duplicate", "same_registration")
-            verdict = ("refused", "key_reused")
+        if isinstance(body, RegisterBatch) and body.fingerprint == self.registration.fingerprint:
+            return ("duplicate", "same_registration")
+        verdict = ("refused", "key_reused") if isinstance(body, RegisterBatch) else self._cancel()
         self.answers[body.request_id] = (body.fingerprint, verdict)
         return verdict
+
+    def _cancel(self) -> Verdict:
+        if self.state == "ended":
+            return ("refused", "batch_ended")
+        for phase in self.phases.values():
+            if phase.state == "running":
+                phase.state = "cut"
+                phase.failed = set(phase.commanded)
+        self.cancelled = True
+        self._end()
+        return ("applied", "batch_cancelled")
+
+    def _deadline(self, body: DeadlineReached) -> Verdict:
+        """Judge a deadline event: those of this world come before every deadline, or before their time."""
+        early = body.due_ms > LONG_AFTER_MS
+        return STALE_ENDED if self.state == "ended" and not early else ("stale", "deadline_not_armed")
 
     # ------------------------------------------------------------------------------------------------------ the start
 
@@ -262,6 +279,8 @@ class Model:
     @property
     def final(self) -> str:
         """Return the terminal status of a batch that has ended."""
+        if self.cancelled:
+            return "cancelled"
         asked = [phase for phase in self.phases.values() if phase.state != "off"]
         if not any(phase.good for phase in asked):
             return "failed_critically"

@@ -1,8 +1,4 @@
-"""Outcomes where a phase runs for the second time: which attempt they answer.
-
-Nothing decides on a retry yet, so that the phase is put back by hand; its second attempt is started by the rule that
-starts every attempt (`Story.again`).
-"""
+"""Outcomes where a phase runs for the second time: which attempt they answer."""
 
 import pytest
 from msgspec.structs import replace

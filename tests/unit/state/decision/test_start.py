@@ -240,9 +240,3 @@ def test_a_deadline_of_a_batch_that_is_gone_is_stale_and_no_dead_letter() -> Non
     decision = story.tell(DeadlineReached(due_ms=0))
     assert_ignored(story, Disposition.STALE, ReasonCode.NO_BATCH_LEFT)
     assert decision.batch is None
-
-
-def test_a_deadline_event_is_visibly_without_effect_for_now() -> None:
-    story = started()
-    story.tell(DeadlineReached(due_ms=2**40))
-    assert_ignored(story, Disposition.STALE, ReasonCode.UNSUPPORTED)
