@@ -122,6 +122,38 @@ def test_without_an_api_it_exits_with_6_and_says_what_to_do(bos: Bos) -> None:
     assert "bos dev" in done.err
 
 
+def test_a_batch_is_paused_resumed_and_cancelled(bos: Bos, batch_id: str) -> None:
+    paused = bos("pause", batch_id, "--reason", "exam", "-o", "json", "--key", "k")
+    assert paused.code == 0, paused.err
+    body = json.loads(paused.out)
+    assert (body["disposition"], body["reason"], body["batch_id"]) == ("applied", "batch_paused", batch_id)
+    assert "(paused)" in bos("status", batch_id).out
+    again = bos("pause", batch_id, "--reason", "exam", "--key", "k")
+    assert (again.code, again.out.splitlines()[1].split()[0]) == (0, "repeated")
+    refused = bos("pause", batch_id)
+    assert (refused.code, "already_paused" in refused.out, "Next step" in refused.err) == (4, True, True)
+    changed = bos("resume", batch_id, "--if-version", str(body["version"] + 1), "-o", "json")
+    assert (changed.code, json.loads(changed.out)["code"]) == (4, "ORC-VERSION-CHANGED")
+    assert bos("resume", batch_id, "--if-version", str(body["version"])).code == 0
+    done = bos("cancel", batch_id, "-o", "name")
+    assert (done.code, done.out) == (0, f"{batch_id}\n")
+    ended = bos("wait", batch_id, "--exit-status")
+    assert (ended.code, ended.out.split(":")[0]) == (1, "cancelled")
+    assert bos("wait", batch_id).code == 0
+
+
+def test_of_several_batches_some_can_be_refused(bos: Bos, url: str, batch_id: str) -> None:
+    others = [registered(url) for _ in range(9)]
+    assert bos("cancel", batch_id).code == 0
+    preview = bos("cancel", "-", "--dry-run", "-o", "jsonl", stdin="\n".join([batch_id, *others]))
+    dispositions = sorted(json.loads(line)["disposition"] for line in preview.out.splitlines())
+    assert (preview.code, dispositions) == (8, ["applied"] * 9 + ["refused"])
+    assert "9 would be applied, 1 would be refused. 0 commands, 0 essays. Nothing was sent." in preview.err
+    done = bos("cancel", "-", "-o", "name", stdin="\n".join([batch_id, *others]))
+    assert (done.code, sorted(done.out.split())) == (8, sorted(others))
+    assert "9 applied, 1 refused." in done.err
+
+
 def test_several_requests_end_when_the_api_is_not_reached(bos: Bos) -> None:
     with socket.socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
