@@ -21,6 +21,9 @@ SHOWN_FILE_FAILURES = 20
 REMEMBERED_VALIDATIONS = 32
 """How many of a batch's last validation errors are told from new ones. Peers send one."""
 
+_WITHOUT_CONTENT = (ReasonCode.NO_ESSAYS, ReasonCode.CRITICAL_VALIDATION_FAILURE)
+"""Why a batch ended of which no file became an essay: two events can say so, and each can come first."""
+
 
 def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
     """Start the pipeline on the essays named, or end the batch where there is none."""
@@ -30,7 +33,7 @@ def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
             code = ReasonCode.CONFLICTING_READY
         return Decision.duplicate(batch, Reason(code=code))
     if batch.status.terminal:
-        return _stale(batch, ReasonCode.BATCH_ENDED)
+        return _note_reasons(batch, event, body)
     known = _in_slots(batch, body.essays)
     if body.essays and not known:
         return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
@@ -57,13 +60,13 @@ def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) ->
 def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
     """Note files that failed validation; a critical failure ends a batch that has not started.
 
-    The event that starts the batch comes on another topic and can overtake this one, so failures are noted as long as
-    the batch lives.
+    The event that starts the batch, or ends it without an essay, comes on another topic and can overtake this one: so
+    failures are noted as long as the batch goes on, and after an end for which they are the reason.
     """
     digest = validation_digest(body)
     if digest in batch.validations:
         return Decision.duplicate(batch, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
-    if batch.status.terminal:
+    if batch.status.terminal and batch.reason not in _WITHOUT_CONTENT:
         return _stale(batch, ReasonCode.BATCH_ENDED)
     files = max(body.total, len(body.failures))
     noted = _note_failures(batch, body.failures, files)
@@ -73,6 +76,15 @@ def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Dec
     reason = Reason(code=ReasonCode.CRITICAL_VALIDATION_FAILURE, essays=files)
     failed, completed = end(noted, event, BatchStatus.FAILED_CRITICALLY, reason.code)
     return Decision.applied(failed, event, (completed,), reason)
+
+
+def _note_reasons(batch: Batch, event: Event, body: EssaysReady) -> Decision:
+    """Note why no file became an essay, where the event that says so comes after the end."""
+    if batch.reason not in _WITHOUT_CONTENT or body.essays or not body.failures:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    files = len(body.failures)
+    noted = replace(_note_failures(batch, body.failures, files), ready_digest=ready_digest(body.essays))
+    return Decision.applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
 
 
 def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
