@@ -48,11 +48,8 @@ REFUSALS: dict[ReasonCode, Refusal] = {
         "The batch still waits for its essays, so no phase can be run again.",
         "Wait until the batch processes its essays, or cancel it.",
     ),
-    ReasonCode.PHASE_NOT_IN_PIPELINE: Refusal(
-        "The batch's pipeline has no phase of this name.", "Name a phase that the batch's status lists."
-    ),
     ReasonCode.PHASE_NOT_REQUESTED: Refusal(
-        "This phase was not requested for the batch.",
+        "The batch has no such phase, or it was not requested.",
         "Name a phase that the batch's status lists in requested_pipelines.",
     ),
     ReasonCode.PHASE_RUNNING: Refusal(
@@ -63,14 +60,15 @@ REFUSALS: dict[ReasonCode, Refusal] = {
         "The phase succeeded with all its essays.", "Retry a phase that failed, or that lost some of its essays."
     ),
     ReasonCode.NOTHING_FAILED: Refusal(
-        "The phase has lost no essays that could be run again.", "Retry the phase with all essays, or with a list."
+        "The phase has lost no essays that could be run again, or was skipped.",
+        "Retry a phase before it, or name the essays to run again.",
     ),
     ReasonCode.UNKNOWN_ESSAYS: Refusal(
         "The request names essays that are not inputs of this phase.",
         "Name essays of the batch that reached the phase.",
     ),
     ReasonCode.TOO_MANY_ATTEMPTS: Refusal(
-        "The phase has had as many attempts as a phase can have.",
+        "The phase, or one after it, has had as many attempts as a phase can have.",
         "Cancel the batch, and register its essays as a new one.",
     ),
     ReasonCode.UNSUPPORTED: Refusal(

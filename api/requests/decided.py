@@ -4,7 +4,7 @@ from typing import NamedTuple, NoReturn
 
 from api.errors import Problem
 from api.kafka_log.kafka_log import LogRecord
-from schemas.errors import Code
+from schemas.errors import Code, OrchestratorError
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.history import HistoryRecord
@@ -37,6 +37,21 @@ def decided(record: LogRecord) -> HistoryRecord:
     if history.disposition is Disposition.QUARANTINED and history.reason.code is not ReasonCode.OVERSIZED:
         _raise_quarantined(history.dead_letter_id or "")
     return history
+
+
+def answers(record: LogRecord, correlation_id: str) -> bool:
+    """Whether a record under a request's id answers the call with this correlation id.
+
+    Two calls can be under way with one Idempotency-Key and therefore one request id: each waits for the decision on its
+    own request, because the other can have another content.
+    """
+    if record.partition.topic is Topic.DEAD_LETTERS or record.value is None:
+        return True
+    try:
+        origin = decode_history(record.value).origin
+    except OrchestratorError:
+        return True  # who waits is told what is wrong with the record
+    return origin is None or origin.correlation_id == correlation_id
 
 
 def first_decision(history: HistoryRecord) -> FirstDecision:

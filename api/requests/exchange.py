@@ -15,7 +15,7 @@ from api.kafka_log.request_producer import RequestLog
 from api.kafka_log.waiters import within
 from api.paths import status_path
 from api.queries.batches import Batches
-from api.requests.decided import decided
+from api.requests.decided import answers, decided
 from api.routes.request_body import off_the_loop, too_large
 from schemas.errors import BrokerError, Code, RecordFormatError, RecordTooLarge
 from schemas.internal.events import Principal
@@ -65,7 +65,7 @@ class RequestExchange(NamedTuple):
         """
         self.require_ready()
         request_id = request.request_id or str(uuid4())
-        answered = self.follower.answer(request_id)
+        answered = self.follower.answer(request_id, lambda record: answers(record, request.correlation_id))
         encode = partial(
             request_record,
             request_id=request_id,

@@ -128,9 +128,9 @@ def _line(body: dict[str, Any]) -> str:
     state = body["pipeline_state"]
     phases = ", ".join(f"{name} {state[name]['status']}" for name in state["requested_pipelines"])
     counts = body["counts"]
-    return (
-        f"{body['status']}: {phases}; {counts['succeeded']} of {counts['expected']} essays, {counts['failed']} failed"
-    )
+    essays = f"{counts['succeeded']} of {counts['expected']} essays, {counts['failed']} failed"
+    flags = ", ".join(flag for flag in ("paused", "held", "stalled") if body.get(flag))
+    return f"{body['status']}{f' ({flags})' if flags else ''}: {phases}; {essays}"
 
 
 def _seconds(duration: str) -> float | None:

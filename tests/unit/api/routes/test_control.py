@@ -201,6 +201,28 @@ async def test_one_key_is_one_request_of_a_caller_about_a_batch() -> None:
     assert (bad.status_code, bad.json()["code"]) == (400, "ORC-HEADER")
 
 
+async def test_two_calls_under_one_key_each_get_the_decision_on_their_own_request() -> None:
+    cluster = silent()
+
+    async with world(cluster) as api:
+        batch_id = "nobody"
+        calls = []
+        for number, kind in enumerate(("pause", "cancel"), 1):
+            calls.append(asyncio.create_task(ask(api, batch_id, kind, Idempotency_Key="k")))
+
+            async def is_written(count: int = number) -> bool:
+                return len(cluster.requests) == count
+
+            await until(is_written)
+        first, second = cluster.requests
+        cluster.requests.clear()
+        cluster.decide(first[1], 0)
+        assert (await calls[0]).status_code == 404
+        assert not calls[1].done(), "the decision on the other request is no answer"
+        cluster.decide(second[1], 1)
+        assert (await calls[1]).status_code == 404
+
+
 async def test_who_may_not_write_is_refused() -> None:
     cluster = silent()
     async with world(cluster, anonymous_scopes=("batches:read",)) as api:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from schemas.internal.events import EssayRef, EssaysReady, OutcomeStatus, PhaseConcluded
-from state.decision.attempts import essay_ids, slots_of
+from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
+from state.decision.attempts import essay_ids
 from tests.unit.api.bodies import head_body, seed_body
 from tests.unit.api.memory import World, world
-from tests.unit.api.replay.happening import happen
+from tests.unit.api.replay.happening import happen, ready
 
 pytestmark = pytest.mark.anyio
 OWNER = {"X-User-ID": "ms-berg", "X-Org-ID": "school-7"}
@@ -23,8 +23,7 @@ async def registered(api: World, headers: dict[str, str] | None = None, **body: 
 async def running(api: World, **body: Any) -> str:
     """Return a batch of three essays whose spellcheck runs."""
     batch_id = await registered(api, OWNER, **body)
-    refs = tuple(EssayRef(slot, f"text-{slot}") for slot in slots_of(api.cluster.batches[batch_id]))
-    happen(api, batch_id, EssaysReady(essays=refs))
+    ready(api, batch_id)
     return batch_id
 
 
@@ -62,7 +61,9 @@ async def ask(api: World, batch_id: str, kind: str, body: dict[str, Any] | None 
 
 
 async def status_of(api: World, batch_id: str) -> dict[str, Any]:
-    body: dict[str, Any] = (await api.client.get(f"/v1/batches/{batch_id}/status", headers=OWNER)).json()
+    newest = {"min_version": api.cluster.batches[batch_id].version, "wait": 60}
+    response = await api.client.get(f"/v1/batches/{batch_id}/status", headers=OWNER, params=newest)
+    body: dict[str, Any] = response.json()
     return body
 
 

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cli.main import main
+from schemas.topics import Topic
 from tests.patience import PATIENCE_S, await_that
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import MemoryCluster
@@ -96,6 +97,32 @@ def test_the_options_become_the_request_and_an_undecided_one_exits_with_6(
     assert "undecided" in done.out
 
 
+@pytest.mark.parametrize("batch_id", ["a/b", "..", "%2F", "?#", "å b"])
+def test_the_id_is_asked_for_as_it_is(bos: Bos, cluster: MemoryCluster, batch_id: str) -> None:
+    cluster.deciding = False
+    bos("cancel", batch_id)
+    assert last_request(cluster)["batch_id"] == batch_id
+    assert bos("cancel", batch_id, "--dry-run").code == 3
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 130), ("y\n", 8)])
+def test_a_person_is_asked_before_several_batches_are_changed(
+    bos: Bos, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("cli.commands.control._at_a_terminal", lambda: True)
+    done = bos("cancel", "a", "b", stdin=answer)
+    assert (done.code, "Cancel 2 batches?" in done.err) == (code, True)
+    assert len(decided_batches(cluster)) == (0 if code == 130 else 2)
+    assert "?" not in bos("cancel", "c", "d", "--yes").err
+    assert "batches?" not in bos("cancel", "e").err
+
+
+def decided_batches(cluster: MemoryCluster) -> set[str]:
+    """Return the ids of the batches about which something was decided."""
+    logs = (log for partition, log in cluster.logs.items() if partition.topic is Topic.HISTORY)
+    return {record.key.decode() for log in logs for record in log}
+
+
 def test_a_repeat_with_the_key_is_the_same_request(bos: Bos, cluster: MemoryCluster) -> None:
     cluster.deciding = False
     bos("cancel", "b", "--key", "k")
@@ -120,6 +147,38 @@ def test_without_an_api_it_exits_with_6_and_says_what_to_do(bos: Bos) -> None:
     assert done.code == 6
     assert "ORC-HTTP" in done.err
     assert "bos dev" in done.err
+
+
+def test_a_batch_is_paused_resumed_and_cancelled(bos: Bos, batch_id: str) -> None:
+    paused = bos("pause", batch_id, "--reason", "exam", "-o", "json", "--key", "k")
+    assert paused.code == 0, paused.err
+    body = json.loads(paused.out)
+    assert (body["disposition"], body["reason"], body["batch_id"]) == ("applied", "batch_paused", batch_id)
+    assert "(paused)" in bos("status", batch_id).out
+    again = bos("pause", batch_id, "--reason", "exam", "--key", "k")
+    assert (again.code, again.out.splitlines()[1].split()[0]) == (0, "repeated")
+    refused = bos("pause", batch_id)
+    assert (refused.code, "already_paused" in refused.out, "Next step" in refused.err) == (4, True, True)
+    changed = bos("resume", batch_id, "--if-version", str(body["version"] + 1), "-o", "json")
+    assert (changed.code, json.loads(changed.out)["code"]) == (4, "ORC-VERSION-CHANGED")
+    assert bos("resume", batch_id, "--if-version", str(body["version"])).code == 0
+    done = bos("cancel", batch_id, "-o", "name")
+    assert (done.code, done.out) == (0, f"{batch_id}\n")
+    ended = bos("wait", batch_id, "--exit-status")
+    assert (ended.code, ended.out.split(":")[0]) == (1, "cancelled")
+    assert bos("wait", batch_id).code == 0
+
+
+def test_of_several_batches_some_can_be_refused(bos: Bos, url: str, batch_id: str) -> None:
+    others = [registered(url) for _ in range(9)]
+    assert bos("cancel", batch_id).code == 0
+    preview = bos("cancel", "-", "--dry-run", "-o", "jsonl", stdin="\n".join([batch_id, *others]))
+    dispositions = sorted(json.loads(line)["disposition"] for line in preview.out.splitlines())
+    assert (preview.code, dispositions) == (8, ["applied"] * 9 + ["refused"])
+    assert "9 would be applied, 1 would be refused. 0 commands, 0 essays. Nothing was sent." in preview.err
+    done = bos("cancel", "-", "-o", "name", stdin="\n".join([batch_id, *others]))
+    assert (done.code, sorted(done.out.split())) == (8, sorted(others))
+    assert "9 applied, 1 refused." in done.err
 
 
 def test_several_requests_end_when_the_api_is_not_reached(bos: Bos) -> None:
