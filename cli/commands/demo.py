@@ -28,11 +28,11 @@ def demo(
         Path | None,
         typer.Option(
             "--pipeline",
-            help="File of pipeline definitions, whose default one played workers run in place of the peers. "
-            "--failed and --held then fail essays and phases for a passing reason.",
+            help="File of pipeline definitions, whose default one played workers run in place of the peers. Essays fail "
+            "where another attempt follows, and phases where they are held: a client has them run again.",
         ),
     ] = None,
-    held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.0,
+    held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
     """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""
