@@ -28,8 +28,8 @@ def demo(
         Path | None,
         typer.Option(
             "--pipeline",
-            help="File of pipeline definitions, whose default one played workers run in place of the peers. Essays fail "
-            "where another attempt follows, and phases where they are held: a client has them run again.",
+            help="File of pipeline definitions, whose default one played workers run in place of the peers. "
+            "Essays fail where another attempt follows, and phases where they are held: a client has them run again.",
         ),
     ] = None,
     held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.1,
