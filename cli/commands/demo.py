@@ -29,10 +29,10 @@ def demo(
         typer.Option(
             "--pipeline",
             help="File of pipeline definitions, whose default one played workers run in place of the peers. "
-            "--failed and --held then fail essays and phases for a passing reason.",
+            "Essays fail where another attempt follows, and phases where they are held: a client has them run again.",
         ),
     ] = None,
-    held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.0,
+    held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.1,
     silent_peer: Annotated[
         bool,
         typer.Option("--silent-peer", help="Peers never answer; batches end by deadlines of seconds."),

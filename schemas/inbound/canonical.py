@@ -1,6 +1,5 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -34,6 +33,7 @@ from schemas.internal.events import (
     RetryPhase,
     ValidationFailed,
 )
+from schemas.json_bounds import is_finite
 from schemas.limits import Limits
 from schemas.public.control import RetryBody, parse_control
 from schemas.public.registration import RegistrationPolicy, fingerprint, parse_registration
@@ -168,21 +168,13 @@ def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
 def _metrics(ref: Ref) -> dict[str, Any] | None:
     """Return an essay's metrics; a number beyond the range of floating point would be written on as null."""
     metrics = ref.get("spellcheck_metrics")
-    if metrics and not _finite(metrics):
+    if metrics and not is_finite(metrics):
         raise UnreadableRecord(
             f"spellcheck_metrics of essay {ref['essay_id'][:60]!r} hold a number that is not finite.",
             code=Code.FIELDS,
             next_step="Correct the producer: send null instead of a number that a double cannot hold.",
         )
     return metrics
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    return not isinstance(value, list) or all(map(_finite, value))
 
 
 def _check_count(count: int, limits: Limits) -> None:

@@ -4,13 +4,13 @@ Published as a JSON Schema (`schemas/public/json/phase-outcome.v1.json`), so fie
 fields are ignored.
 """
 
-import math
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from schemas.inbound.models import BatchId, Name
 from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
+from schemas.json_bounds import is_finite
 from schemas.text import NO_CONTROL_CHARACTERS
 
 MAX_REASON = 500
@@ -23,13 +23,11 @@ def _default(value: object) -> BeforeValidator:
     return BeforeValidator(lambda given: value if given is None else given)
 
 
-def _finite(value: Any) -> Any:
+def _finite(metrics: dict[str, Any]) -> dict[str, Any]:
     """Refuse numbers such as 1e999, which a parser reads as infinity and which no JSON can hold again."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("holds a number that is too large")
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _finite(inner)
-    return value
+    if not is_finite(metrics):
+        raise ValueError("holds a number that a double cannot hold")
+    return metrics
 
 
 class _Model(BaseModel):
