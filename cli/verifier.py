@@ -20,6 +20,9 @@ _NO_VERSION = -1
 _WITHOUT_BATCH = ("unreadable_record", "key_mismatch")
 """Reasons of quarantined records whose key need not be a batch_id."""
 
+_PURGED = "batch_purged"
+"""Reason of the record that ends a life of a batch; a registration after it begins another."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRecord:
@@ -59,7 +62,7 @@ def verify(kafka: Mapping[str, Any], topics: TopicTable, *, patience: float = 0.
 
     Checked: one history record for each inbox record; the chain of versions of every batch; every effect that history
     names lies on its topic exactly once, and nothing lies there that history does not name; each (batch, phase,
-    attempt) is commanded once; the last status snapshot has the last version of the batch.
+    attempt) is commanded once in a life of the batch; the last status snapshot has the last version of the batch.
     """
     deadline = time.monotonic() + patience
     while not (findings := _verify(kafka, topics)).sound and time.monotonic() < deadline:
@@ -137,7 +140,8 @@ def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str
                     f"batch {batch_id}: offset {value['offset']} is based on {value['based_on']}, not on {version}"
                 )
             applied = value["disposition"] == "applied"
-            if applied != (value["version"] > value["based_on"]):
+            purged = value["version"] == _NO_VERSION != value["based_on"]
+            if applied != (purged or value["version"] > value["based_on"]):
                 findings.problems.append(
                     f"batch {batch_id}: offset {value['offset']} is {value['disposition']} yet "
                     f"goes from version {value['based_on']} to {value['version']}"
@@ -152,12 +156,15 @@ def _check_effects(
     kafka: Mapping[str, Any], topics: TopicTable, history: list[VerifiedRecord], findings: Findings
 ) -> None:
     announced: Counter[tuple[str, str]] = Counter()
-    commands: Counter[tuple[str, str, int]] = Counter()
-    for record in history:
+    commands: Counter[tuple[str, int, str, int]] = Counter()
+    lives: Counter[str] = Counter()
+    for record in sorted(history, key=lambda r: (r.value["partition"], r.value["offset"])):
+        batch_id = record.value["batch_id"]
+        lives[batch_id] += record.value["reason"]["code"] == _PURGED
         for effect in record.value.get("effects", ()):
             announced[effect["topic"], effect["event_id"]] += 1
             if effect["kind"] == "command_phase":
-                commands[record.value["batch_id"], effect["phase"], effect["attempt"]] += 1
+                commands[batch_id, lives[batch_id], effect["phase"], effect["attempt"]] += 1
     published: Counter[tuple[str, str]] = Counter()
     names = [topics.name(topic) for topic in PEER_OUTPUTS]
     published.update((record.topic, record.headers.get("event_id", "")) for record in read_topic(kafka, *names))

@@ -3,6 +3,7 @@
 All are UUIDv5 in one namespace; the names below are frozen, because ids that were published stay valid for ever.
 """
 
+from functools import lru_cache
 from hashlib import sha1
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -54,7 +55,17 @@ def slot_id(batch_id: str, registered_version: int, index: int) -> str:
 
 
 def slot_ids(batch_id: str, registered_version: int, count: int) -> tuple[str, ...]:
-    """Return the ids of all slots of a batch; what they have in common is hashed once."""
+    """Return the ids of all slots of a batch.
+
+    They are needed with most events of a batch, and those of a batch that goes on follow each other: the ids of the
+    last batches of an ordinary size are kept.
+    """
+    derive = _kept_slot_ids if count <= _KEPT_SLOTS else _slot_ids
+    return derive(batch_id, registered_version, count)
+
+
+def _slot_ids(batch_id: str, registered_version: int, count: int) -> tuple[str, ...]:
+    # What they have in common is hashed once.
     common = sha1(_PREFIX + f"slot\n{batch_id}\n{registered_version}\n".encode(), usedforsecurity=False)
     found: list[str] = []
     for index in range(count):
@@ -62,6 +73,10 @@ def slot_ids(batch_id: str, registered_version: int, count: int) -> tuple[str, .
         one.update(b"%d" % index)
         found.append(_text(one.hexdigest()))
     return tuple(found)
+
+
+_KEPT_SLOTS = 128
+_kept_slot_ids = lru_cache(maxsize=1_024)(_slot_ids)
 
 
 def effect_id(batch_id: str, registered_version: int, kind: str, phase: str = "", attempt: int = 0) -> str:

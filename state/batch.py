@@ -14,9 +14,10 @@ from schemas.internal.status import Deadline, Pause
 
 
 class Essay(Struct, frozen=True, array_like=True):
-    """A ready essay."""
+    """A ready essay. Its id is not stored: it is derived from its slot (`state.decision.attempts.essay_ids`)."""
 
-    essay_id: str
+    slot: int
+    """Number of its slot, from 0."""
     text: str
     """Storage id of the uploaded text; empty once the batch has ended."""
 
@@ -104,14 +105,12 @@ class Batch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: str
     """Fingerprint of the registration's body."""
     expected: int
-    """Number of slots, one for each expected essay."""
+    """Number of slots, one for each expected essay. Their ids are derived (`schemas.ids.slot_ids`)."""
     context: BatchContext
     pipeline: PipelineDefinition
     requested_phases: tuple[str, ...]
     phases: dict[str, PhaseRun]
     """Phase runs by phase name, in the order of the pipeline definition."""
-    slots: tuple[str, ...] = ()
-    """Essay ids handed out at registration; dropped once the batch is ready."""
     essays: tuple[Essay, ...] = ()
     """Ready essays in the order of the ready event. Once the batch has ended: those that a phase lost."""
     metrics: dict[int, dict[str, Any]] = {}

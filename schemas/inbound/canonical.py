@@ -1,6 +1,8 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -74,7 +76,7 @@ def content_provisioned(data: ProvisionedData, limits: Limits) -> Body:
 
 def validation_failed(data: ValidationErrorsData, limits: Limits) -> Body:
     """Files failed validation."""
-    _check_count(len(data.failed_essays), limits)
+    _check_count(data.failed_essays, lambda failed: (failed.essay_id, failed.file_name), limits)
     return ValidationFailed(
         critical=data.error_summary.critical_failure,
         failures=tuple(
@@ -94,7 +96,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
             code=Code.OUTCOME_STATUS,
             next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
         )
-    _check_count(len(data.failed_essay_ids), limits)
+    _check_count(data.failed_essay_ids, str, limits)
     correlation = data.correlation_id or envelope_correlation
     return PhaseConcluded(
         phase=_PHASES.get(data.phase_name, data.phase_name),
@@ -163,11 +165,38 @@ def _body(model: type[Model], body: dict[str, Any]) -> Model:
 
 
 def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
-    _check_count(len(refs), limits)
-    return tuple([EssayRef(ref["essay_id"], ref["text_storage_id"], ref.get("spellcheck_metrics")) for ref in refs])
+    _check_count(refs, lambda ref: ref["essay_id"], limits)
+    return tuple([EssayRef(ref["essay_id"], ref["text_storage_id"], _metrics(ref)) for ref in refs])
 
 
-def _check_count(count: int, limits: Limits) -> None:
+def _metrics(ref: Ref) -> dict[str, Any] | None:
+    """Return an essay's metrics; a number beyond the range of floating point would be written on as null."""
+    metrics = ref.get("spellcheck_metrics")
+    if metrics and not _finite(metrics):
+        raise UnreadableRecord(
+            f"spellcheck_metrics of essay {ref['essay_id'][:60]!r} hold a number that is not finite.",
+            code=Code.FIELDS,
+            next_step="Correct the producer: send null instead of a number that a double cannot hold.",
+        )
+    return metrics
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return not isinstance(value, list) or all(map(_finite, value))
+
+
+Named = TypeVar("Named")
+
+
+def _check_count(named: Sequence[Named], identity: Callable[[Named], Hashable], limits: Limits) -> None:
+    """Raise `UnreadableRecord` where more essays are named than a batch holds, each counted once."""
+    if len(named) <= limits.essays:
+        return
+    count = len(set(map(identity, named)))
     if count > limits.essays:
         raise UnreadableRecord(
             f"the record names {count} essays; a batch holds at most {limits.essays}.",

@@ -201,7 +201,8 @@ def completed(effect: PipelineCompleted) -> _Completed:
         batch_id=effect.batch_id,
         completed_phases=effect.completed_phases,
         final_status=effect.final_status.value,
-        processing_duration_seconds=(effect.time_ms - effect.started_ms) / 1000,
+        # The brokers stamp both times, and a new leader's clock can be behind.
+        processing_duration_seconds=max(0, effect.time_ms - effect.started_ms) / 1000,
         successful_essay_count=effect.succeeded,
         failed_essay_count=effect.failed,
         correlation_id=effect.correlation_id,

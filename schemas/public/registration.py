@@ -121,7 +121,8 @@ class SeedRegistration(_Common):
     class_designation: str
     teacher_name: str
     essay_instructions: str
-    user_id: None = None
+    user_id: Annotated[None, BeforeValidator(_blank_as_none)] = None
+    """Unknown to the seed, which ignored it; empty, it is nobody's."""
 
 
 class HeadRegistration(_Common):
@@ -196,7 +197,10 @@ def parse_registration(
 
 
 def _validate(body: dict[str, Any]) -> SeedRegistration | HeadRegistration:
-    seed = body.get("user_id") is None and any(name in body for name in _SEED_FIELDS)
+    user_id = body.get("user_id")
+    seed = (user_id is None and any(name in body for name in _SEED_FIELDS)) or (
+        user_id == "" and all(name in body for name in _SEED_FIELDS)
+    )
     model: type[SeedRegistration | HeadRegistration] = SeedRegistration if seed else HeadRegistration
     try:
         return model.model_validate(body)

@@ -17,6 +17,17 @@ MAX_ATTEMPTS = 20
 """Most attempts of a phase, those that were superseded included: each stays in the stored record."""
 
 
+def slots_of(batch: Batch) -> tuple[str, ...]:
+    """Return the essay ids that the batch handed out at its registration."""
+    return ids.slot_ids(batch.batch_id, batch.registered_version, batch.expected)
+
+
+def essay_ids(batch: Batch) -> tuple[str, ...]:
+    """Return the ids of the ready essays, in the order of `Batch.essays`."""
+    slots = slots_of(batch)
+    return tuple([slots[essay.slot] for essay in batch.essays])
+
+
 def running_attempt(run: PhaseRun) -> Attempt | None:
     """Return the attempt that waits for its outcome, or None."""
     if not run.attempts or run.attempts[-1].concluded_ms is not None or run.attempts[-1].superseded:
@@ -134,7 +145,7 @@ def _without(attempt: Attempt, essays: frozenset[int]) -> Attempt:
 
 
 def stub(batch: Batch) -> Batch:
-    """Return the batch as it is kept after its end: without texts, and with the ids of lost essays alone.
+    """Return the batch as it is kept after its end: without texts, and with the slots of lost essays alone.
 
     What attempts lost, and a later one did not, goes; so do the indexes of the essays commanded.
     """
@@ -148,8 +159,8 @@ def stub(batch: Batch) -> Batch:
         )
         for name, run in batch.phases.items()
     }
-    essays = tuple(Essay(batch.essays[essay].essay_id, "") for essay in kept)
-    return replace(batch, phases=phases, slots=(), essays=essays, metrics={})
+    essays = tuple(Essay(batch.essays[essay].slot, "") for essay in kept)
+    return replace(batch, phases=phases, essays=essays, metrics={})
 
 
 def _stub_of(attempt: Attempt, counting: Iterable[LostEssay], kept: dict[int, int]) -> Attempt:

@@ -6,7 +6,7 @@ from schemas.internal.enums import LostReason, PhaseReason, PhaseStatus, ReasonC
 from schemas.internal.events import EssayRef, Event, OutcomeStatus, PhaseConcluded
 from schemas.internal.history import Reason
 from state.batch import Attempt, Batch, LostEssay, PhaseRun
-from state.decision.attempts import commanded, correlation_of, running_attempt
+from state.decision.attempts import commanded, correlation_of, essay_ids, running_attempt
 from state.decision.clocks import retry_due_ms
 from state.decision.digests import outcome_digest
 from state.decision.graph import definition_of
@@ -61,7 +61,8 @@ def _echoed_attempt(batch: Batch, run: PhaseRun, body: PhaseConcluded) -> int | 
 
 def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) -> Decision:
     """Record the outcome of the running attempt, unless it names none of the attempt's essays."""
-    essays = {batch.essays[essay].essay_id: essay for essay in commanded(batch, attempt)}
+    known = essay_ids(batch)
+    essays = {known[essay]: essay for essay in commanded(batch, attempt)}
     named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
     foreign = len(named.difference(essays))
     if named and foreign == len(named):

@@ -1,14 +1,12 @@
 """The status record of a batch and the history record of a decision."""
 
-from collections.abc import Iterable
-
 from schemas.internal.enums import LostReason, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
 from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
 from state.batch import Attempt, Batch, LostEssay
-from state.decision.attempts import commanded, count_commanded, lost, lost_by_any, running_attempt
+from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
 from state.decision.clocks import retry_due_ms
 from state.decision.result import Decision
 
@@ -87,9 +85,11 @@ def _phase_view(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> Phase
     )
 
 
-def _failed(batch: Batch, phase: str, found: Iterable[LostEssay]) -> list[FailedEssay]:
-    essays = batch.essays
-    return [FailedEssay(essays[essay.essay].essay_id, phase, essay.reason, essay.detail) for essay in found]
+def _failed(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> list[FailedEssay]:
+    if not found:
+        return []
+    known = essay_ids(batch)
+    return [FailedEssay(known[essay.essay], phase, essay.reason, essay.detail) for essay in found]
 
 
 def history_record(

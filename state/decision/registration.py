@@ -38,7 +38,6 @@ def register(event: Event, body: RegisterBatch) -> Decision:
             definition.name: _REQUESTED if definition.name in body.requested_phases else _NOT_REQUESTED
             for definition in body.pipeline.phases
         },
-        slots=slots,
         decided=(DecidedRequest(body.request_id, body.fingerprint, Disposition.APPLIED, ReasonCode.REGISTERED),),
         registered_ms=event.time_ms,
         updated_ms=event.time_ms,

@@ -9,7 +9,7 @@ from schemas.internal.events import Event, RetryPhase
 from schemas.internal.history import Reason
 from schemas.internal.pipeline import PhaseDefinition
 from state.batch import Batch, PhaseRun
-from state.decision.attempts import MAX_ATTEMPTS, commanded, inputs, lost, running_attempt, supersede
+from state.decision.attempts import MAX_ATTEMPTS, commanded, essay_ids, inputs, lost, running_attempt, supersede
 from state.decision.clocks import arm_in, disarm
 from state.decision.graph import descendants
 from state.decision.transitions import phase_status
@@ -96,7 +96,8 @@ def _named(body: RetryPhase) -> frozenset[str]:
 
 
 def _ids(batch: Batch, essays: tuple[int, ...]) -> frozenset[str]:
-    return frozenset(batch.essays[essay].essay_id for essay in essays)
+    known = essay_ids(batch)
+    return frozenset(known[essay] for essay in essays)
 
 
 def _selected(batch: Batch, body: RetryPhase) -> tuple[int, ...] | None:
@@ -105,8 +106,8 @@ def _selected(batch: Batch, body: RetryPhase) -> tuple[int, ...] | None:
         return None
     if body.essays == "failed":
         return tuple(found.essay for found in lost(batch, body.phase))
-    named = frozenset(body.essays)
-    return tuple(essay for essay in inputs(batch, body.phase) if batch.essays[essay].essay_id in named)
+    known, named = essay_ids(batch), frozenset(body.essays)
+    return tuple(essay for essay in inputs(batch, body.phase) if known[essay] in named)
 
 
 def _requested_after(batch: Batch, phase: str) -> tuple[str, ...]:

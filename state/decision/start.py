@@ -8,6 +8,7 @@ from schemas.internal.enums import BatchStatus, ReasonCode
 from schemas.internal.events import ContentProvisioned, EssayRef, EssaysReady, Event, FileFailure, ValidationFailed
 from schemas.internal.history import Reason
 from state.batch import Batch, Essay
+from state.decision.attempts import essay_ids, slots_of
 from state.decision.clocks import disarm
 from state.decision.digests import dedupe_by_essay, ready_digest, validation_digest
 from state.decision.ending import end
@@ -20,6 +21,9 @@ SHOWN_FILE_FAILURES = 20
 REMEMBERED_VALIDATIONS = 32
 """How many of a batch's last validation errors are told from new ones. Peers send one."""
 
+_WITHOUT_CONTENT = (ReasonCode.NO_ESSAYS, ReasonCode.CRITICAL_VALIDATION_FAILURE)
+"""Why a batch ended of which no file became an essay: two events can say so, and each can come first."""
+
 
 def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
     """Start the pipeline on the essays named, or end the batch where there is none."""
@@ -29,7 +33,7 @@ def essays_ready(batch: Batch, event: Event, body: EssaysReady) -> Decision:
             code = ReasonCode.CONFLICTING_READY
         return Decision.duplicate(batch, Reason(code=code))
     if batch.status.terminal:
-        return _stale(batch, ReasonCode.BATCH_ENDED)
+        return _note_reasons(batch, event, body)
     known = _in_slots(batch, body.essays)
     if body.essays and not known:
         return _stale(batch, ReasonCode.FOREIGN_ESSAYS_ONLY)
@@ -56,13 +60,13 @@ def content_provisioned(batch: Batch, event: Event, body: ContentProvisioned) ->
 def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Decision:
     """Note files that failed validation; a critical failure ends a batch that has not started.
 
-    The event that starts the batch comes on another topic and can overtake this one, so failures are noted as long as
-    the batch lives.
+    The event that starts the batch, or ends it without an essay, comes on another topic and can overtake this one: so
+    failures are noted as long as the batch goes on, and after an end for which they are the reason.
     """
     digest = validation_digest(body)
     if digest in batch.validations:
         return Decision.duplicate(batch, Reason(code=ReasonCode.VALIDATION_FAILURES_ALREADY_RECORDED))
-    if batch.status.terminal:
+    if batch.status.terminal and batch.reason not in _WITHOUT_CONTENT:
         return _stale(batch, ReasonCode.BATCH_ENDED)
     files = max(body.total, len(body.failures))
     noted = _note_failures(batch, body.failures, files)
@@ -74,22 +78,34 @@ def validation_failed(batch: Batch, event: Event, body: ValidationFailed) -> Dec
     return Decision.applied(failed, event, (completed,), reason)
 
 
+def _note_reasons(batch: Batch, event: Event, body: EssaysReady) -> Decision:
+    """Note why no file became an essay, where the event that says so comes after the end."""
+    if batch.reason not in _WITHOUT_CONTENT or body.essays or not body.failures:
+        return _stale(batch, ReasonCode.BATCH_ENDED)
+    files = len(body.failures)
+    noted = replace(_note_failures(batch, body.failures, files), ready_digest=ready_digest(body.essays))
+    return Decision.applied(noted, event, (), Reason(code=ReasonCode.VALIDATION_FAILURES_RECORDED, essays=files))
+
+
 def _start_pipeline(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
     batch = replace(batch, ready_digest=ready_digest(named), ready_count=len(known))
     if not known:
         batch, completed = end(batch, event, BatchStatus.FAILED_CRITICALLY, ReasonCode.NO_ESSAYS)
         reason = Reason(code=ReasonCode.NO_ESSAYS, unaccounted=batch.expected)
         return Decision.applied(batch, event, (completed,), reason)
-    refs = tuple(known.values())
-    started = replace(
-        disarm(batch),
-        status=batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES),
-        essays=tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs),
-        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
-        slots=(),
-    )
+    status = batch_status(batch.status, BatchStatus.PROCESSING_PIPELINES)
+    started = replace(_with_essays(disarm(batch), tuple(known.values())), status=status)
     started, effects = advance(started, event)
     return Decision.applied(started, event, effects, _counted(ReasonCode.PIPELINE_STARTED, batch, known, named))
+
+
+def _with_essays(batch: Batch, refs: tuple[EssayRef, ...]) -> Batch:
+    slots = {essay_id: slot for slot, essay_id in enumerate(slots_of(batch))}
+    return replace(
+        batch,
+        essays=tuple([Essay(slots[ref.essay_id], ref.text_storage_id) for ref in refs]),
+        metrics={i: ref.spellcheck_metrics for i, ref in enumerate(refs) if ref.spellcheck_metrics is not None},
+    )
 
 
 def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Decision:
@@ -98,8 +114,7 @@ def _match_students(batch: Batch, event: Event, known: dict[str, EssayRef], name
     provisioned = replace(batch, provisioned=True)
     if batch.pause is not None:  # No command goes out; `match_provisioned` sends it when the batch is resumed.
         reason = replace(reason, detail="The command goes out when the batch is resumed.")
-        essays = tuple(Essay(ref.essay_id, ref.text_storage_id) for ref in refs)
-        return Decision.applied(replace(provisioned, essays=essays), event, (), reason)
+        return Decision.applied(_with_essays(provisioned, refs), event, (), reason)
     matching, effects = _command_matching(provisioned, event, refs)
     return Decision.applied(matching, event, effects, reason)
 
@@ -108,8 +123,9 @@ def match_provisioned(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, 
     """Command the student matching of a batch whose content came while it was paused; of any other, nothing."""
     if not batch.essays or batch.status is not BatchStatus.AWAITING_CONTENT_VALIDATION:
         return batch, ()
-    refs = tuple(EssayRef(essay.essay_id, essay.text) for essay in batch.essays)
-    return _command_matching(replace(batch, essays=()), event, refs)
+    known = zip(essay_ids(batch), batch.essays, strict=True)
+    refs = tuple(EssayRef(name, essay.text, batch.metrics.get(i)) for i, (name, essay) in enumerate(known))
+    return _command_matching(replace(batch, essays=(), metrics={}), event, refs)
 
 
 def _command_matching(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) -> tuple[Batch, tuple[Effect, ...]]:
@@ -132,7 +148,7 @@ def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: 
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
-    slots = frozenset(batch.slots)
+    slots = frozenset(slots_of(batch))
     return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.internal.events import EssayRef
 from state.batch import Batch, PhaseRun
+from state.decision.attempts import essay_ids
 from state.decision.graph import ancestors
 
 Texts = dict[int, str]
@@ -32,9 +33,9 @@ def newest_of(batch: Batch, phase: str, essays: Iterable[int]) -> tuple[EssayRef
         if run.status.succeeded:
             texts.update(run.texts)
             metrics.update(run.metrics)
-    known = batch.essays
+    known, uploaded = essay_ids(batch), batch.essays
     return tuple(
-        EssayRef(known[essay].essay_id, texts.get(essay) or known[essay].text, metrics.get(essay)) for essay in essays
+        [EssayRef(known[essay], texts.get(essay) or uploaded[essay].text, metrics.get(essay)) for essay in essays]
     )
 
 

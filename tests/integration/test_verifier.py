@@ -50,6 +50,25 @@ def whole_log(settings: Settings) -> Log:
     }
 
 
+def another_life(log: Log) -> None:
+    """Purge the batch, let a twin of the purge come, and register and start it again."""
+    inbox, history = log[Topic.INBOX], log[Topic.HISTORY]
+    [effect] = history[2]["effects"]
+    again = {**effect, "event_id": "e2"}
+    for based_on, version, reason, effects in [
+        (2, -1, "batch_purged", []),
+        (-1, -1, "no_batch_left", []),
+        (-1, 7, "registered", []),
+        (7, 8, "pipeline_started", [again]),
+    ]:
+        disposition = "stale" if reason == "no_batch_left" else "applied"
+        record = {"offset": len(inbox), "disposition": disposition, "based_on": based_on, "version": version}
+        history.append({**history[0], **record, "reason": {"code": reason}, "effects": effects})
+        inbox.append({"n": len(inbox)})
+    log[Topic.SPELLCHECK_COMMAND].append({"event_id": "e2"})
+    log[Topic.STATUS] += [{"version": 5}, {"version": 7}, {"version": 8}]
+
+
 def write(kafka: Kafka, log: Log | None = None, change: Callable[[Log], object] = lambda _: None) -> Settings:
     settings = own_settings(kafka)
     provisioning.apply(settings, create_peer_topics=True)
@@ -78,6 +97,13 @@ def test_a_whole_log_is_sound(kafka: Kafka) -> None:
     assert findings.problems == []
     assert findings.sound
     assert (findings.inbox, findings.history, findings.effects, findings.batches) == (5, 5, 1, 1)
+
+
+def test_a_batch_that_was_purged_and_registered_again_is_sound(kafka: Kafka) -> None:
+    settings = write(kafka, change=another_life)
+    findings = verify(settings.kafka(), settings.topics())
+    assert findings.problems == []
+    assert (findings.history, findings.effects, findings.batches) == (9, 2, 1)
     assert findings.dispositions == {"applied": 2, "stale": 1, "quarantined": 2}
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from schemas.internal.enums import Disposition, PhaseStatus
+from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
 from schemas.internal.history import NO_VERSION
 from schemas.internal.status import StatusRecord
 from state.decision.transitions import BATCH_TRANSITIONS, PHASE_TRANSITIONS
@@ -31,7 +31,10 @@ def check_step(told: Told) -> None:
         steps = {status.value: {after.value for after in row} for status, row in table.items()}
         assert change.after in steps[change.before]
     if before is not None and before.status.terminal:
-        assert decision.disposition is not Disposition.APPLIED
+        # Only why no file became an essay is noted after the end.
+        late = decision.reason.code is ReasonCode.VALIDATION_FAILURES_RECORDED
+        assert late or decision.disposition is not Disposition.APPLIED
+        assert decision.effects == ()
 
 
 def check_story(story: Story) -> None:

@@ -69,6 +69,7 @@ class Model:
         self.cancelled = False
         self.files = 0
         self.validations: list[object] = []
+        self.empty = False
         self.phases = {
             phase.name: Phase(
                 phase.name,
@@ -154,12 +155,13 @@ class Model:
     def _invalid(self, body: ValidationFailed) -> Verdict:
         if body in self.validations:
             return ("duplicate", "validation_failures_already_recorded")
-        if self.state == "ended":
+        if self.state == "ended" and not self.empty:
             return STALE_ENDED
         self.validations.append(body)
         self.files += max(len(body.failures), body.total)
-        if not body.critical or self.state == "running":
+        if not body.critical or self.state != "waiting":
             return ("applied", "validation_failures_recorded")
+        self.empty = True
         self._end()
         return ("applied", "critical_validation_failure")
 
@@ -172,6 +174,7 @@ class Model:
             return ("stale", "foreign_essays_only")
         self.ready, self.start = own, named(essays)
         if not own:
+            self.empty = True
             self._end()
             return ("applied", "no_essays")
         self.state = "running"

@@ -11,7 +11,7 @@ from schemas.internal.history import NO_VERSION
 from schemas.internal.records import NEXT_DEADLINE_MS, status_outgoing
 from state.batch import Batch
 from state.codec import encode_batch
-from state.decision.attempts import MAX_ATTEMPTS, commanded, inputs, lost, running_attempt, survivors
+from state.decision.attempts import MAX_ATTEMPTS, commanded, essay_ids, inputs, lost, running_attempt, survivors
 from state.decision.graph import definition_of, dependencies
 from state.decision.transitions import BATCH_TRANSITIONS, PHASE_TRANSITIONS
 from tests.property.control_world import Happening, Plan, begin, happenings, plans, starts
@@ -84,7 +84,7 @@ def check_command(batch: Batch, command: CommandPhase) -> None:
     """A command names inputs of its phase, with texts of attempts that count."""
     if batch.status.terminal:
         return
-    places = {essay.essay_id: index for index, essay in enumerate(batch.essays)}
+    places = {essay_id: index for index, essay_id in enumerate(essay_ids(batch))}
     essays = [places[ref.essay_id] for ref in command.essays]
     assert essays == sorted(set(essays))
     assert essays

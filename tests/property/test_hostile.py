@@ -25,6 +25,7 @@ from schemas.internal.events import (
     Principal,
     ValidationFailed,
 )
+from state.decision.attempts import slots_of
 from tests.property.invariants import check_step, check_story
 from tests.property.model import Model
 from tests.property.worlds import NAMES, SLOTS, Shape, shapes
@@ -66,7 +67,7 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
         decision = self.story.tell(body, event_id=event_id)
         assert (decision.disposition.value, decision.reason.code.value) == expected
         if self.story.current is not None and not self.model.slots:
-            self.story.slots = self.model.slots = self.story.batch.slots
+            self.story.slots = self.model.slots = slots_of(self.story.batch)
         check_step(self.story.last)
 
     def essay(self, number: int) -> str:

@@ -7,11 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import ids
-from schemas.errors import NewerRecord
+from schemas.errors import NewerRecord, OlderRecord
 from schemas.internal.codec import encode
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
-from schemas.internal.events import Event
+from schemas.internal.events import CancelBatch, DeadlineReached, Event
 from schemas.internal.history import HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_history, decode_inbox, decode_status
@@ -21,7 +21,8 @@ from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.result import Decision
 from tests.topology.driver import Driver
-from tests.topology.records import concluded, ready, record, register, uuid_of
+from tests.topology.memory_kafka import START_MS
+from tests.topology.records import PIPELINE, concluded, ready, record, register, uuid_of
 from topology.orchestrator.quarantine import MAX_DETAIL
 
 BATCH = uuid_of("batch")
@@ -112,6 +113,32 @@ def test_an_event_for_an_unknown_batch_is_a_dead_letter_that_can_be_replayed(dri
     assert not driver.kafka.read(Topic.STATUS)
 
 
+def test_a_purge_deletes_the_state_and_leaves_a_tombstone_and_its_twin_finds_no_batch(driver: Driver) -> None:
+    registration = replace(register(BATCH), pipeline=replace(PIPELINE, purge_after_s=1))
+    cancel = CancelBatch(
+        request_id="request-2", principal=registration.principal, correlation_id=uuid_of("2"), fingerprint="1:cancel"
+    )
+    driver.put(record(BATCH, registration), record(BATCH, cancel))
+    purge = DeadlineReached(due_ms=START_MS + 2_000)
+    driver.put(record(BATCH, purge, 1), record(BATCH, purge, 2))
+    driver.run()
+    driver.lose_state()
+    driver.put(record(BATCH, registration, 3))
+    driver.run()
+    told = [(one.disposition.value, one.reason.code.value, one.based_on, one.version) for one in history(driver)]
+    assert told == [
+        ("applied", "registered", -1, 0),
+        ("applied", "batch_cancelled", 0, 1),
+        ("applied", "batch_purged", 1, -1),
+        ("stale", "no_batch_left", -1, -1),
+        ("applied", "registered", -1, 4),
+    ]
+    statuses = driver.kafka.read(Topic.STATUS)
+    assert [dict(one.headers)["version"] for one in statuses] == [b"0", b"1", b"2", b"4"]
+    assert [one.value is None for one in statuses] == [False, False, True, False]
+    assert dead_letters(driver) == []
+
+
 def broken(batch: Batch | None, event: Event) -> Decision:
     if event.body.__struct_config__.tag == "essays_ready":
         raise RuntimeError(f"a rule is wrong about {object()}")
@@ -166,13 +193,16 @@ def test_a_record_without_a_key_is_quarantined(driver: Driver) -> None:
     assert not driver.kafka.read(Topic.REGISTERED)
 
 
-def test_a_record_of_a_newer_version_stops_the_process_and_nothing_is_skipped(driver: Driver) -> None:
+@pytest.mark.parametrize(("version", "error"), [(9, NewerRecord), (1, OlderRecord)], ids=["newer", "older"])
+def test_a_record_of_another_format_stops_the_process_and_nothing_is_skipped(
+    driver: Driver, version: int, error: type[Exception]
+) -> None:
     driver.put(record(BATCH, register(BATCH)))
-    newer = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=9, least_reader=9)
-    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), encode(newer)))
-    with pytest.raises(NewerRecord):
+    other = replace(decode_inbox(record(BATCH, ready(BATCH, 0)).value or b""), writer=version, least_reader=version)
+    driver.put(OutgoingRecord(Topic.INBOX, BATCH.encode(), encode(other)))
+    with pytest.raises(error):
         driver.run()
-    with pytest.raises(NewerRecord):
+    with pytest.raises(error):
         driver.run(every=1)
     assert len(history(driver)) == 1
 
@@ -215,7 +245,7 @@ def test_a_state_too_large_for_the_changelog_ends_the_batch(in_memory: Path) -> 
     driver = Driver(in_memory)
     version = driver.put(record(BATCH, register(BATCH, essays=200)))
     driver.run()
-    driver.kafka.sizes[driver.kafka.table.changelog] = 13_000
+    driver.kafka.sizes[driver.kafka.table.changelog] = 4_000
     driver.put(record(BATCH, ready(BATCH, version, essays=200)))
     driver.run()
     assert history(driver)[-1].reason.code is ReasonCode.OVERSIZED

@@ -139,6 +139,15 @@ def test_a_replayed_record_of_a_newer_version_is_a_dead_letter_and_stops_nothing
     assert "reader of version 99" in letter(outgoing).reason
 
 
+def test_a_replayed_record_of_an_older_format_is_a_dead_letter_and_stops_nothing() -> None:
+    older = json.dumps({"writer": 1, "least_reader": 1, "batch_id": "b-1"}).encode()
+    headers = {"first_topic": b"t", "first_partition": b"0", "first_offset": b"1", "wrapped": b"1"}
+    outgoing = transform().apply(Topic.REPLAY, AT, None, older, headers)
+    assert outgoing.topic is Topic.DEAD_LETTERS
+    assert outgoing.value == older
+    assert (letter(outgoing).code, letter(outgoing).wrapped) == ("ORC-OLDER-RECORD", True)
+
+
 def test_a_replay_that_fails_again_keeps_its_first_place() -> None:
     headers = {"first_topic": b"t", "first_partition": b"3", "first_offset": b"9", "first_key": b"k", "wrapped": b"1"}
     found = letter(transform().apply(Topic.REPLAY, AT, b"other", b"no inbox record", headers))

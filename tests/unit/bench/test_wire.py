@@ -10,6 +10,7 @@ from schemas.internal.enums import BatchStatus, Disposition
 from schemas.internal.events import Event
 from schemas.internal.outgoing import RecordPosition
 from state.batch import Batch
+from state.decision.attempts import slots_of
 from state.decision.decide import decide
 from state.decision.result import Decision
 from topology.router.transform import registration_policy
@@ -44,7 +45,7 @@ def told(shape: Shape) -> list[Decision]:
         decisions.append(decide(batch, event))
         batch = decisions[-1].batch
         assert batch is not None
-        slots = slots or batch.slots
+        slots = slots or slots_of(batch)
     return decisions
 
 

@@ -14,6 +14,7 @@ from schemas.errors import (
     BrokerError,
     ConfigurationError,
     NewerRecord,
+    OlderRecord,
     OrchestratorError,
     StateError,
     TopicError,
@@ -204,6 +205,7 @@ def test_a_change_of_the_world_during_a_start_asks_to_be_started_again(started: 
         (StateError, 65),
         (BrokerError, 69),
         (NewerRecord, 76),
+        (OlderRecord, 78),
         (UnreadableRecord, 70),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas.internal.enums import DeadlineKind
+from schemas.internal.enums import DeadlineKind, Disposition, ReasonCode
 from schemas.internal.events import (
     BatchContext,
     Body,
@@ -24,6 +24,7 @@ from schemas.internal.events import (
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import Deadline
 from state.codec import decode_batch, encode_batch
+from state.decision.attempts import slots_of
 from state.decision.decide import decide
 from state.decision.records import history_record
 from state.decision.result import Decision
@@ -79,7 +80,7 @@ class ClockedStory(Story):
         self.current = None if decision.batch is None else decode_batch(encode_batch(decision.batch))
         assert self.current == decision.batch
         if before is None and self.current is not None:
-            self.slots = self.current.slots
+            self.slots = slots_of(self.current)
             self.lives.append(len(self.told) - 1)
         return decision
 
@@ -195,3 +196,18 @@ def begun(*phases: PhaseDefinition, slots: int = 3, phases_asked: Sequence[str] 
     story.register()
     story.ready()
     return story
+
+
+def assert_refused(story: ClockedStory, code: ReasonCode) -> None:
+    """Assert that the last request was refused, remembered as such, and changed nothing else."""
+    told = story.last
+    assert (told.decision.disposition, told.decision.reason.code) == (Disposition.REFUSED, code)
+    assert told.decision.effects == ()
+    assert told.history.changes == ()
+    assert told.history.version == told.history.based_on
+    assert told.before is not None
+    assert told.before.phases == story.batch.phases
+    assert told.before.deadlines == story.batch.deadlines
+    assert told.before.status is story.batch.status
+    assert told.before.pause == story.batch.pause
+    assert story.batch.decided[-1].code is code

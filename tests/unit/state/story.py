@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.ids import derived_id
 from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
-from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import (
     BatchContext,
     Body,
@@ -32,9 +32,9 @@ from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import StatusRecord
 from state.batch import Batch, PhaseRun
 from state.codec import decode_batch, encode_batch
-from state.decision.attempts import commanded, next_essays, running_attempt, supersede
+from state.decision.attempts import commanded, next_essays, running_attempt, slots_of
+from state.decision.attempts import essay_ids as ready_essay_ids
 from state.decision.decide import decide
-from state.decision.phases import advance
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision
 
@@ -141,7 +141,7 @@ class Story:
         """Register the batch; its slots are known from here on."""
         decision = self.tell(self.registration)
         if not self.slots:
-            self.slots = self.batch.slots
+            self.slots = slots_of(self.batch)
         return decision
 
     def ready(self, essays: Sequence[EssayRef] | None = None, failed: Sequence[FileFailure] = ()) -> Decision:
@@ -200,24 +200,18 @@ class Story:
         )
 
     def again(self, phase: str, *, only: Sequence[str] = ()) -> CommandPhase:
-        """Let a phase run again: started by the decision's own rule, from where a retry is to put it by hand yet."""
-        run = self.run(phase)
-        waiting = replace(
-            run if only else supersede(run),
-            status=PhaseStatus.PENDING_DEPENDENCIES,
-            selection=tuple(self.index(essay_id) for essay_id in only) if only else None,
-        )
-        event = self._event(
+        """Let the owner retry a phase, on all its essays where none are named; return the command."""
+        decision = self.tell(
             RetryPhase(
-                request_id="retry", principal=OWNER, correlation_id=CORRELATION, fingerprint="1:bb", phase=phase
-            ),
-            "",
-            None,
-            "",
+                request_id=f"retry-{self.offset}",
+                principal=OWNER,
+                correlation_id=CORRELATION,
+                fingerprint="1:bb",
+                phase=phase,
+                essays=tuple(only) or "all",
+            )
         )
-        before = replace(self.batch, phases={**self.batch.phases, phase: waiting})
-        self.current, effects = advance(before, event)
-        [command] = effects
+        [command] = decision.effects
         assert isinstance(command, CommandPhase)
         return command
 
@@ -258,15 +252,12 @@ class Story:
         """The commands of a phase so far."""
         return [effect for effect in self.effects if isinstance(effect, CommandPhase) and effect.phase == phase]
 
-    def index(self, essay_id: str) -> int:
-        """The place of a ready essay, by which the batch names it."""
-        return [essay.essay_id for essay in self.batch.essays].index(essay_id)
-
     def essays_of(self, phase: str) -> list[str]:
         """The essays of a phase's running attempt, or else of the next one."""
         running = running_attempt(self.run(phase))
         essays = next_essays(self.batch, phase) if running is None else commanded(self.batch, running)
-        return [self.batch.essays[essay].essay_id for essay in essays]
+        known = ready_essay_ids(self.batch)
+        return [known[essay] for essay in essays]
 
     def lost(self, phase: str) -> list[tuple[str, str]]:
         """The essays that a phase lost, and why."""

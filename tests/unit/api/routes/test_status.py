@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from api.kafka_log.kafka_log import LogPartition
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import BrokerError, NewerRecord
-from schemas.internal.enums import BatchStatus, LostReason, PhaseStatus
+from schemas.errors import BrokerError, NewerRecord, OlderRecord
+from schemas.internal.enums import BatchStatus, LostReason, PhaseReason, PhaseStatus
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_status
-from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
+from schemas.internal.status import Counts, FailedEssay, Pause, PhaseView, StatusRecord
 from schemas.topics import Topic
 from tests.unit.api.bodies import head_body, seed_body
 from tests.unit.api.memory import MemoryCluster, MemoryProjection, World, answers, until, world
@@ -117,6 +117,38 @@ async def test_phases_show_recorded_counts() -> None:
     assert detail["completed_at"] == "2025-06-15T15:06:41.500Z"
     assert detail["progress_percentage"] == 100.0
     assert body["failed_essays"] == [{"essay_id": "e", "phase": "spellcheck", "reason": "failed", "detail": "no text"}]
+
+
+async def test_a_pause_a_hold_and_a_retry_are_shown_and_words_of_tomorrow_are_text() -> None:
+    waiting = PhaseView(
+        status=PhaseStatus.WAITING_TO_RETRY, attempt=1, commanded=1, failed=1, retry_due_ms=1_750_000_000_000
+    )
+    resting = PhaseView(
+        status=PhaseStatus("resting"), attempt=1, commanded=1, stalled=True, reason=PhaseReason("tired")
+    )
+    async with world() as api:
+        batch_id = await registered(api)
+        before = snapshot(api, batch_id)
+        api.cluster.publish(
+            replace(
+                before,
+                version=before.version + 10,
+                status=BatchStatus("suspended"),
+                phases={"spellcheck": waiting, "cj_assessment": resting},
+                held=True,
+                stalled=True,
+                pause=Pause(since_ms=1_750_000_000_000, by="teacher-001", reason="holiday"),
+            )
+        )
+        body = (await api.client.get(path(batch_id), params={"min_version": before.version + 1})).json()
+    assert (body["status"], body["held"], body["stalled"]) == ("suspended", True, True)
+    assert body["paused"] == {"since": "2025-06-15T15:06:40.000Z", "by": "teacher-001", "reason": "holiday"}
+    state = body["pipeline_state"]
+    assert state["spellcheck"]["retry_due_at"] == "2025-06-15T15:06:40.000Z"
+    assert state["cj_assessment"]["status"] == "resting"
+    assert state["cj_assessment"]["stalled"] is True
+    assert state["cj_assessment"]["error_info"] == {"reason": "tired"}
+    assert state["cj_assessment"]["progress_percentage"] == 0.0
 
 
 async def test_the_course_is_shown_as_given_and_as_published() -> None:
@@ -386,11 +418,14 @@ async def test_a_record_that_is_no_snapshot_is_passed_over() -> None:
         assert (await api.client.get(path(batch_id))).status_code == 200
 
 
-async def test_a_snapshot_of_a_newer_version_of_the_product_stops_this_one_loudly() -> None:
+@pytest.mark.parametrize(("version", "error"), [(99, NewerRecord), (1, OlderRecord)], ids=["newer", "older"])
+async def test_a_snapshot_of_a_format_that_is_not_read_stops_this_process_loudly(
+    version: int, error: type[Exception]
+) -> None:
     async with world() as api:
         batch_id = await registered(api)
         record = snapshot(api, batch_id)
-        api.cluster.publish(replace(record, version=record.version + 1, writer=99, least_reader=99))
+        api.cluster.publish(replace(record, version=record.version + 1, writer=version, least_reader=version))
         await answers(api.client, path(batch_id), 503)
         assert (await api.client.get("/livez")).status_code == 503
-        assert isinstance(api.failures[0], NewerRecord)
+        assert isinstance(api.failures[0], error)

@@ -17,6 +17,7 @@ from schemas.internal.events import (
     RegisterBatch,
     ResumeBatch,
     RetryPhase,
+    ValidationFailed,
 )
 from schemas.internal.records import decode_inbox, inbox_outgoing
 from schemas.public.requests import request_record
@@ -36,7 +37,28 @@ from tests.unit.schemas.inbound.reading import (
 
 @pytest.mark.parametrize("limit", ["5000", "batch holds at most"])
 def test_too_many_essays_are_refused_with_the_limit(limit: str) -> None:
-    assert limit in refusal(READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": REFS[:1] * 5_001})).message
+    refs = [{**REFS[0], "essay_id": f"essay-{number}"} for number in range(5_001)]
+    assert limit in refusal(READY_TOPIC, envelope(READY_TOPIC, {**READY, "ready_essays": refs})).message
+
+
+def test_essays_named_twice_count_once() -> None:
+    twice = {**READY, "ready_essays": REFS[:1] * 5_001}
+    assert isinstance(read(READY_TOPIC, envelope(READY_TOPIC, twice)).body, EssaysReady)
+    outcome = {**OUTCOME, "processed_essays": REFS[:1] * 5_001, "failed_essay_ids": ["essay-9"] * 5_001}
+    assert isinstance(read(Topic.OUTCOME, envelope(Topic.OUTCOME, outcome)).body, PhaseConcluded)
+    failed = {"essay_id": "", "file_name": "a.txt", "error_detail": {"error_code": "c", "message": "m"}}
+    errors = {**DATA[Topic.VALIDATION_ERRORS], "failed_essays": [failed] * 5_001}
+    assert isinstance(read(Topic.VALIDATION_ERRORS, envelope(Topic.VALIDATION_ERRORS, errors)).body, ValidationFailed)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400 + ".0"])
+@pytest.mark.parametrize("where", ["{}", '{{"deep": {}}}', "[1, {}]"])
+def test_a_metric_that_is_no_finite_number_is_refused_and_not_written_on_as_null(number: str, where: str) -> None:
+    ref = {**REFS[0], "spellcheck_metrics": {"word_count": "HERE"}}
+    raw = json.dumps(envelope(Topic.OUTCOME, {**OUTCOME, "processed_essays": [ref]}))
+    refused = refusal(Topic.OUTCOME, raw.replace('"HERE"', where.format(number)).encode())
+    assert refused.code == "ORC-FIELDS"
+    assert str(REFS[0]["essay_id"]) in refused.message
 
 
 def test_metrics_of_any_kind_go_on_untouched() -> None:

@@ -93,6 +93,13 @@ def test_a_wrong_field_is_named(change: dict[str, Any], field: str) -> None:
     assert field in fields_refused({**HEAD, **change})
 
 
+def test_an_empty_user_in_the_seeds_form_is_ignored_as_the_seed_did() -> None:
+    assert parse({**SEED, "user_id": ""}) == parse(SEED)
+    assert fields_refused({**SEED, "user_id": "", "teacher_name": None}) == ["teacher_name"]
+    incomplete = {key: value for key, value in SEED.items() if key != "teacher_name"}
+    assert fields_refused({**incomplete, "user_id": ""}) == ["user_id"]
+
+
 def test_too_many_essays_are_refused_with_the_limit() -> None:
     with pytest.raises(InvalidRequest, match="at most 5000"):
         parse(HEAD, expected_essay_count=5_001)

@@ -1,4 +1,4 @@
-"""Clocks: which are armed, when they are due, and when they go. Their firing is not decided on yet."""
+"""Clocks: which are armed, when they are due, and when they go."""
 
 from msgspec.structs import replace
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, Disposition, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import EssayRef, OutcomeStatus, PhaseConcluded
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from tests.unit.state.story import (
@@ -245,3 +245,35 @@ def test_an_ended_story_tells_its_whole_success() -> None:
     assert completed.final_status is BatchStatus.COMPLETED_SUCCESSFULLY
     assert completed.completed_phases == ("spellcheck",)
     assert (completed.succeeded, completed.failed) == (3, 0)
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_strict_phase_that_fails_beside_one_that_succeeds_ends_the_batch_with_failures(first: str) -> None:
+    strict = PipelineDefinition(
+        name="strict",
+        version=1,
+        phases=(PhaseDefinition(name="a", on_partial_failure="fail"), PhaseDefinition(name="b")),
+    )
+    story = started(strict)
+    for phase in (first, "b" if first == "a" else "a"):
+        story.outcome(phase, failed=story.slots[:1] if phase == "a" else ())
+    assert story.run("a").status is PhaseStatus.FAILED
+    assert story.run("a").reason is PhaseReason.PARTIAL_FAILURE
+    assert story.batch.status is BatchStatus.COMPLETED_WITH_FAILURES
+    (completed,) = story.completions
+    assert completed.completed_phases == ("b",)
+    assert (completed.succeeded, completed.failed) == (2, 1)
+
+
+def test_a_peers_words_on_a_failed_essay_are_kept_and_whether_it_would_fail_again() -> None:
+    story = started()
+    a, b, c = story.slots
+    outcome = replace(story.concluded("spellcheck", ok=[a], failed=[b, c]), not_retryable=(b,))
+    story.tell(replace(outcome, failures={b: "no text layer" * 100, a: "ignored"}))
+    lost = story.run("spellcheck").attempts[0].lost
+    assert [(found.essay, found.retryable) for found in lost] == [(1, False), (2, True)]
+    assert story.status.failed_essays[0].detail == ("no text layer" * 100)[:200]
+    assert story.status.failed_essays[1].detail == ""
+    story = started()
+    story.tell(replace(story.concluded("spellcheck", ok=[]), retryable=False))
+    assert not any(found.retryable for found in story.run("spellcheck").attempts[0].lost)

@@ -140,15 +140,10 @@ def test_an_ended_batch_shrinks_to_a_stub() -> None:
     running = len(encode_batch(story.batch))
     story.outcome("spellcheck")
     story.outcome("cj_assessment")
-    assert story.batch.slots == ()
     assert story.batch.essays == ()
     assert len(encode_batch(story.batch)) < running / 2
     assert story.status.counts.succeeded == 50
     assert story.status.phases["spellcheck"].succeeded == 50
-
-
-def test_slots_go_when_the_batch_is_ready() -> None:
-    assert started().batch.slots == ()
 
 
 # ------------------------------------------------------------------------------------------------------- oversized

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from schemas import ids
 from schemas.internal.effects import BatchRegistered
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, PauseBatch, Principal, Request, ResumeBatch, RetryPhase
@@ -38,7 +39,7 @@ def test_registration_tells_the_peers_the_slots_it_handed_out() -> None:
     story = Story(slots=3)
     (effect,) = story.register().effects
     assert isinstance(effect, BatchRegistered)
-    assert effect.essay_ids == story.batch.slots
+    assert effect.essay_ids == story.slots == ids.slot_ids(story.batch_id, story.batch.registered_version, 3)
     assert len(set(effect.essay_ids)) == 3
     assert all(len(essay_id) == 36 for essay_id in effect.essay_ids)
     assert effect.time_ms == START_MS

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from schemas.errors import InvalidCursor, ProjectionError
 from schemas.internal.dead_letters import parse_dead_letter
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
+from schemas.internal.enums import BatchStatus, Disposition, PhaseReason, PhaseStatus
 from schemas.internal.history import NO_VERSION
 from state.projection import EVERYTHING, BatchFilter, Reader, Visibility, Writer, open_engine
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
@@ -55,6 +55,19 @@ def test_a_batch_registered_between_two_pages_changes_nothing_of_the_rest(
     writer.apply([log.write(status(9, 9))])
     rest = reader.list(cursor=first.next_cursor, limit=2)
     assert [batch.batch_id for batch in rest.batches] == [batch_id(2), batch_id(1)]
+
+
+def test_words_that_a_newer_version_writes_are_shown_as_their_text(log: Log, writer: Writer, reader: Reader) -> None:
+    view = replace(status(1, 1).phases["spellcheck"], status=PhaseStatus("resting"), reason=PhaseReason("tired"))
+    known = status(1, 1)
+    snapshot = replace(known, status=BatchStatus("suspended"), phases={**known.phases, "spellcheck": view})
+    writer.apply([log.write(snapshot)])
+    (listed,) = reader.list().batches
+    assert listed.status == "suspended"
+    assert listed.phases[0].status == "resting"
+    assert reader.get(batch_id(1)) == snapshot
+    assert reader.counts().batches == {"suspended": 1}
+    assert reader.counts().phases["spellcheck"] == {"resting": 1}
 
 
 DONE = {"spellcheck": replace(status(1, 1).phases["spellcheck"], status=PhaseStatus.COMPLETED_SUCCESSFULLY)}

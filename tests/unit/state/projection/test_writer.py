@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine, select
 
-from schemas.errors import NewerRecord, ProjectionError
+from schemas.errors import NewerRecord, OlderRecord, ProjectionError
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.formats import STATUS
 from schemas.internal.history import NO_VERSION, Reason
@@ -230,12 +230,15 @@ def test_a_nul_in_a_text_hides_no_batch(log: Log, writer: Writer, reader: Reader
     assert reader.list().batches[0].user_id == "a\ufffdb"
 
 
-def test_a_record_of_a_newer_version_stops_the_writer_and_nothing_is_applied(
-    log: Log, writer: Writer, reader: Reader
+@pytest.mark.parametrize(
+    ("version", "error"), [(STATUS.version + 1, NewerRecord), (STATUS.oldest - 1, OlderRecord)], ids=["newer", "older"]
+)
+def test_a_record_of_another_format_stops_the_writer_and_nothing_is_applied(
+    log: Log, writer: Writer, reader: Reader, version: int, error: type[Exception]
 ) -> None:
-    newer = log.write(status(1, 5, writer=STATUS.version + 1, least_reader=STATUS.version + 1))
-    with pytest.raises(NewerRecord):
-        writer.apply([log.write(status(2, 6)), newer])
+    other = log.write(status(1, 5, writer=version, least_reader=version))
+    with pytest.raises(error):
+        writer.apply([log.write(status(2, 6)), other])
     assert reader.offsets() == {}
     assert reader.list().batches == ()
 
