@@ -11,6 +11,7 @@ big-endian numbers so that their order is that of the numbers:
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct as Layout
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
 from runtime.logs import get_logger
+from schemas.errors import Code, StateError
 
 FORMAT = b"1"
 """Version of the layout above; an index of another version is read again from the topic."""
@@ -91,7 +93,7 @@ class DeadlineIndex:
 
     def position(self, partition: int) -> Position | None:
         """Return how far `partition` has been read; None if it has not."""
-        found = self._database.get(_PARTITION + _number.pack(partition))
+        found = self._get(_PARTITION + _number.pack(partition))
         return None if found is None else Position(*_position.unpack(found))
 
     def reset(self, partition: int) -> None:
@@ -100,14 +102,14 @@ class DeadlineIndex:
         for kind in (_BATCH, _DUE):
             batch.delete_range(kind + _number.pack(partition), kind + _number.pack(partition + 1))
         batch.delete(_PARTITION + _number.pack(partition))
-        self._database.write(batch)
+        self._write(batch)
         self._earliest.pop(partition, None)
 
     def apply(self, partition: int, armings: Sequence[Arming], offset: int, time_ms: int) -> None:
         """Take in status records in their order; `offset` is that of the next one."""
         newest = {arming.key: arming for arming in armings}
         prefix = _BATCH + _number.pack(partition)
-        before: Any = self._database.get([prefix + key for key in newest]) if newest else []
+        before: Any = self._get([prefix + key for key in newest]) if newest else []
         position = self.position(partition)
         armed = 0 if position is None else position.armed
         batch = WriteBatch(raw_mode=True)
@@ -115,7 +117,7 @@ class DeadlineIndex:
             known = None if found is None else ArmedDeadline(partition, arming.key, *_by_batch.unpack(found))
             armed += self._replace(batch, partition, arming, known)
         batch.put(_PARTITION + _number.pack(partition), _position.pack(offset, time_ms, armed))
-        self._database.write(batch)
+        self._write(batch)
 
     def due(self, partition: int, until_ms: int, limit: int) -> list[ArmedDeadline]:
         """Return the first `limit` deadlines of `partition` to fire at `until_ms` or before, the earliest first."""
@@ -146,7 +148,7 @@ class DeadlineIndex:
             batch.delete(_due_key(entry.partition, entry.fire_at_ms, entry.key))
             fired = min(entry.fired + 1, _MOST_FIRED)
             self._put(batch, entry._replace(fire_at_ms=min(again_ms, LATEST_MS), fired=fired))
-        self._database.write(batch)
+        self._write(batch)
 
     def _replace(self, batch: WriteBatch, partition: int, arming: Arming, known: ArmedDeadline | None) -> int:
         """Add what `arming` changes to `batch`, and return by how much the number of armed deadlines changes."""
@@ -168,10 +170,19 @@ class DeadlineIndex:
         if fire_at_ms < self._earliest.get(partition, 0):
             self._earliest[partition] = fire_at_ms
 
+    def _write(self, batch: WriteBatch) -> None:
+        with _reported():
+            self._database.write(batch)
+
+    def _get(self, keys: Any) -> Any:
+        with _reported():
+            return self._database.get(keys)
+
     def _in_order(self, partition: int) -> Iterator[ArmedDeadline]:
         prefix = _DUE + _number.pack(partition)
-        entries = self._database.iter()
-        entries.seek(prefix + _time.pack(self._earliest.get(partition, 0)))
+        with _reported():
+            entries = self._database.iter()
+            entries.seek(prefix + _time.pack(self._earliest.get(partition, 0)))
         while entries.valid():
             key = entries.key()
             if not key.startswith(prefix):
@@ -179,6 +190,22 @@ class DeadlineIndex:
             (fire_at_ms,) = _time.unpack(key[len(prefix) : _DUE_HEADER])
             yield ArmedDeadline(partition, key[_DUE_HEADER:], fire_at_ms, *_by_time.unpack(entries.value()))
             entries.next()
+        with _reported():
+            entries.status()  # an iterator that meets damage ends like one at its end
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn any error of the database into a `StateError`: the library has no errors of its own for disk and damage."""
+    try:
+        yield
+    except Exception as error:
+        raise StateError(
+            f"The index of deadlines cannot be read or written: {error}.",
+            code=Code.STATE_DIRECTORY,
+            next_step="Make space on the disk of BATCH_ORCHESTRATOR_SERVICE_TIMEKEEPER_DIR; if the index is damaged, "
+            "remove the directory: it is rebuilt from the status topic.",
+        ) from error
 
 
 def _due_key(partition: int, fire_at_ms: int, key: bytes) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import StateError
 from topology.timekeeper.index import ArmedDeadline, Arming, DeadlineIndex
 
 EVER = 10**15
@@ -133,3 +134,12 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path, damage: str) -> None:
     arm(index, ("b", 20))
     assert due(index) == [("b", 20)]
     index.close()
+
+
+def test_an_index_that_fails_is_told(tmp_path: Path) -> None:
+    index = DeadlineIndex(tmp_path)
+    index.close()
+    for use in (lambda: arm(index, ("a", 10)), lambda: index.reset(0), lambda: index.due(0, EVER, 1)):
+        with pytest.raises(StateError, match="cannot be read or written") as raised:
+            use()
+        assert raised.value.code == "ORC-STATE-DIRECTORY"
