@@ -28,6 +28,7 @@ from schemas.public.requests import RequestKind, request_record
 from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
 from state.batch import Batch
 from state.codec import decode_batch
+from state.decision.attempts import essay_ids
 from state.pipelines.loader import load_pipelines
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import DecisionProcessor
@@ -204,7 +205,7 @@ class Stage:
         self.wait(30.0)
         number = attempt or len(self.batch.phases[phase].attempts)
         commanded = self.batch.phases[phase].attempts[number - 1].essays
-        essays = [essay.essay_id for essay in self.batch.essays]
+        essays = list(essay_ids(self.batch))
         if commanded is not None:
             essays = [essays[index] for index in commanded]
         ok = essays[failed:]

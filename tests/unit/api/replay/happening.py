@@ -2,6 +2,7 @@
 
 from schemas.internal.events import Body, EssayRef, EssaysReady, InboxRecord, Origin, OutcomeStatus, PhaseConcluded
 from schemas.internal.formats import INBOX
+from state.decision.attempts import slots_of
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import World
 
@@ -21,7 +22,7 @@ def happen(api: World, batch_id: str, body: Body) -> None:
 
 
 def ready(api: World, batch_id: str) -> None:
-    slots = api.cluster.batches[batch_id].slots
+    slots = slots_of(api.cluster.batches[batch_id])
     happen(api, batch_id, EssaysReady(essays=tuple(EssayRef(slot, f"text-{slot}") for slot in slots)))
 
 
