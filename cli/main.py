@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cli.api_client import RequestFailed
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
@@ -69,13 +70,16 @@ def main() -> None:
     """Run the command line.
 
     An error is printed with its code, what is wrong and the next step. The exit code is 78 for a wrong setting, after
-    which a supervisor need not retry, and 1 for any other error.
+    which a supervisor need not retry; that of `cli.exit_codes` for a request to the api; and 1 for any other error.
     """
     try:
         app()
     except ConfigurationError as error:
         sys.stderr.write(f"bos: {error}\n")
         sys.exit(CONFIGURATION)
+    except RequestFailed as error:
+        sys.stderr.write(f"bos: {error}\n")
+        sys.exit(error.exit_code)
     except OrchestratorError as error:
         sys.exit(f"bos: {error}")
 

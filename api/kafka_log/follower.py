@@ -96,9 +96,12 @@ class KafkaLogFollower:
         """End the thread and disconnect; if the cluster does not answer, without waiting for it."""
         await self._thread.stop()
 
-    def answer(self, request_id: str) -> "asyncio.Future[LogRecord]":
-        """Return a future of the history record or dead letter that answers a request; call it before writing it."""
-        return self._answers.expect(request_id)
+    def answer(self, request_id: str, wanted: Callable[[LogRecord], bool] | None = None) -> "asyncio.Future[LogRecord]":
+        """Return a future of the history record or dead letter that answers a request; call it before writing it.
+
+        With `wanted`, records under that id that it does not accept are passed over.
+        """
+        return self._answers.expect(request_id, wanted)
 
     def change(self, batch_id: str) -> "asyncio.Future[int]":
         """Return a future of the version of the batch's next snapshot that is read."""

@@ -1,6 +1,7 @@
 """Futures of the event loop, grouped by the key that each waits for."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -12,21 +13,26 @@ class Waiters(Generic[Key, Value]):
 
     def __init__(self) -> None:
         self._futures: dict[Key, list[asyncio.Future[Value]]] = {}
+        self._wanted: dict[asyncio.Future[Value], Callable[[Value], bool]] = {}
 
-    def expect(self, key: Key) -> asyncio.Future[Value]:
-        """Return a future for `key`; it is removed when it is done or cancelled."""
+    def expect(self, key: Key, wanted: Callable[[Value], bool] | None = None) -> asyncio.Future[Value]:
+        """Return a future for `key` that only a `wanted` value resolves; it is removed when it is done or cancelled."""
         future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(key, []).append(future)
+        if wanted is not None:
+            self._wanted[future] = wanted
         future.add_done_callback(lambda done: self._leave(key, done))
         return future
 
     def wake(self, key: Key, value: Value) -> None:
-        """Resolve every future of `key` with `value`."""
+        """Resolve every future of `key` that wants `value` with it."""
         for future in self._futures.get(key, ()):
-            if not future.done():
+            wanted = self._wanted.get(future)
+            if not future.done() and (wanted is None or wanted(value)):
                 future.set_result(value)
 
     def _leave(self, key: Key, future: asyncio.Future[Value]) -> None:
+        self._wanted.pop(future, None)
         futures = self._futures.get(key)
         if futures is not None:
             futures.remove(future)

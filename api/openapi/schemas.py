@@ -10,8 +10,8 @@ Schema = dict[str, Any]
 _TRUE = ("1", "on", "t", "true", "y", "yes")
 _FALSE = ("0", "off", "f", "false", "n", "no")
 TEXT: Schema = {"type": "string"}
-_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 0}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 
@@ -41,7 +41,7 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "ReplayedDecision": record(_REPLAYED),
         "Difference": record(dict.fromkeys(("fact", "published", "replayed"), TEXT)),
         "History": record(
-            {"batch_id": TEXT, "decisions": {"type": "array", "items": ref("Decision")}, "next": _TEXT_OR_NULL}
+            {"batch_id": TEXT, "decisions": {"type": "array", "items": ref("Decision")}, "next": TEXT_OR_NULL}
         ),
         "Replay": record(
             {
@@ -124,12 +124,15 @@ _PROBLEM = record(
         "details": {"type": "array", "items": ref("Fault")},
         "batch_id": TEXT,
         "reason": TEXT,
-        "limit_bytes": _COUNT,
+        "limit_bytes": COUNT,
         "dead_letter_id": TEXT,
         "dead_letter_code": TEXT,
+        "batch_status": {"type": "string", "description": "Status of the batch when the request was refused."},
+        "version": COUNT,
     },
     optional=(
         *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
+        *("batch_status", "version"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
@@ -140,12 +143,12 @@ _FAILED_ESSAY = record(
 _PHASE = record(
     {
         "status": {**TEXT, "examples": [status.value for status in PhaseStatus]},
-        "attempt": _COUNT,
+        "attempt": COUNT,
         "essay_counts": record(
-            dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), _COUNT)
+            dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), COUNT)
         ),
-        "unaccounted": _COUNT,
-        "foreign": _COUNT,
+        "unaccounted": COUNT,
+        "foreign": COUNT,
         "started_at": _TIME_OR_NULL,
         "completed_at": _TIME_OR_NULL,
         "stalled": {"type": "boolean", "description": "The running attempt takes longer than it should."},
@@ -160,24 +163,24 @@ _BATCH = record(
         "status": {**TEXT, "examples": [status.value for status in BatchStatus]},
         "version": {"type": "integer", "minimum": 0, "description": "Only grows; it is also the ETag."},
         "correlation_id": TEXT,
-        "reason": _TEXT_OR_NULL,
+        "reason": TEXT_OR_NULL,
         "stalled": {"type": "boolean"},
         "held": {"type": "boolean", "description": "A phase waits for a person who retries it."},
         "paused": {
             "anyOf": [record({"since": _TIME, "by": TEXT, "reason": TEXT}), {"type": "null"}],
             "description": "Who paused the batch and when; null while it goes on.",
         },
-        "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), _COUNT)),
+        "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), COUNT)),
         "failed_essays": {"type": "array", "items": _FAILED_ESSAY},
         "file_failures": {"type": "array", "items": {"type": "object"}},
-        "file_failures_total": _COUNT,
+        "file_failures_total": COUNT,
         "registered_at": _TIME,
         "updated_at": _TIME,
         "ended_at": _TIME_OR_NULL,
         "pipeline": record({"name": TEXT, "version": {"type": "integer"}}),
         "deadlines": {
             "type": "array",
-            "items": record({"kind": TEXT, "phase": _TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
+            "items": record({"kind": TEXT, "phase": TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
         },
         "owner": record({"subject": TEXT, "organisation": TEXT}),
         "batch_context": {"type": "object", "description": "The values of the registration (docs/http.md, status)."},
@@ -203,15 +206,15 @@ _DECISION: dict[str, Schema] = {
     "sentence": TEXT,
     "version": {"type": "integer", "description": "Version of the batch after it; -1 where there is none."},
     "based_on": {"type": "integer", "description": "Version of the batch before it; -1 where there was none."},
-    "changes": {"type": "array", "items": record({"phase": _TEXT_OR_NULL, "from": _TEXT_OR_NULL, "to": TEXT})},
-    "succeeded": _COUNT,
-    "failed": _COUNT,
+    "changes": {"type": "array", "items": record({"phase": TEXT_OR_NULL, "from": TEXT_OR_NULL, "to": TEXT})},
+    "succeeded": COUNT,
+    "failed": COUNT,
     "failed_essays": {"type": "array", "items": {"type": "object"}},
     "effects": {"type": "array", "items": {"type": "object"}},
     "origin": _OBJECT_OR_NULL,
     "actor": _OBJECT_OR_NULL,
-    "request_id": _TEXT_OR_NULL,
-    "dead_letter_id": _TEXT_OR_NULL,
+    "request_id": TEXT_OR_NULL,
+    "dead_letter_id": TEXT_OR_NULL,
 }
 _REPLAYED: dict[str, Schema] = _DECISION | {
     "decided": {"type": "boolean", "description": "False for a quarantined record, which is not decided again."},
@@ -255,7 +258,7 @@ _NAME: Schema = {"type": "string", "maxLength": 255, "pattern": "^[ -~]*$"}
 PARAMETERS: dict[str, Schema] = {
     "Idempotency-Key": header_parameter(
         "Idempotency-Key",
-        "The same key and body give the same batch and the first answer, as often as they are sent.",
+        "The same key and body give the first answer, as often as they are sent; of a registration, the same batch.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         "5f0c2c0e-6f0f-4c53-9a2b-0f8f4f1f7d11",
     ),
@@ -264,6 +267,12 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "X-User-ID": header_parameter("X-User-ID", "The calling user; not verified.", _NAME, "teacher-001"),
     "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
+    "If-Match": header_parameter(
+        "If-Match",
+        "The ETag that the caller has seen; 412 if the batch has another version.",
+        {"type": "string", "pattern": '^("[0-9]{1,15}"|[0-9]{1,15})$'},
+        '"4398046511104"',
+    ),
     "If-None-Match": header_parameter(
         "If-None-Match", "Versions that the caller has; 304 if the batch has one of them.", TEXT, '"4398046511104"'
     ),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.commands.batches import DEFAULT_URL, Url, _call
+from cli.api_client import DEFAULT_URL, Url, fetch
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -37,7 +37,7 @@ def replay(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -
     """
     from api.paths import batch_path
 
-    result = _call("GET", url, batch_path(batch_id, "replay"))
+    result = fetch(url, batch_path(batch_id, "replay"))
     if output == "json":
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -91,7 +91,7 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
     after: str | None = None
     while True:
         query = {"limit": str(_PAGE)} | ({} if after is None else {"after": after})
-        page = _call("GET", url, f"{path}{'&' if '?' in path else '?'}{urlencode(query)}")
+        page = fetch(url, f"{path}{'&' if '?' in path else '?'}{urlencode(query)}")
         found += page["decisions"]
         if len(page["decisions"]) < _PAGE:
             return found

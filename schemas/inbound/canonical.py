@@ -1,24 +1,19 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
-from collections.abc import Callable, Hashable, Sequence
+import math
 from datetime import UTC, datetime
-from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel, ValidationError
 
 from schemas import ids
 from schemas.errors import Code, InvalidRequest, UnreadableRecord
 from schemas.inbound.models import (
-    ControlBody,
     Envelope,
     OutcomeData,
     ProvisionedData,
     ReadyData,
     Ref,
     RequestData,
-    RetryBody,
     ValidationErrorsData,
 )
 from schemas.internal.events import (
@@ -38,9 +33,9 @@ from schemas.internal.events import (
     ValidationFailed,
 )
 from schemas.limits import Limits
+from schemas.public.control import RetryBody, parse_control
 from schemas.public.registration import RegistrationPolicy, fingerprint, parse_registration
 from schemas.public.requests import RequestKind
-from schemas.public.validation_errors import faults, sentence
 
 _PHASES = {"nlp_metrics": "nlp"}
 """Names of phases that were renamed."""
@@ -76,7 +71,7 @@ def content_provisioned(data: ProvisionedData, limits: Limits) -> Body:
 
 def validation_failed(data: ValidationErrorsData, limits: Limits) -> Body:
     """Files failed validation."""
-    _check_count(data.failed_essays, lambda failed: (failed.essay_id, failed.file_name), limits)
+    _check_count(len({(failed.essay_id, failed.file_name) for failed in data.failed_essays}), limits)
     return ValidationFailed(
         critical=data.error_summary.critical_failure,
         failures=tuple(
@@ -96,7 +91,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
             code=Code.OUTCOME_STATUS,
             next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
         )
-    _check_count(data.failed_essay_ids, str, limits)
+    _check_count(len(set(data.failed_essay_ids)), limits)
     correlation = data.correlation_id or envelope_correlation
     return PhaseConcluded(
         phase=_PHASES.get(data.phase_name, data.phase_name),
@@ -130,42 +125,35 @@ def _requested(data: RequestData, correlation: UUID | None, policy: Registration
             data.body if data.kind is RequestKind.REGISTER else {"kind": data.kind.value, "body": data.body}
         ),
     }
-    match data.kind:
-        case RequestKind.REGISTER:
-            registration = parse_registration(data.body, policy, principal)
-            return RegisterBatch(
-                **common,
-                expected_essay_count=registration.expected_essay_count,
-                context=registration.context,
-                pipeline=policy.pipeline,
-                requested_phases=registration.requested_phases,
-            )
-        case RequestKind.RETRY:
-            retry = _body(RetryBody, data.body)
-            return RetryPhase(**common, phase=retry.phase, essays=retry.essays, reason=retry.reason)
-        case RequestKind.CANCEL:
-            return CancelBatch(**common, reason=_body(ControlBody, data.body).reason)
-        case RequestKind.PAUSE:
-            return PauseBatch(**common, reason=_body(ControlBody, data.body).reason)
-        case RequestKind.RESUME:
-            return ResumeBatch(**common, reason=_body(ControlBody, data.body).reason)
+    if data.kind is not RequestKind.REGISTER:
+        return _controlled(data, common, policy.limits)
+    registration = parse_registration(data.body, policy, principal)
+    return RegisterBatch(
+        **common,
+        expected_essay_count=registration.expected_essay_count,
+        context=registration.context,
+        pipeline=policy.pipeline,
+        requested_phases=registration.requested_phases,
+    )
 
 
-Model = TypeVar("Model", bound=BaseModel)
+def _controlled(data: RequestData, common: dict[str, Any], limits: Limits) -> Body:
+    parsed = parse_control(data.kind, data.body, limits)
+    common |= {"reason": parsed.reason, "if_version": parsed.if_version}
+    if isinstance(parsed, RetryBody):
+        return RetryPhase(**common, phase=parsed.phase, essays=parsed.selection)
+    return _CONTROLS[data.kind](**common)
 
 
-def _body(model: type[Model], body: dict[str, Any]) -> Model:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        found = faults(error)
-        raise InvalidRequest(
-            sentence(found), next_step="Correct the request's body and send it again.", details=found
-        ) from error
+_CONTROLS: dict[RequestKind, type[CancelBatch | PauseBatch | ResumeBatch]] = {
+    RequestKind.CANCEL: CancelBatch,
+    RequestKind.PAUSE: PauseBatch,
+    RequestKind.RESUME: ResumeBatch,
+}
 
 
 def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
-    _check_count(refs, lambda ref: ref["essay_id"], limits)
+    _check_count(len({ref["essay_id"] for ref in refs}), limits)
     return tuple([EssayRef(ref["essay_id"], ref["text_storage_id"], _metrics(ref)) for ref in refs])
 
 
@@ -183,20 +171,13 @@ def _metrics(ref: Ref) -> dict[str, Any] | None:
 
 def _finite(value: Any) -> bool:
     if isinstance(value, float):
-        return isfinite(value)
+        return math.isfinite(value)
     if isinstance(value, dict):
         return all(map(_finite, value.values()))
     return not isinstance(value, list) or all(map(_finite, value))
 
 
-Named = TypeVar("Named")
-
-
-def _check_count(named: Sequence[Named], identity: Callable[[Named], Hashable], limits: Limits) -> None:
-    """Raise `UnreadableRecord` where more essays are named than a batch holds, each counted once."""
-    if len(named) <= limits.essays:
-        return
-    count = len(set(map(identity, named)))
+def _check_count(count: int, limits: Limits) -> None:
     if count > limits.essays:
         raise UnreadableRecord(
             f"the record names {count} essays; a batch holds at most {limits.essays}.",
