@@ -24,7 +24,7 @@ SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
 ESSAYS = 25
-SOAK_IN_FLIGHT = 300
+SOAK_PER_SECOND = 60.0
 _QUIET_LOAD = 1.0
 
 
@@ -88,7 +88,7 @@ class Bench:
         self.report(f"soak: {self._plan.soak} batches from registration to purge")
         with kafka_from(settings=soak.BROKER_SETTINGS) as kafka:
             result = soak.Soak(kafka, directory, self._name, self.report).run(
-                batches=self._plan.soak, in_flight=SOAK_IN_FLIGHT
+                batches=self._plan.soak, per_second=SOAK_PER_SECOND
             )
         self._console.print(soak.curve_table(result))
 

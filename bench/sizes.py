@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +13,14 @@ import psutil
 
 from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader
+from runtime.metric_names import API_HELD_BATCHES, PREFIX
 
 PROJECTION_TABLES = ("batches", "phases", "history", "purges", "chain_heads", "dead_letters")
 _POLL_S = 0.2
+_ANSWER_S = 30.0
+_HELD = f"{PREFIX}_{API_HELD_BATCHES}"
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""HTTP client for the apis on this machine, without a proxy."""
 
 
 class LiveKeys:
@@ -118,6 +124,15 @@ def projection_rows(file: Path) -> dict[str, int]:
             table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - own names
             for table in PROJECTION_TABLES
         }
+
+
+def held_batches(api_url: str) -> int:
+    """Return how many snapshots an api holds because the projection has not applied them yet."""
+    request = urllib.request.Request(f"{api_url}/metrics")  # noqa: S310 - an api on this machine
+    with _DIRECT.open(request, timeout=_ANSWER_S) as response:
+        lines = response.read().decode().splitlines()
+    [held] = [line for line in lines if line.startswith((f"{_HELD} ", f"{_HELD}{{"))]
+    return int(float(held.rpartition(" ")[2]))
 
 
 def memory_bytes(pids: Mapping[str, int]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from statistics import mean
 from rich.table import Table
 
 from bench.live import PlayedPeers
-from bench.sizes import LiveKeys, directory_bytes, memory_bytes, projection_rows, topic_bytes
+from bench.sizes import LiveKeys, directory_bytes, held_batches, memory_bytes, projection_rows, topic_bytes
 from bench.workplace import ProcessEnded
 from cli.broker import DevBroker, Kafka
 from cli.supervision.stack import Stack, StackOptions
@@ -32,6 +32,8 @@ BROKER_SETTINGS = {
 }
 """The broker removes what it may remove within seconds."""
 ESSAYS = 5
+MOST_OPEN = 1_000
+"""Batches that may be open at a time; where there are as many, the rate is not kept."""
 FLAT = 1.25
 """Most that a curve may have grown from its first to its last third to be called flat."""
 _SAMPLE_S = 5.0
@@ -104,10 +106,12 @@ class Soak:
         self._name = name
         self._report = report
         self._patience_s = 0.0
+        self._last_ended, self._last_s = 0, 0.0
 
-    def run(self, *, batches: int, in_flight: int, patience_s: float = 600.0) -> SoakResult:
-        """Register `batches` batches, `in_flight` of them at a time, and wait until the last one is purged.
+    def run(self, *, batches: int, per_second: float, patience_s: float = 600.0) -> SoakResult:
+        """Register `batches` batches at a steady rate, and wait until the last one is purged.
 
+        The rate must be one that the product keeps up with: the number of batches that are kept follows from it.
         `patience_s` is how long nothing may move, and how long the last purge may take.
         """
         self._patience_s = patience_s
@@ -127,16 +131,17 @@ class Soak:
             topics = stack.settings.topics()
             followed = [topics.changelog, topics.name(Topic.STATUS)]
             with LiveKeys(stack.settings.kafka(), followed) as live:
-                return self._soak(stack, live, batches, in_flight)
+                return self._soak(stack, live, batches, per_second)
 
-    def _soak(self, stack: Stack, live: LiveKeys, batches: int, in_flight: int) -> SoakResult:
+    def _soak(self, stack: Stack, live: LiveKeys, batches: int, per_second: float) -> SoakResult:
         result, start = SoakResult(), time.monotonic()
         registered = 0
         with closing(PlayedPeers(stack.settings, essays=ESSAYS, run=f"{self._name}-soak")) as peers:
 
             def refill() -> None:
                 nonlocal registered
-                while registered < batches and peers.open < in_flight:
+                due = min(batches, int((time.monotonic() - start) * per_second) + 1)
+                while registered < due and peers.open < MOST_OPEN:
                     peers.register()
                     registered += 1
 
@@ -174,12 +179,15 @@ class Soak:
         return {
             **{f"{named[topic]} keys": count for topic, count in live.counts().items()},
             **{f"projection {table}": rows[table] for table in ("batches", "phases")},
+            "snapshots in the api": held_batches(stack.api_url),
         }
 
     def _sample(self, stack: Stack, live: LiveKeys, at_s: float, ended: int) -> Sample:
         stack.supervisor.check()
         named = self._named(stack)
         sizes: dict[str, float] = {f"{named[topic]} keys": count for topic, count in live.counts().items()}
+        sizes["ended in a second"] = (ended - self._last_ended) / max(0.001, at_s - self._last_s)
+        self._last_ended, self._last_s = ended, at_s
         for name in stack.supervisor.restarts:
             if name.startswith("orchestrator"):
                 sizes[f"{name} store MiB"] = directory_bytes(stack.directory / name) / _MIB
@@ -191,6 +199,7 @@ class Soak:
         sizes["projection file MiB"] = (
             sum(path.stat().st_size for path in (file, file.with_name(f"{file.name}-wal")) if path.exists()) / _MIB
         )
+        sizes["snapshots in the api"] = held_batches(stack.api_url)
         pids = {name: stack.supervisor.pid(name) for name in stack.supervisor.restarts}
         memory = memory_bytes(pids | {"load generator": os.getpid()})
         sizes |= {f"{name} memory MiB": used / _MIB for name, used in memory.items()}

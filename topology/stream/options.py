@@ -31,6 +31,12 @@ FETCH_BACKOFF_MS = 20
 at 1,400 records/s."""
 BATCH_BYTES = 262_144
 """batch.size in bytes. Smaller batches cost CPU time in librdkafka's threads; larger ones gain nothing."""
+WRITE_BUFFER_BYTES = 8 * 1_048_576
+"""Size of a store's memtable; each partition has a store."""
+WRITE_AHEAD_LOG_BYTES = 2 * WRITE_BUFFER_BYTES
+"""Size of a store's write-ahead logs. RocksDB keeps them until every column family has been flushed, and the one with
+the processed offset never fills a memtable: without this bound (the library's is 128 MiB for each partition) the
+directory grows with everything that is written, and a start after a crash reads it all again."""
 DELIVERY_TIMEOUT_MS = 10_000
 """Milliseconds that a write outside transactions may take; then the process ends, and the next one reads the input
 again."""
@@ -71,7 +77,11 @@ def application_options(
         "commit_interval": commit_interval_s,
         "broker_availability_timeout": 0,  # the watchdog checks availability
         "consumer_poll_timeout": POLL_TIMEOUT_S,
-        "rocksdb_options": RocksDBOptions(write_buffer_size=8 * 1_048_576, block_cache_size=128 * 1_048_576),
+        "rocksdb_options": RocksDBOptions(
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            max_total_wal_size=WRITE_AHEAD_LOG_BYTES,
+            block_cache_size=128 * 1_048_576,
+        ),
         "loglevel": None,  # the library's loggers use the handlers of the process
         "producer_extra_config": _producer(member, guarantee, commit_interval_s, largest_record, smallest_limit)
         | extra,

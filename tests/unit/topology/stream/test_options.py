@@ -12,6 +12,11 @@ def options(**settings: Any) -> dict[str, Any]:
     return application_options(made, group="group", guarantee="exactly-once", largest_record=9_000_000)
 
 
+def test_a_store_keeps_no_more_write_ahead_logs_than_two_memtables_take() -> None:
+    rocksdb = options()["rocksdb_options"]
+    assert rocksdb.max_total_wal_size == 2 * rocksdb.write_buffer_size
+
+
 def test_names_are_stable_over_restarts() -> None:
     found = options()
     assert found["producer_extra_config"]["transactional.id"] == "group-7"
