@@ -104,6 +104,7 @@ class Code(StrEnum):
     KEY_MISMATCH = "ORC-KEY-MISMATCH"  # an inbox record's key is not its batch
     UNKNOWN_BATCH = "ORC-UNKNOWN-BATCH"  # an event names a batch that is not there
     DECISION_FAILED = "ORC-DECISION-FAILED"  # a rule raised an error
+    PROCESS_CRASHED = "ORC-PROCESS-CRASHED"  # a process has ended each time that it processed a record
     OVERSIZED = "ORC-OVERSIZED"  # what a decision leads to does not fit its topic
     # Answers over HTTP.
     NO_ROUTE = "ORC-NO-ROUTE"  # 404: there is nothing at this path

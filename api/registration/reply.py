@@ -25,7 +25,7 @@ _SENTENCES = {
         "Register fewer essays at a time, with shorter instructions.",
     ),
 }
-_DEFECTS = (Code.ROUTER_FAULT,)
+_DEFECTS = (Code.ROUTER_FAULT, Code.PROCESS_CRASHED)
 _OVERSIZED = Code.OVERSIZED
 """Code of a decision whose result is too large; the client can send a smaller batch."""
 _OTHER_REASON = ("The request does not fit the state of the batch.", "Read the batch's status, then decide again.")

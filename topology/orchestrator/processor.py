@@ -25,7 +25,9 @@ from state.decision.phases import fail_oversized
 from state.decision.result import Decision
 from topology.orchestrator.outbox import Outbox, Oversize, Written
 from topology.orchestrator.quarantine import (
+    CRASHED,
     MAX_DETAIL,
+    crash_letter,
     error_text,
     key_mismatch_letter,
     kind_of,
@@ -34,6 +36,7 @@ from topology.orchestrator.quarantine import (
     shortened,
     unreadable_letter,
 )
+from topology.stream.crash_guard import CrashGuard, Verdict
 from topology.stream.guards import require_newer
 
 STATE_KEY = b"batch"
@@ -80,12 +83,19 @@ class DecisionProcessor:
     """
 
     def __init__(
-        self, outbox: Outbox, *, generation: int = 0, decide: Decide = decide, observe: Observe | None = None
+        self,
+        outbox: Outbox,
+        *,
+        generation: int = 0,
+        decide: Decide = decide,
+        observe: Observe | None = None,
+        crashes: CrashGuard | None = None,
     ) -> None:
         self._outbox = outbox
         self._first_version = generation * VERSIONS_PER_GENERATION
         self._decide = decide
         self._observe = observe
+        self._crashes = crashes
         self._logger = get_logger(__name__)
 
     def __call__(
@@ -94,6 +104,9 @@ class DecisionProcessor:
         """Return the records to publish, and write the batch's new state to the store."""
         context = message_context()
         at = RecordPosition(context.topic, context.partition, context.offset, time_ms)
+        verdict = self._verdict(at)
+        if verdict is Verdict.QUARANTINE_UNREAD:
+            return self._set_aside(at, key, crash_letter(at, key, value), CRASHED)
         try:
             record = decode_inbox(value or b"")
         except UnreadableRecord as error:
@@ -114,10 +127,17 @@ class DecisionProcessor:
             partition=at.partition,
             offset=at.offset,
         )
-        decision, records = self._decided(event, value, store)
+        decision, records = self._decided(event, value, store, quarantine=verdict is Verdict.QUARANTINE)
         return self._emit(kind_of(record.body), decision.disposition, at, records)
 
-    def _decided(self, event: Event, value: bytes | None, store: Store) -> tuple[Decision, list[OutgoingRecord]]:
+    def _verdict(self, at: RecordPosition) -> Verdict:
+        if self._crashes is None or not self._crashes.careful:
+            return Verdict.PROCESS
+        return self._crashes.before(at.topic, at.partition, at.offset)
+
+    def _decided(
+        self, event: Event, value: bytes | None, store: Store, *, quarantine: bool
+    ) -> tuple[Decision, list[OutgoingRecord]]:
         stored = store.get_bytes(STATE_KEY)
         before = None
         try:
@@ -127,6 +147,10 @@ class DecisionProcessor:
             return decision, written.records
         if before is not None:
             require_newer(before.batch_id, before.version, event.version)
+        if quarantine:
+            letter = self._letter(event, value, Code.PROCESS_CRASHED, str(CRASHED.detail))
+            decision, written = self._quarantined(before, event, letter, CRASHED)
+            return decision, written.records
         decision, written = self._result(before, event, value)
         if decision.batch is not before:
             if written.state is None:
