@@ -20,8 +20,10 @@ from api.queries.batches import Batches
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from api.registration.service import RegistrationService, policy_of
+from api.replay.states import BatchStates
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.history import history_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
@@ -29,6 +31,7 @@ from runtime.settings import Settings
 
 _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
+_REPLAY_TIMEOUT_S = 10.0
 
 
 def create_app(
@@ -57,6 +60,7 @@ def create_app(
                     with suppress(asyncio.CancelledError):
                         await task
                 await services.follower.stop()
+                services.states.stop()
                 projection.stop()
 
     app = FastAPI(
@@ -68,6 +72,7 @@ def create_app(
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
+    app.include_router(history_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -99,6 +104,10 @@ def _services(
         settings=settings,
         follower=follower,
         batches=batches,
+        projection=projection,
+        states=BatchStates(
+            batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
+        ),
         registration=RegistrationService(follower, batches, resources.requests, policy, settings.response_timeout_s),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(

@@ -12,7 +12,9 @@ from api.kafka_log.follower import KafkaLogFollower
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
+from api.queries.projection import BoundedProjection
 from api.registration.service import RegistrationService
+from api.replay.states import BatchStates
 from api.settings import ApiSettings
 from schemas.errors import Code, InvalidIdentity
 from schemas.internal.events import Principal
@@ -24,6 +26,9 @@ class Services(Struct, frozen=True):
     settings: ApiSettings
     follower: KafkaLogFollower
     batches: Batches
+    projection: BoundedProjection
+    states: BatchStates
+    """Rebuilds batches from their inbox records."""
     registration: RegistrationService
     registrations: Room
     """Bounds the registrations in progress: each can hold a body of `max_input_bytes` in memory."""

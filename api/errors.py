@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from schemas.errors import Code, OrchestratorError
+from schemas.errors import Code, InvalidRequest, OrchestratorError
 
 CORRELATION_HEADER = "X-Correlation-ID"
 MEDIA_TYPE = "application/problem+json"
@@ -55,6 +55,30 @@ class Problem(OrchestratorError):
         if self.details is not None:
             body["details"] = self.details
         return body | self.extra
+
+
+def invalid_body(error: InvalidRequest) -> Problem:
+    """Return the problem of a body that breaks its model."""
+    return Problem(
+        400,
+        error.code,
+        error.message,
+        next_step=error.next_step,
+        error="Validation Error",
+        details=[dict(fault) for fault in error.details],
+    )
+
+
+def batch_not_found(batch_id: str) -> Problem:
+    """Return the problem of a batch that does not exist, or that the caller may not reach: the two look alike."""
+    return Problem(
+        404,
+        Code.BATCH_NOT_FOUND,
+        "There is no such batch, or it belongs to somebody else.",
+        next_step="Check the id, and that X-User-ID and X-Org-ID name the batch's owner.",
+        error="Batch not found",
+        extra={"batch_id": batch_id[:255]},
+    )
 
 
 def install(app: FastAPI) -> None:

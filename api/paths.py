@@ -9,13 +9,18 @@ _UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
 
 def status_path(batch_id: str) -> str:
-    """Return the path of a batch's status, percent-encoded.
+    """Return the path of a batch's status, percent-encoded."""
+    return batch_path(batch_id, "status")
+
+
+def batch_path(batch_id: str, resource: str) -> str:
+    """Return the path of what belongs to a batch (`status`, `cancel`, …), percent-encoded.
 
     Clients remove the segments `.` and `..`, encoded or not, so these two ids go into the query.
     """
     if batch_id in {".", ".."}:
-        return f"{BATCHES}/status?{urlencode({'batch_id': batch_id})}"
-    return f"{BATCHES}/{quote(batch_id, safe='')}/status"
+        return f"{BATCHES}/{resource}?{urlencode({'batch_id': batch_id})}"
+    return f"{BATCHES}/{quote(batch_id, safe='')}/{resource}"
 
 
 def decode_segment(segment: str) -> str:

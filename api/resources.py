@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from threading import Event
 
 from msgspec import Struct
 
@@ -10,9 +11,11 @@ from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.kafka_log import KafkaLog
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.projection import DatabaseProjection, ProjectionQueries
+from api.replay.recorded import OpenFetcher
 from api.settings import ApiSettings
 from runtime.health import ProcessHealth, ProcessHealthReport
 from runtime.kafka.admin import KafkaAdmin
+from runtime.kafka.record_fetcher import RecordFetcher
 from runtime.process_report import ProcessReporter
 from schemas.topics import Topic
 from state.projection import Identity
@@ -27,6 +30,8 @@ class Resources(Struct, frozen=True):
     projection: ProjectionQueries
     health: ProcessHealth
     """Health of this process, from the statistics of the consumer that reads the Kafka log."""
+    fetcher: OpenFetcher
+    """Opens a connection that fetches records by their coordinates, for one thread."""
     reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
     """Returns a context manager that reports this process on the processes topic, as the given function states it."""
 
@@ -52,6 +57,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
         lambda: _identity(cluster, topics.name(Topic.INBOX)),
         timeout_s=settings.projection_timeout_s,
     )
+    stopping = Event()
     health = ProcessHealth("api", max_lag_s=settings.max_lag_s, grouped=False)
     try:
         yield Resources(
@@ -67,9 +73,11 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
             ends=KafkaEnds(cluster, topics),
             projection=projection,
             health=health,
+            fetcher=lambda: RecordFetcher(kafka, "batch-orchestrator-api-replay", stopping=stopping),
             reporting=lambda report: ProcessReporter("api", settings, report),
         )
     finally:
+        stopping.set()
         await requests.close()
         projection.close()
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
 from cli.commands.demo import demo
@@ -41,6 +42,8 @@ for command in (demo, dev, run, api, router, orchestrator, projector, broker, si
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
+batches.command()(history)
+batches.command()(replay)
 app.add_typer(batches, name="batches")
 
 

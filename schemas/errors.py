@@ -9,6 +9,7 @@
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
     ├── BrokerError              the Kafka cluster cannot be reached or started
     │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
+    ├── RecordsExpired           records that a replay needs are no longer in their topic
     ├── RecordTooLarge           a record does not fit the limit of the topic that it was written to
     ├── UnreadableRecord         a record cannot be decoded or fits no known model
     │   └── InvalidRequest       a request's body breaks its model (HTTP 400)
@@ -71,6 +72,9 @@ class Code(StrEnum):
     FENCED = "ORC-FENCED"  # Kafka takes no more transactions from this process
     STATE_INPUT_REPLACED = "ORC-STATE-INPUT-REPLACED"  # the inbox ends before what the group has processed
     OFFSET_OUT_OF_RANGE = "ORC-OFFSET-OUT-OF-RANGE"  # the next record to read is not there any more
+    # Replaying a batch.
+    RECORDS_EXPIRED = "ORC-RECORDS-EXPIRED"  # records that the replay of a batch needs are no longer there
+    REPLAY_DIFFERS = "ORC-REPLAY-DIFFERS"  # the replay of a batch gives another result than was published
     # The orchestrator's state.
     STATE = "ORC-STATE"  # local or replicated state cannot be trusted
     STATE_AHEAD = "ORC-STATE-AHEAD"  # an inbox record is older than the batch it is about
@@ -183,6 +187,12 @@ class BrokerError(OrchestratorError):
     """The Kafka cluster cannot be reached, or the development broker cannot be started."""
 
     code = Code.BROKER
+
+
+class RecordsExpired(OrchestratorError):
+    """Records that the replay of a batch needs are no longer in their topic, or in the projection's history."""
+
+    code = Code.RECORDS_EXPIRED
 
 
 class RecordTooLarge(OrchestratorError):

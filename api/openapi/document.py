@@ -78,6 +78,17 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
     return {
         ("/v1/batches/register", "post"): (("Idempotency-Key", *_CALLER), _register()),
         **{(path, "get"): (("If-None-Match", *_CALLER), _status(path)) for path in status},
+        **{
+            (path, "get"): (
+                _CALLER,
+                _decisions(path, "What was decided, the oldest first.", "History", problems.HISTORY),
+            )
+            for path in ("/v1/batches/{batch_id}/history", "/v1/batches/history")
+        },
+        **{
+            (path, "get"): (_CALLER, _decisions(path, "The replay, whatever it shows.", "Replay", problems.REPLAY))
+            for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
+        },
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (
@@ -133,6 +144,10 @@ def _status(path: str) -> dict[str, Any]:
             **problem_responses(problems.STATUS, path),
         }
     }
+
+
+def _decisions(path: str, description: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
+    return {"responses": {"200": _json(description, schema, None, "Cache-Control"), **problem_responses(codes, path)}}
 
 
 def _service(path: str, healthy: str, unhealthy: str, good: dict[str, Any], bad: dict[str, Any]) -> dict[str, Any]:

@@ -84,6 +84,19 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Use another Idempotency-Key, or ask as the user who registered the batch.",
         {"reason": "foreign_batch_id", "batch_id": BATCH_ID},
     ),
+    Code.CURSOR: KnownProblem(
+        400,
+        "Validation Error",
+        "'abc' is no cursor of this list.",
+        "Begin at the first page, and go on with the cursor that each page gives.",
+    ),
+    Code.RECORDS_EXPIRED: KnownProblem(
+        410,
+        "Records expired",
+        "The record at offset 17 of huleedu.batch.orchestrator.inbox.v1[2] is no longer there; the partition goes on "
+        "at offset 4711.",
+        "What was decided stands in the batch's history (`bos batches history ID`).",
+    ),
     Code.BODY_TOO_LARGE: KnownProblem(
         413,
         "Request body too large",
@@ -124,6 +137,13 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Report the dead letter's id to the operator, who can look at it and send it again.",
         {"dead_letter_id": "inbox-0-17"},
     ),
+    Code.REPLAY_DIFFERS: KnownProblem(
+        500,
+        "Replay differs",
+        "The record at offset 17 of partition 2 of the inbox cannot be decoded, though its history says that it was "
+        "decided: it is not JSON",
+        "Report it: a record of the inbox has been replaced or was written by something else.",
+    ),
     Code.INTERNAL: KnownProblem(
         500,
         "Internal error",
@@ -160,6 +180,15 @@ REGISTER = (
 STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+)
+HISTORY = (
+    *EVERYWHERE,
+    *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+)
+REPLAY = (
+    *EVERYWHERE,
+    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
+    *(Code.NOT_READY, Code.BUSY),
 )
 _HEADERS_OF = {405: ("Allow",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 

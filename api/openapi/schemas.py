@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.openapi.problems import BATCH_ID, CORRELATION_ID
-from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
 from schemas.public.registration import HeadRegistration, SeedRegistration, StorageReference
 
 Schema = dict[str, Any]
@@ -37,6 +37,22 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "Problem": _PROBLEM,
         "Fault": _FAULT,
         "BatchStatus": _BATCH,
+        "Decision": record(_DECISION),
+        "ReplayedDecision": record(_REPLAYED),
+        "Difference": record(dict.fromkeys(("fact", "published", "replayed"), TEXT)),
+        "History": record(
+            {"batch_id": TEXT, "decisions": {"type": "array", "items": ref("Decision")}, "next": _TEXT_OR_NULL}
+        ),
+        "Replay": record(
+            {
+                "batch_id": TEXT,
+                "version": {"type": ["integer", "null"]},
+                "identical": {"type": "boolean", "description": "Every decision and the status are as published."},
+                "whole": {"type": "boolean", "description": "The chain of versions has no break."},
+                "decisions": {"type": "array", "items": ref("ReplayedDecision")},
+                "status_differences": {"type": "array", "items": ref("Difference")},
+            }
+        ),
         "Phase": _PHASE,
         "Healthy": record({"status": {"const": "ok"}, "message": TEXT}),
         "Unhealthy": record(
@@ -165,6 +181,35 @@ _BATCH = record(
         ),
     }
 )
+_OBJECT_OR_NULL: Schema = {"type": ["object", "null"]}
+_DECISION: dict[str, Schema] = {
+    "partition": {"type": "integer", "description": "Partition of the inbox."},
+    "offset": {"type": "integer", "description": "Offset on the inbox."},
+    "time": _TIME,
+    "event": {"type": "string", "description": "Kind of the event; empty if it could not be decoded."},
+    "disposition": {"enum": [disposition.value for disposition in Disposition]},
+    "reason": {"type": "object", "description": "`code`, and the parameters that the code has."},
+    "sentence": TEXT,
+    "version": {"type": "integer", "description": "Version of the batch after it; -1 where there is none."},
+    "based_on": {"type": "integer", "description": "Version of the batch before it; -1 where there was none."},
+    "changes": {"type": "array", "items": record({"phase": _TEXT_OR_NULL, "from": _TEXT_OR_NULL, "to": TEXT})},
+    "succeeded": _COUNT,
+    "failed": _COUNT,
+    "failed_essays": {"type": "array", "items": {"type": "object"}},
+    "effects": {"type": "array", "items": {"type": "object"}},
+    "origin": _OBJECT_OR_NULL,
+    "actor": _OBJECT_OR_NULL,
+    "request_id": _TEXT_OR_NULL,
+    "dead_letter_id": _TEXT_OR_NULL,
+}
+_REPLAYED: dict[str, Schema] = _DECISION | {
+    "decided": {"type": "boolean", "description": "False for a quarantined record, which is not decided again."},
+    "based_on_expected": {
+        "type": ["integer", "null"],
+        "description": "Where the chain breaks: the version that it should be based on.",
+    },
+    "differences": {"type": "array", "items": ref("Difference")},
+}
 
 HEADERS: dict[str, Schema] = {
     "X-Correlation-ID": {

@@ -3,7 +3,7 @@
 The database may start later than the api, or be unavailable for a while.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import event
@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.kafka_log.kafka_log import LogPartition
 from api.queries.read_threads import ReadThreads
 from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
+from schemas.internal.enums import Disposition
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
-from state.projection import Identity, Reader, ReadInterrupts, open_engine
+from state.projection import HistoryPage, Identity, Reader, ReadInterrupts, open_engine
 
 _NEXT_STEP = "Start the projector, and check PROJECTION_URL of both processes."
 Answer = TypeVar("Answer")
@@ -31,6 +32,11 @@ class ProjectionQueries(Protocol):
 
     def offsets(self) -> Mapping[LogPartition, int]:
         """Return the next offset of each partition that the projection will read."""
+
+    def history(
+        self, batch_id: str, *, after: str | None = None, limit: int, dispositions: Sequence[Disposition] = ()
+    ) -> HistoryPage:
+        """Return a page of a batch's history, the oldest first. Raises `InvalidCursor`."""
 
     def interrupt(self, thread: int) -> None:
         """Abort the read of the thread with this identifier."""
@@ -50,6 +56,14 @@ class BoundedProjection:
     async def offsets(self) -> Mapping[LogPartition, int]:
         """Return the next offset of each partition that the projection will read."""
         return await self._threads.run(self._queries.offsets)
+
+    async def history(
+        self, batch_id: str, *, after: str | None = None, limit: int, dispositions: Sequence[Disposition] = ()
+    ) -> HistoryPage:
+        """Return a page of a batch's history, the oldest first. Raises `InvalidCursor`."""
+        return await self._threads.run(
+            lambda: self._queries.history(batch_id, after=after, limit=limit, dispositions=dispositions)
+        )
 
     def stop(self) -> None:
         """End the threads without waiting for one whose read hangs."""
@@ -82,6 +96,12 @@ class DatabaseProjection:
         """Return the next offset of each partition that the projection will read."""
         found = self._run(self._own_offsets)
         return {LogPartition(topic, number): offset for (topic, number), offset in found.items()}
+
+    def history(
+        self, batch_id: str, *, after: str | None = None, limit: int, dispositions: Sequence[Disposition] = ()
+    ) -> HistoryPage:
+        """Return a page of a batch's history, the oldest first. Raises `InvalidCursor`."""
+        return self._run(lambda: self._reader.history(batch_id, after=after, limit=limit, dispositions=dispositions))
 
     def interrupt(self, thread: int) -> None:
         """Abort the read of another thread."""

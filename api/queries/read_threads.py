@@ -7,11 +7,18 @@ from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 from typing import Any, TypeVar
 
-from schemas.errors import ProjectionError
+from schemas.errors import OrchestratorError, ProjectionError
 
 Answer = TypeVar("Answer")
 THREADS = 4
 """Concurrent database reads of one worker."""
+
+
+def _no_answer_from_database(timeout_s: float) -> OrchestratorError:
+    return ProjectionError(
+        f"The projection database has not answered within {timeout_s:g} s.",
+        next_step="Check that it runs and that nothing locks its tables; registrations still work meanwhile.",
+    )
 
 
 class _Read:
@@ -47,23 +54,34 @@ class _Read:
 class ReadThreads:
     """Runs reads in daemon threads, each for at most `timeout_s` seconds from its request.
 
-    `interrupt` is called with the identifier of a thread whose read took longer, and should abort that read. Nothing
-    waits for a thread whose read goes on anyway, not even the end of the process.
+    `interrupt` is called with the identifier of a thread whose read took longer, and should abort that read.
+    `no_answer` returns the error for a caller whose read took longer than the seconds that it is given. Nothing waits
+    for a thread whose read goes on anyway, not even the end of the process.
     """
 
-    def __init__(self, *, timeout_s: float, interrupt: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float,
+        interrupt: Callable[[int], None],
+        threads: int = THREADS,
+        name: str = "projection",
+        no_answer: Callable[[float], OrchestratorError] = _no_answer_from_database,
+    ) -> None:
         self._timeout_s = timeout_s
         self._interrupt = interrupt
+        self._no_answer = no_answer
+        self._threads = threads
         self._reads: SimpleQueue[_Read | None] = SimpleQueue()
         self._stuck = 0
         self._lock = Lock()
-        for number in range(THREADS):
-            Thread(target=self._serve, name=f"projection-{number}", daemon=True).start()
+        for number in range(threads):
+            Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
 
     async def run(self, work: Callable[[], Answer]) -> Answer:
-        """Return the result of `work`, called in a thread. Raises `ProjectionError` on a timeout."""
-        if self._stuck >= THREADS:
-            raise self._no_answer()
+        """Return the result of `work`, called in a thread. Raises what `no_answer` returns on a timeout."""
+        if self._stuck >= self._threads:
+            raise self._no_answer(self._timeout_s)
         read = _Read(work)
         self._reads.put(read)
         try:
@@ -73,12 +91,12 @@ class ReadThreads:
         except (TimeoutError, asyncio.CancelledError) as error:
             self._give_up(read)
             if bound.expired():
-                raise self._no_answer() from error
+                raise self._no_answer(self._timeout_s) from error
             raise
 
     def stop(self) -> None:
         """End the threads when their current reads are done."""
-        for _ in range(THREADS):
+        for _ in range(self._threads):
             self._reads.put(None)
 
     def _serve(self) -> None:
@@ -96,9 +114,3 @@ class ReadThreads:
                 self._stuck += 1
             read.given_up = True
             self._interrupt(read.thread)
-
-    def _no_answer(self) -> ProjectionError:
-        return ProjectionError(
-            f"The projection database has not answered within {self._timeout_s:g} s.",
-            next_step="Check that it runs and that nothing locks its tables; registrations still work meanwhile.",
-        )

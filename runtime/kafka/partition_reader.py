@@ -24,23 +24,34 @@ class KafkaRecord(Struct, frozen=True):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    time_ms: int = 0
+    """The record's timestamp, Unix milliseconds; on own topics the broker's append time."""
 
 
 class EndOfPartition(Struct, frozen=True):
     """Returned instead of a record when a partition has been read to its present end."""
 
     partition: Partition
+    offset: int = 0
+    """Next offset to read: what lies before it has been read, or is not for this consumer."""
 
 
 class PartitionReader:
     """A consumer of partitions, a context manager; for one thread.
 
     `group` is required by librdkafka and never joined. Without `committed` it reads records of open and aborted
-    transactions too. Methods raise `BrokerError` or `TopicError`.
+    transactions too. `fetch_bytes` is how much a broker sends of a partition at a time; a larger record comes whole.
+    Methods raise `BrokerError` or `TopicError`.
     """
 
     def __init__(
-        self, kafka: Mapping[str, Any], group: str, *, committed: bool = True, fetch_wait_ms: int = 20
+        self,
+        kafka: Mapping[str, Any],
+        group: str,
+        *,
+        committed: bool = True,
+        fetch_wait_ms: int = 20,
+        fetch_bytes: int | None = None,
     ) -> None:
         self._address = str(kafka["bootstrap.servers"])
         self._consumer = Consumer(
@@ -53,6 +64,7 @@ class PartitionReader:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": fetch_wait_ms,
             }
+            | ({} if fetch_bytes is None else {"max.partition.fetch.bytes": fetch_bytes, "queued.min.messages": 1})
         )
 
     def assign(self, starts: Mapping[Partition, int | None]) -> None:
@@ -73,7 +85,7 @@ class PartitionReader:
         if error is None:
             return _record(message)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name has the underscore
-            return EndOfPartition((message.topic(), message.partition()))
+            return EndOfPartition((message.topic(), message.partition()), message.offset())
         raise kafka_failure(KafkaException(error), address=self._address, asked="records")
 
     def close(self) -> None:
@@ -133,4 +145,5 @@ def _record(message: Message) -> KafkaRecord:
         key=message.key(),
         value=message.value(),
         headers=tuple(headers_of(message)),
+        time_ms=message.timestamp()[1],
     )

@@ -1,10 +1,11 @@
 """The reader: what the API and the command line ask of the projection."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, select, tuple_
 
-from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
 from schemas.internal.history import HistoryRecord
 from schemas.internal.records import decode_history, decode_status
 from schemas.internal.status import StatusRecord
@@ -85,11 +86,18 @@ class Reader(LetterReader):
         more = len(rows) > limit
         return BatchPage(shown, _batch_cursor.encode((shown[-1].registered_ms, shown[-1].batch_id)) if more else None)
 
-    def history(self, batch_id: str, *, after: str | None = None, limit: int = 100) -> HistoryPage:
-        """Return a batch's history, the oldest first, after the cursor `after`. Raises `InvalidCursor`."""
+    def history(
+        self, batch_id: str, *, after: str | None = None, limit: int = 100, dispositions: Sequence[Disposition] = ()
+    ) -> HistoryPage:
+        """Return a batch's history, the oldest first, after the cursor `after`. Raises `InvalidCursor`.
+
+        With `dispositions` only records that have one of them.
+        """
         columns = tables.history.c
         order = (columns.time_ms, columns.offset, columns.partition)
         query = select(columns.record, *order).where(columns.batch_id == batch_id).order_by(*order).limit(limit)
+        if dispositions:
+            query = query.where(columns.disposition.in_([each.value for each in dispositions]))
         if after is not None:
             query = query.where(tuple_(*order) > tuple_(*_history_cursor.decode(after)))
         with reading(self._engine) as connection:

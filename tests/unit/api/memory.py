@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, Self
 
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -16,27 +16,42 @@ from api.queries.projection import ProjectionQueries
 from api.resources import Resources
 from api.settings import ApiSettings
 from runtime.health import ProcessHealth
+from runtime.kafka.admin import Partition
+from runtime.kafka.partition_reader import KafkaRecord
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import BrokerError, LivenessError, OrchestratorError, RecordTooLarge, UnreadableRecord
+from schemas.errors import (
+    BrokerError,
+    InvalidCursor,
+    LivenessError,
+    OrchestratorError,
+    RecordsExpired,
+    RecordTooLarge,
+    UnreadableRecord,
+)
 from schemas.inbound.normalise import normalise
 from schemas.internal.dead_letters import dead_letter
-from schemas.internal.events import Event
+from schemas.internal.enums import Disposition
+from schemas.internal.events import Event, InboxRecord
+from schemas.internal.history import EffectNote, HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import (
+    decode_history,
     decode_status,
     history_outgoing,
+    inbox_outgoing,
     process_outgoing,
     status_outgoing,
     status_tombstone,
 )
 from schemas.internal.status import StatusRecord
 from schemas.public.registration import RegistrationPolicy
-from schemas.topics import Topic
+from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
+from state.projection import HistoryPage
 from tests.patience import PATIENCE_S
 
 PARTITIONS = 4
@@ -62,6 +77,10 @@ class MemoryCluster:
         self.gaps: dict[LogPartition, int] = {}
         self.requests: list[tuple[bytes, bytes]] = []
         self.batches: dict[str, Batch] = {}
+        self.inbox: list[KafkaRecord] = []
+        """Records of the only partition of its inbox."""
+        self.inbox_start = 0
+        """First offset of the inbox that retention has left."""
         self.deciding = True
         self.unreachable: str | None = None
         self.strand_next = False
@@ -111,6 +130,10 @@ class MemoryCluster:
             )
             self.append(letter)
             return
+        self.decide_inbox(inbox)
+
+    def decide_inbox(self, inbox: InboxRecord) -> None:
+        """Write a record to the inbox and decide on it."""
         version = sum(len(log) for at, log in self.logs.items() if at.topic is not Topic.PROCESSES) + 1
         event = Event(
             batch_id=inbox.batch_id,
@@ -121,13 +144,17 @@ class MemoryCluster:
             partition=0,
             offset=version,
         )
+        stored = inbox_outgoing(inbox)
+        name = TopicTable().name(Topic.INBOX)
+        self.inbox.append(KafkaRecord(name, 0, event.offset, stored.key, stored.value, (), event.time_ms))
         before = self.batches.get(inbox.batch_id)
         decision = decide(before, event)
         if decision.batch is not None:
             self.batches[inbox.batch_id] = decision.batch
             if decision.batch is not before:
                 self.append(status_outgoing(status_record(decision.batch)))
-        self.append(history_outgoing(history_record(before, event, decision)))
+        notes = tuple(EffectNote(type(effect).__name__, effect.event_id, "a topic") for effect in decision.effects)
+        self.append(history_outgoing(history_record(before, event, decision, notes)))
 
     def publish(self, record: StatusRecord) -> LogRecord:
         return self.append(status_outgoing(record))
@@ -214,10 +241,53 @@ class MemoryEnds:
         return self._cluster.end(partition)
 
 
+class MemoryFetcher:
+    """Fetches records of a cluster in memory; its topics have their default names."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def fetch(
+        self,
+        partition: Partition,
+        offsets: Iterable[int],
+        *,
+        timeout_s: float,  # noqa: ARG002 - it answers at once
+    ) -> list[KafkaRecord]:
+        wanted = set(offsets)
+        found = [record for record in self._cluster.inbox if record.offset in wanted]
+        missing = wanted.difference(record.offset for record in found)
+        if missing or min(wanted) < self._cluster.inbox_start:
+            raise RecordsExpired(f"{partition} is no longer there", next_step="None.")
+        return found
+
+    def read(
+        self,
+        partition: Partition,
+        start: int | None,
+        end: int,
+        *,
+        keep: Callable[[KafkaRecord], bool],
+        timeout_s: float,  # noqa: ARG002 - it answers at once
+    ) -> list[KafkaRecord]:
+        topic, number = partition
+        with self._cluster.arrived:
+            log = list(self._cluster.logs[LogPartition(TopicTable().topic(topic), number)])
+        stored = [KafkaRecord(topic, number, each.offset, each.key, each.value, (), each.time_ms) for each in log]
+        return [record for record in stored if (start or 0) <= record.offset < end and keep(record)]
+
+
 class MemoryProjection:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.rows: dict[str, StatusRecord] = {}
+        self.histories: list[HistoryRecord] = []
         self.reflected: dict[LogPartition, int] = {}
         self.error: OrchestratorError | None = None
 
@@ -231,12 +301,29 @@ class MemoryProjection:
             raise self.error
         return dict(self.reflected)
 
+    def history(
+        self, batch_id: str, *, after: str | None = None, limit: int, dispositions: Sequence[Disposition] = ()
+    ) -> HistoryPage:
+        if self.error is not None:
+            raise self.error
+        if after is not None and not after.isdecimal():
+            raise InvalidCursor(f"{after!r} is no cursor of this list.", next_step="Leave it out.")
+        begin = int(after or 0)
+        own = [each for each in self.histories if each.batch_id == batch_id]
+        own = [each for each in own if not dispositions or each.disposition in dispositions]
+        found = tuple(own[begin : begin + limit])
+        return HistoryPage(found, str(begin + len(found)) if found else after)
+
     def interrupt(self, thread: int) -> None:
         """Do nothing: no read waits."""
 
     def project(self) -> None:
-        """Take in the whole status topic."""
+        """Take in the whole status and history topics."""
+        self.histories = []
         for partition, log in self._cluster.logs.items():
+            if partition.topic is Topic.HISTORY:
+                self.histories += [decode_history(record.value or b"") for record in log]
+                self.reflected[partition] = log[-1].offset + 1 if log else 0
             if partition.topic is not Topic.STATUS:
                 continue
             for record in log:
@@ -358,6 +445,7 @@ async def world(
             ends=MemoryEnds(cluster),
             projection=database or projection,
             health=ProcessHealth("api", grouped=False),
+            fetcher=lambda: MemoryFetcher(cluster),
             reporting=nullcontext,
         )
 

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
-from api.openapi.problems import PROBLEMS, REGISTER, STATUS
+from api.openapi.problems import HISTORY, PROBLEMS, REGISTER, REPLAY, STATUS
+from api.paths import batch_path
 from api.settings import ApiSettings
 from tests.unit.api.bodies import head_body, seed_body
 from tests.unit.api.memory import world
@@ -105,6 +106,11 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
             check(document, {"$ref": "#/components/schemas/Registered"}, registered.json())
             shown = await api.client.get(registered.headers["Location"])
             check(document, {"$ref": "#/components/schemas/BatchStatus"}, shown.json())
+            api.projection.project()
+            for resource, schema in (("history", "History"), ("replay", "Replay")):
+                shown = await api.client.get(batch_path(registered.json()["batch_id"], resource))
+                assert len(shown.json()["decisions"]) == 1
+                check(document, {"$ref": f"#/components/schemas/{schema}"}, shown.json())
         for path in ("/healthz", "/livez", "/readyz"):
             content = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
             check(document, content["schema"], (await api.client.get(path)).json())
@@ -118,7 +124,9 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     assert count["anyOf"][0]["maximum"] == 700
 
 
-@pytest.mark.parametrize(("heading", "codes"), [("Registering", REGISTER), ("Status", STATUS)])
+@pytest.mark.parametrize(
+    ("heading", "codes"), [("Registering", REGISTER), ("Status", STATUS), ("History", HISTORY), ("Replay", REPLAY)]
+)
 def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes: tuple[str, ...]) -> None:
     section = (ROOT / "docs/http.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if re.match(r"\| \d{3} \|", line)]

@@ -1,5 +1,6 @@
 """What the reader answers."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from schemas.errors import InvalidCursor, ProjectionError
 from schemas.internal.dead_letters import parse_dead_letter
-from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
 from schemas.internal.history import NO_VERSION
 from state.projection import EVERYTHING, BatchFilter, LetterFilter, Reader, Visibility, Writer, open_engine
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
@@ -134,6 +135,19 @@ def test_history_is_in_the_order_of_the_inbox_and_goes_on_after_a_cursor(
     assert list(rest.records) == records[2:]
     writer.apply(log.write_all(history(1, 11, 9, 9)))
     assert [record.offset for record in reader.history(batch_id(1), after=rest.next_cursor).records] == [11]
+
+
+def test_history_can_be_limited_to_dispositions(log: Log, writer: Writer, reader: Reader) -> None:
+    applied, stale = history(1, 5, 5, NO_VERSION), history(1, 7, 5, 5)
+    writer.apply(log.write_all(applied, stale))
+    assert reader.history(batch_id(1), dispositions=(Disposition.APPLIED,)).records == (applied,)
+    assert reader.history(batch_id(1), dispositions=(Disposition.STALE,)).records == (stale,)
+
+
+def test_a_cursor_with_a_number_that_no_column_holds_is_refused(reader: Reader) -> None:
+    cursor = urlsafe_b64encode(b"[%d,1,1]" % 2**70).decode()
+    with pytest.raises(InvalidCursor):
+        reader.history(batch_id(1), after=cursor)
 
 
 def test_a_batch_without_history_has_an_empty_page(reader: Reader) -> None:

@@ -1,0 +1,1 @@
+"""Rebuilding batches from their own inbox records: their present state, and the comparison with what was published."""

@@ -1,0 +1,92 @@
+"""Routes of what was decided on a batch: its history, and its replay."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from api.auth import ANY_OWNER, READ, may, may_reach
+from api.dependencies import require_principal, services_of
+from api.errors import Problem, batch_not_found
+from api.paths import decode_segment
+from api.routes.decision_response import history_body, replay_body
+from schemas.errors import Code, InvalidCursor, OrchestratorError
+
+_MOST_DECISIONS = 500
+history_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
+
+Limit = Annotated[int, Query(ge=1, le=_MOST_DECISIONS)]
+After = Annotated[str | None, Query(max_length=200)]
+
+
+@history_routes.get("/{batch_id}/history")
+async def history(request: Request, batch_id: str, after: After = None, limit: Limit = 100) -> Response:
+    """Return what was decided on a batch, the oldest first, a page at a time (docs/http.md, history)."""
+    return await _history(request, _decoded(batch_id), after, limit)
+
+
+@history_routes.get("/history")
+async def history_by_query(request: Request, batch_id: str, after: After = None, limit: Limit = 100) -> Response:
+    """Return the history as above, for ids that clients and proxies do not leave as they are in a path."""
+    return await _history(request, batch_id, after, limit)
+
+
+@history_routes.get("/{batch_id}/replay")
+async def replay(request: Request, batch_id: str) -> Response:
+    """Decide a batch's inbox records again and compare with what was published (docs/http.md, history)."""
+    return await _replay(request, _decoded(batch_id))
+
+
+@history_routes.get("/replay")
+async def replay_by_query(request: Request, batch_id: str) -> Response:
+    """Replay a batch as above, for ids that clients and proxies do not leave as they are in a path."""
+    return await _replay(request, batch_id)
+
+
+async def _history(request: Request, batch_id: str, after: str | None, limit: int) -> Response:
+    services = services_of(request)
+    principal = require_principal(request, READ)
+    found = await services.batches.find(batch_id)
+    if found is not None and not may_reach(principal, found.owner_organisation, found.owner_subject):
+        raise batch_not_found(batch_id)
+    if found is None and (not may(principal, ANY_OWNER) or "\x00" in batch_id):
+        raise batch_not_found(batch_id)
+    try:
+        page = await services.projection.history(batch_id, after=after, limit=limit)
+    except InvalidCursor as error:
+        raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
+    except OrchestratorError as error:
+        raise Problem(
+            503,
+            Code.NOT_READY,
+            f"The history cannot be read now: {error.message}",
+            next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
+            error="Service is not ready",
+            headers={"Retry-After": "1"},
+        ) from error
+    if found is None and not page.records and after is None:
+        raise batch_not_found(batch_id)
+    return _json(history_body(batch_id, page))
+
+
+async def _replay(request: Request, batch_id: str) -> Response:
+    services = services_of(request)
+    principal = require_principal(request, READ)
+    found = await services.batches.find(batch_id)
+    if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
+        raise batch_not_found(batch_id)
+    result = await services.states.replay_of(batch_id)
+    if result is None:
+        raise batch_not_found(batch_id)
+    return _json(replay_body(batch_id, result))
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return decode_segment(segment)
+    except UnicodeDecodeError:
+        raise batch_not_found(segment) from None
+
+
+def _json(body: object) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-cache"})
