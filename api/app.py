@@ -11,6 +11,8 @@ from api.admission import AdmissionMiddleware, Room
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
+from api.letters.previews import Previews
+from api.letters.service import DeadLetterService
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
@@ -23,11 +25,15 @@ from api.registration.service import RegistrationService, policy_of
 from api.replay.states import BatchStates
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.dead_letters import letter_routes
 from api.routes.history import history_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
 from runtime.settings import Settings
+from schemas.inbound.transform import RecordTransform
+from schemas.public.registration import RegistrationPolicy
+from state.pipelines.loader import load_pipelines
 
 _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
@@ -73,6 +79,7 @@ def create_app(
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
     app.include_router(history_routes)
+    app.include_router(letter_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -100,14 +107,16 @@ def _services(
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
+    states = BatchStates(
+        batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
+    )
     services = Services(
         settings=settings,
         follower=follower,
         batches=batches,
         projection=projection,
-        states=BatchStates(
-            batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
-        ),
+        states=states,
+        letters=DeadLetterService(projection, resources.letters, _previews(settings, states)),
         registration=RegistrationService(follower, batches, resources.requests, policy, settings.response_timeout_s),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(
@@ -116,6 +125,19 @@ def _services(
         metrics=metrics,
     )
     return services, poll
+
+
+def _previews(settings: ApiSettings, states: BatchStates) -> Previews:
+    """Return the previews of dead letters, by the router's own policy. Raises `ConfigurationError` as the router."""
+    topics, limits = settings.topics(), settings.limits()
+    policy = RegistrationPolicy(
+        pipeline=load_pipelines(settings.pipelines_file, topics),
+        peer_era=settings.peer_era,
+        limits=limits,
+        default_phases=settings.default_phases,
+        topics=topics,
+    )
+    return Previews(RecordTransform(policy, limits), states.state_of, topics)
 
 
 async def _observe(health: ServiceHealth) -> None:

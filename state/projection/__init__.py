@@ -5,6 +5,7 @@
 
 from state.projection.engine import open_engine, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
+from state.projection.letter_reader import LetterReader
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -40,6 +41,7 @@ __all__ = [
     "LetterFilter",
     "LetterGroup",
     "LetterPage",
+    "LetterReader",
     "PhaseSummary",
     "ProjectedRecord",
     "ReadInterrupts",

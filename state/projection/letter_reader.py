@@ -38,6 +38,13 @@ class LetterReader:
             row = connection.execute(query).one_or_none()
         return None if row is None else _stored(row, row.value)
 
+    def dead_letter_state(self, dead_letter_id: str) -> tuple[str, int] | None:
+        """Return the state of a dead letter, and the offset of its newest dead letter record; None if there is none."""
+        query = select(_columns.state, _columns.letter_offset).where(_columns.id == dead_letter_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.state, row.letter_offset)
+
     def dead_letters(
         self, filters: LetterFilter = ANY_LETTER, *, cursor: str | None = None, limit: int = 50
     ) -> LetterPage:
