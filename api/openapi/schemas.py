@@ -1,30 +1,17 @@
 """The schemas, headers and parameters of the OpenAPI document."""
 
-from typing import Any
-
+from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID
+from api.openapi.shapes import COUNT as _COUNT
+from api.openapi.shapes import TEXT, Schema, record, ref
+from api.openapi.shapes import TEXT_OR_NULL as _TEXT_OR_NULL
+from api.openapi.shapes import TIME as _TIME
+from api.openapi.shapes import TIME_OR_NULL as _TIME_OR_NULL
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
 from schemas.public.registration import HeadRegistration, SeedRegistration, StorageReference
 
-Schema = dict[str, Any]
 _TRUE = ("1", "on", "t", "true", "y", "yes")
 _FALSE = ("0", "off", "f", "false", "n", "no")
-TEXT: Schema = {"type": "string"}
-_TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
-
-
-def record(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
-    """Return the schema of an object in which all members but the optional ones are required."""
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required, **more}
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to a schema of this document."""
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def schemas(max_essays: int) -> dict[str, Schema]:
@@ -54,6 +41,7 @@ def schemas(max_essays: int) -> dict[str, Schema]:
             }
         ),
         "Phase": _PHASE,
+        **letter_schemas(),
         "Healthy": record({"status": {"const": "ok"}, "message": TEXT}),
         "Unhealthy": record(
             {
@@ -125,11 +113,14 @@ _PROBLEM = record(
         "batch_id": TEXT,
         "reason": TEXT,
         "limit_bytes": _COUNT,
+        "limit": _COUNT,
+        "count": _COUNT,
         "dead_letter_id": TEXT,
         "dead_letter_code": TEXT,
     },
     optional=(
-        *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
+        *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "limit", "count"),
+        *("dead_letter_id", "dead_letter_code"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
