@@ -19,8 +19,8 @@ from state.projection import LetterFilter, StoredLetter
 
 MOST_LETTERS = 1_000
 """Dead letters that one request works at most."""
-_PREVIEW_S = 20.0
-"""Seconds that a request previews a group; what is left then is counted and not previewed."""
+_GROUP_S = 20.0
+"""Seconds after which a request begins with no further dead letter of its group; what is left is counted."""
 _VISIBLE_S = 2.0
 _POLL_S = 0.05
 _logger = get_logger("api.letters")
@@ -49,6 +49,8 @@ class Worked(Struct, frozen=True):
     matched: int
     done: int
     refused: tuple[Refused, ...]
+    left: int
+    """Dead letters that there was no time for; the request can be sent again."""
 
 
 class GroupPreview(Struct, frozen=True):
@@ -111,7 +113,7 @@ class DeadLetterService:
         """Return what would become of the dead letters that fit, if they were replayed in this order."""
         count, ids = await self.select(filters, limit)
         states: dict[str, Batch | None] = {}
-        previews, refusals, until = [], [], time.monotonic() + _PREVIEW_S
+        previews, refusals, until = [], [], time.monotonic() + _GROUP_S
         for dead_letter_id in ids:
             if time.monotonic() > until:
                 break
@@ -127,16 +129,21 @@ class DeadLetterService:
         count, ids = await self.select(filters, limit)
         refusals: list[Refused] = []
         last: tuple[str, Handled] | None = None
+        until = time.monotonic() + _GROUP_S
+        done = 0
         for dead_letter_id in ids:
+            if time.monotonic() > until:
+                break
             try:
                 last = (dead_letter_id, await self._work(dead_letter_id, act))
+                done += 1
             except Problem as problem:
                 if problem.status >= 500:
                     raise  # Kafka or the projection is away: what is done stays done, and the request can be repeated
                 refusals.append(_refused(dead_letter_id, problem))
         if last is not None:
             await self._wait_until_visible(*last)
-        return Worked(count, len(ids) - len(refusals), tuple(refusals))
+        return Worked(count, done, tuple(refusals), len(ids) - done - len(refusals))
 
     async def _work(self, dead_letter_id: str, act: Act) -> Handled:
         stored = await self.get(dead_letter_id)

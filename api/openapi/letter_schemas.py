@@ -77,7 +77,7 @@ def letter_schemas() -> dict[str, Schema]:
         ),
         "WorkedDeadLetters": {
             "anyOf": [
-                record({"matched": COUNT, "done": COUNT, "state": TEXT, "refused": _REFUSED}),
+                record({"matched": COUNT, "done": COUNT, "state": TEXT, "refused": _REFUSED, "left": COUNT}),
                 record({"matched": COUNT, "selected": COUNT}, description="The answer with `dry_run`."),
             ]
         },

@@ -86,7 +86,13 @@ def group_preview_body(group: GroupPreview) -> dict[str, Any]:
 
 def worked_body(worked: Worked, state: str) -> dict[str, Any]:
     """Return the body of what became of a group."""
-    return {"matched": worked.matched, "done": worked.done, "state": state, "refused": _refusals(worked.refused)}
+    return {
+        "matched": worked.matched,
+        "done": worked.done,
+        "state": state,
+        "refused": _refusals(worked.refused),
+        "left": worked.left,
+    }
 
 
 def _outcome(preview: Preview) -> str:

@@ -258,6 +258,15 @@ async def test_a_group_has_a_largest_size(api: World, monkeypatch: pytest.Monkey
     assert api.letters.replayed == []
 
 
+async def test_what_there_is_no_time_for_is_left_and_counted(api: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_GROUP_S", -1.0)
+    put(api, *(letter(number, b"x") for number in range(3)))
+    body = {"filter": {"code": "ORC-ROUTER-FAULT"}}
+    assert (await api.client.post(f"{PATH}/preview", json=body)).json()["not_previewed"] == 3
+    worked = (await api.client.post(f"{PATH}/replay", json=body)).json()
+    assert (worked["done"], worked["left"]) == (0, 3)
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"filter": {"colour": "red"}}, {"filter": {"code": 7}}, {"filter": {"since": "x"}}, {"filter": {}, "x": 1}],
