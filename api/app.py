@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from api import errors
 from api.admission import AdmissionMiddleware, Room
+from api.control.service import ControlService
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
@@ -23,8 +24,10 @@ from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from api.registration.service import RegistrationService, policy_of
 from api.replay.states import BatchStates
+from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.control import control_routes
 from api.routes.dead_letters import letter_routes
 from api.routes.history import history_routes
 from api.routes.service import service_routes
@@ -33,6 +36,7 @@ from api.settings import ApiSettings, api_settings
 from runtime.settings import Settings
 from schemas.inbound.transform import RecordTransform
 from schemas.public.registration import RegistrationPolicy
+from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
 
 _OBSERVE_EVERY_S = 1.0
@@ -72,12 +76,13 @@ def create_app(
     app = FastAPI(
         redirect_slashes=False,
         title="Batch Orchestrator",
-        description="Registers batches of essays and returns their status. See docs/http.md.",
+        description="Registers batches of essays, returns their status and controls them. See docs/http.md.",
         lifespan=lifespan,
     )
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
+    app.include_router(control_routes)
     app.include_router(history_routes)
     app.include_router(letter_routes)
     app.include_router(service_routes)
@@ -107,6 +112,14 @@ def _services(
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
+    exchange = RequestExchange(
+        follower,
+        batches,
+        resources.requests,
+        policy.limits,
+        event_type=policy.topics.name(Topic.REQUESTS),
+        response_timeout_s=settings.response_timeout_s,
+    )
     states = BatchStates(
         batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
     )
@@ -117,8 +130,10 @@ def _services(
         projection=projection,
         states=states,
         letters=DeadLetterService(projection, resources.letters, _previews(settings, states)),
-        registration=RegistrationService(follower, batches, resources.requests, policy, settings.response_timeout_s),
+        registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
+        control=ControlService(exchange, states, policy),
+        controls=Room(settings.max_concurrent_registrations, "control requests", "MAX_CONCURRENT_REGISTRATIONS"),
         health=ServiceHealth(
             follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
         ),

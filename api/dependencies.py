@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from api.admission import Room
 from api.auth import may, principal_of
+from api.control.service import ControlService
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
@@ -34,6 +35,9 @@ class Services(Struct, frozen=True):
     registration: RegistrationService
     registrations: Room
     """Bounds the registrations in progress: each can hold a body of `max_input_bytes` in memory."""
+    control: ControlService
+    controls: Room
+    """Bounds the requests to control a batch in progress, apart from registrations: a burst of those delays none."""
     health: ServiceHealth
     metrics: ApiMetrics
 

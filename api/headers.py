@@ -9,7 +9,15 @@ from schemas.text import unusable_character
 Raw = Iterable[tuple[bytes, bytes]]
 """Headers in ASGI form, with names in lower case."""
 
-SINGLE = ("x-user-id", "x-org-id", "idempotency-key", "x-correlation-id", "content-type", "content-encoding")
+SINGLE = (
+    "x-user-id",
+    "x-org-id",
+    "idempotency-key",
+    "if-match",
+    "x-correlation-id",
+    "content-type",
+    "content-encoding",
+)
 """Headers that must not be repeated, because two values could contradict each other."""
 
 

@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from cli.api_client import RequestFailed
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
+from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
@@ -45,6 +47,7 @@ app.add_typer(inputs, name="inputs")
 batches.command()(history)
 batches.command()(replay)
 app.add_typer(batches, name="batches")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector"})
@@ -69,13 +72,16 @@ def main() -> None:
     """Run the command line.
 
     An error is printed with its code, what is wrong and the next step. The exit code is 78 for a wrong setting, after
-    which a supervisor need not retry, and 1 for any other error.
+    which a supervisor need not retry; that of `cli.exit_codes` for a request to the api; and 1 for any other error.
     """
     try:
         app()
     except ConfigurationError as error:
         sys.stderr.write(f"bos: {error}\n")
         sys.exit(CONFIGURATION)
+    except RequestFailed as error:
+        sys.stderr.write(f"bos: {error}\n")
+        sys.exit(error.exit_code)
     except OrchestratorError as error:
         sys.exit(f"bos: {error}")
 

@@ -5,14 +5,14 @@ A setting `X` can come from a file: `X_FILE` names it (for secrets). `.env` is r
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.settings_sources import FileSource, RenamedSource, environment_of
 from schemas.limits import Limits
-from schemas.topics import DEFAULT_PREFIX, TopicTable
+from schemas.topics import DAY_MS, DEFAULT_PREFIX, RETENTION_MS, TopicTable
 
 ENV_PREFIX = "BATCH_ORCHESTRATOR_SERVICE_"
 
@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """Partitions of own topics. Cannot change under a running inbox generation."""
     topic_replication: int = Field(default=-1, ge=-1)
     """Replicas of created topics, and the minimum for own topics; -1 for the cluster's default."""
+    topic_retention_s: int = Field(default=RETENTION_MS // 1000, ge=1)
+    """Seconds that own topics keep records, and so how far back a batch can be explained and replayed. Below a day only
+    with `ENVIRONMENT=testing`: records that a stopped process has not read would be lost."""
     topic_check_interval_s: float = Field(default=10, gt=0)
     """Seconds between two checks of partition counts and of topics that were missing."""
     orchestrator_group: str = "batch-orchestrator"
@@ -121,6 +124,15 @@ class Settings(BaseSettings):
                 raise ValueError("must be earliest, latest or an ISO 8601 time") from None
         return value
 
+    @model_validator(mode="after")
+    def _keeps_for_a_day(self) -> Self:
+        if self.topic_retention_s * 1000 < DAY_MS and self.environment != "testing":
+            raise ValueError(
+                f"TOPIC_RETENTION_S must be at least {DAY_MS // 1000} (a day); below that a process that is stopped "
+                "loses records. Tests may set ENVIRONMENT=testing"
+            )
+        return self
+
     def limits(self) -> Limits:
         """Return the size ladder."""
         return Limits(
@@ -138,6 +150,7 @@ class Settings(BaseSettings):
             partitions=self.topic_partitions,
             orchestrator_group=self.orchestrator_group,
             limits=self.limits(),
+            retention_ms=self.topic_retention_s * 1000,
         )
 
     def kafka(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@
     ├── DirectoryInUse           another process uses the directory (runtime.directory_lock)
     ├── Problem                  the answer to an HTTP request that fails (api.errors)
     ├── ProcessFailed            a supervised process cannot be kept running (cli.supervision.supervisor)
-    └── RequestFailed            a command did not get what it asked of the api (cli.commands.batches)
+    └── RequestFailed            a command did not get what it asked of the api (cli.api_client)
 
 Each code has a page in docs/errors.
 """
@@ -127,6 +127,7 @@ class Code(StrEnum):
     LETTER_LIMIT = "ORC-LETTER-LIMIT"  # 422: the filter fits more dead letters than are worked at once
     KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
     REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule
+    VERSION_CHANGED = "ORC-VERSION-CHANGED"  # 412: the batch does not have the version that the request names
     UNDECODABLE = "ORC-UNDECODABLE"  # 422: the request was written, but cannot be used
     QUARANTINED = "ORC-QUARANTINED"  # 500: the request was written, but deciding on it failed
     NOT_READY = "ORC-NOT-READY"  # 503: the api cannot answer yet

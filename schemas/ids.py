@@ -38,6 +38,11 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
     return derived_id(f"dead-letter\n{topic}\n{partition}\n{offset}")
 
 
+def control_request_id(batch_id: str, organisation: str, subject: str, key: str) -> str:
+    """Id of a request to control a batch that is sent with an Idempotency-Key, in the scope of who sends it."""
+    return derived_id(f"control\n{organisation}\n{subject}\n{key}\n{batch_id}")
+
+
 def request_event_id(request_id: str) -> str:
     """Id of the event that carries a request."""
     return derived_id(f"request\n{request_id}")

@@ -112,6 +112,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
     """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
     limits: Limits = Limits()
+    retention_ms: int = RETENTION_MS
+    """How long own topics keep records, and compacted ones their tombstones."""
 
     def name(self, topic: Topic) -> str:
         """Return the real name of `topic` under this prefix."""
@@ -122,6 +124,19 @@ class TopicTable(Struct, frozen=True, kw_only=True):
         if self.prefix != DEFAULT_PREFIX and name.startswith(self.prefix + "."):
             return Topic(DEFAULT_PREFIX + name[len(self.prefix) :])
         return Topic(name)
+
+    @property
+    def registrations_kept_ms(self) -> int:
+        """How long a registration can be read again from an own topic, at most.
+
+        A record goes with its segment, and with the broker's next check after that; the stub of a batch must outlive
+        it, so there is a margin of a day. With a retention below a day, which only tests have, the margin is shorter.
+        """
+        return self.retention_ms + self._segment_ms + min(DAY_MS, self.retention_ms)
+
+    @property
+    def _segment_ms(self) -> int:
+        return min(SEGMENT_MS, self.retention_ms)
 
     @property
     def changelog(self) -> str:
@@ -154,6 +169,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
                 partitions=self.partitions,
                 cleanup="compact",
                 max_message_bytes=limits.state_bytes,
+                retention_ms=self.retention_ms,
+                segment_ms=self._segment_ms,
             ),
         ]
         return own + [self._peer(topic) for topic in (*PEER_INPUTS, *PEER_OUTPUTS)]
@@ -165,6 +182,8 @@ class TopicTable(Struct, frozen=True, kw_only=True):
             partitions=self.partitions,
             cleanup=cleanup,
             max_message_bytes=max_bytes,
+            retention_ms=self.retention_ms,
+            segment_ms=self._segment_ms,
             append_time=True,
         )
 

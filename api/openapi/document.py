@@ -6,10 +6,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import problems
+from api.openapi import control, problems
+from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
-from api.openapi.schemas import HEADERS, PARAMETERS, schemas
-from api.openapi.shapes import TEXT, ref
+from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
+from api.routes.control import CONTROLS
 
 _SEED = {
     "expected_essay_count": 25,
@@ -55,7 +56,7 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays),
+        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -79,6 +80,11 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
     return {
         ("/v1/batches/register", "post"): (("Idempotency-Key", *_CALLER), _register()),
         **{(path, "get"): (("If-None-Match", *_CALLER), _status(path)) for path in status},
+        **{
+            (path, "post"): (("Idempotency-Key", "If-Match", *_CALLER), control.operation(path, kind))
+            for kind in CONTROLS
+            for path in (f"/v1/batches/{{batch_id}}/{kind}", f"/v1/batches/{kind}")
+        },
         **{
             (path, "get"): (
                 _CALLER,
@@ -110,7 +116,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
 
 
 def _register() -> dict[str, Any]:
-    location = {
+    links = control.links() | {
         "status": {
             "operationId": "status_v1_batches__batch_id__status_get",
             "parameters": {"path.batch_id": "$response.body#/batch_id"},
@@ -130,7 +136,7 @@ def _register() -> dict[str, Any]:
         "responses": {
             "202": {
                 **_json("The registered event is in Kafka, committed.", "Registered", _REGISTERED, "Location"),
-                "links": location,
+                "links": links,
             },
             **problem_responses(problems.REGISTER, "/v1/batches/register"),
         },

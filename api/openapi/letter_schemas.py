@@ -1,6 +1,6 @@
 """The schemas of bodies about dead letters."""
 
-from api.openapi.shapes import COUNT, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, Schema, record, ref
+from api.openapi.schemas import COUNT, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, Schema, record, ref
 from schemas.internal.dead_letters import STATES
 from schemas.internal.enums import Disposition
 from schemas.public.dead_letters import LetterSelection, WorkLetter, WorkLetters

@@ -85,6 +85,13 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Use another Idempotency-Key, or ask as the user who registered the batch.",
         {"reason": "foreign_batch_id", "batch_id": BATCH_ID},
     ),
+    Code.VERSION_CHANGED: KnownProblem(
+        412,
+        "Precondition failed",
+        "The batch has changed: it does not have the version that the request names.",
+        "Read the batch's status, decide again, and send the request with the ETag of that status.",
+        {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
+    ),
     Code.CURSOR: KnownProblem(
         400,
         "Validation Error",
@@ -129,7 +136,7 @@ PROBLEMS: dict[str, KnownProblem] = {
         413,
         "Request body too large",
         "The request is larger than the limit of 4194304 bytes.",
-        "Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        "Register or name fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
         {"limit_bytes": 4_194_304},
     ),
     Code.CONTENT_ENCODING: KnownProblem(
@@ -179,7 +186,7 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key; if it fails again, report the correlation id.",
     ),
     Code.NOT_READY: KnownProblem(
-        503, "Service is not ready", "Registrations cannot be answered yet: the Kafka log is still being read.", _AGAIN
+        503, "Service is not ready", "Requests cannot be answered yet: the Kafka log is still being read.", _AGAIN
     ),
     Code.BROKER: KnownProblem(
         503,
@@ -205,10 +212,18 @@ REGISTER = (
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
 )
+CONTROL = (
+    *EVERYWHERE,
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION, Code.SCOPE),
+    *(Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.BODY_TIMEOUT, Code.REFUSED, Code.RECORDS_EXPIRED, Code.VERSION_CHANGED),
+    *(Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.UNDECODABLE, Code.QUARANTINED),
+    *(Code.REPLAY_DIFFERS, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+)
 STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
+_HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 HISTORY = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
@@ -230,7 +245,6 @@ LETTER_GROUP = (
     *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.SCOPE, Code.LETTER_FILTER, Code.LETTER_LIMIT),
     *(Code.NOT_READY, Code.BROKER, Code.BUSY),
 )
-_HEADERS_OF = {405: ("Allow",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:

@@ -1,17 +1,30 @@
 """The schemas, headers and parameters of the OpenAPI document."""
 
-from api.openapi.letter_schemas import letter_schemas
+from typing import Any
+
 from api.openapi.problems import BATCH_ID, CORRELATION_ID
-from api.openapi.shapes import COUNT as _COUNT
-from api.openapi.shapes import TEXT, Schema, record, ref
-from api.openapi.shapes import TEXT_OR_NULL as _TEXT_OR_NULL
-from api.openapi.shapes import TIME as _TIME
-from api.openapi.shapes import TIME_OR_NULL as _TIME_OR_NULL
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus
 from schemas.public.registration import HeadRegistration, SeedRegistration, StorageReference
 
+Schema = dict[str, Any]
 _TRUE = ("1", "on", "t", "true", "y", "yes")
 _FALSE = ("0", "off", "f", "false", "n", "no")
+TEXT: Schema = {"type": "string"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def record(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
+    """Return the schema of an object in which all members but the optional ones are required."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, **more}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to a schema of this document."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def schemas(max_essays: int) -> dict[str, Schema]:
@@ -28,7 +41,7 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "ReplayedDecision": record(_REPLAYED),
         "Difference": record(dict.fromkeys(("fact", "published", "replayed"), TEXT)),
         "History": record(
-            {"batch_id": TEXT, "decisions": {"type": "array", "items": ref("Decision")}, "next": _TEXT_OR_NULL}
+            {"batch_id": TEXT, "decisions": {"type": "array", "items": ref("Decision")}, "next": TEXT_OR_NULL}
         ),
         "Replay": record(
             {
@@ -41,7 +54,6 @@ def schemas(max_essays: int) -> dict[str, Schema]:
             }
         ),
         "Phase": _PHASE,
-        **letter_schemas(),
         "Healthy": record({"status": {"const": "ok"}, "message": TEXT}),
         "Unhealthy": record(
             {
@@ -112,29 +124,31 @@ _PROBLEM = record(
         "details": {"type": "array", "items": ref("Fault")},
         "batch_id": TEXT,
         "reason": TEXT,
-        "limit_bytes": _COUNT,
-        "limit": _COUNT,
-        "count": _COUNT,
+        "limit_bytes": COUNT,
+        "limit": COUNT,
+        "count": COUNT,
         "dead_letter_id": TEXT,
         "dead_letter_code": TEXT,
+        "batch_status": {"type": "string", "description": "Status of the batch when the request was refused."},
+        "version": COUNT,
     },
     optional=(
-        *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "limit", "count"),
-        *("dead_letter_id", "dead_letter_code"),
+        *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
+        *("batch_status", "version", "limit", "count"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
 _PHASE = record(
     {
         "status": {"enum": [status.value for status in PhaseStatus]},
-        "attempt": _COUNT,
+        "attempt": COUNT,
         "essay_counts": record(
-            dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), _COUNT)
+            dict.fromkeys(("total", "pending_dispatch_or_processing", "successful", "failed"), COUNT)
         ),
-        "unaccounted": _COUNT,
-        "foreign": _COUNT,
-        "started_at": _TIME_OR_NULL,
-        "completed_at": _TIME_OR_NULL,
+        "unaccounted": COUNT,
+        "foreign": COUNT,
+        "started_at": TIME_OR_NULL,
+        "completed_at": TIME_OR_NULL,
         "error_info": {"anyOf": [record({"reason": TEXT}), {"type": "null"}]},
         "progress_percentage": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
     }
@@ -145,19 +159,19 @@ _BATCH = record(
         "status": {"enum": [status.value for status in BatchStatus]},
         "version": {"type": "integer", "minimum": 0, "description": "Only grows; it is also the ETag."},
         "correlation_id": TEXT,
-        "reason": _TEXT_OR_NULL,
+        "reason": TEXT_OR_NULL,
         "stalled": {"type": "boolean"},
-        "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), _COUNT)),
+        "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), COUNT)),
         "failed_essays": {"type": "array", "items": record({"essay_id": TEXT, "phase": TEXT, "reason": TEXT})},
         "file_failures": {"type": "array", "items": {"type": "object"}},
-        "file_failures_total": _COUNT,
-        "registered_at": _TIME,
-        "updated_at": _TIME,
-        "ended_at": _TIME_OR_NULL,
+        "file_failures_total": COUNT,
+        "registered_at": TIME,
+        "updated_at": TIME,
+        "ended_at": TIME_OR_NULL,
         "pipeline": record({"name": TEXT, "version": {"type": "integer"}}),
         "deadlines": {
             "type": "array",
-            "items": record({"kind": TEXT, "phase": _TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
+            "items": record({"kind": TEXT, "phase": TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": TIME}),
         },
         "owner": record({"subject": TEXT, "organisation": TEXT}),
         "batch_context": {"type": "object", "description": "The values of the registration (docs/http.md, status)."},
@@ -165,7 +179,7 @@ _BATCH = record(
             {
                 "batch_id": TEXT,
                 "requested_pipelines": {"type": "array", "items": TEXT},
-                "last_updated": _TIME,
+                "last_updated": TIME,
             },
             additionalProperties=ref("Phase"),
             description="In addition, one member for each phase, by its name.",
@@ -176,22 +190,22 @@ _OBJECT_OR_NULL: Schema = {"type": ["object", "null"]}
 _DECISION: dict[str, Schema] = {
     "partition": {"type": "integer", "description": "Partition of the inbox."},
     "offset": {"type": "integer", "description": "Offset on the inbox."},
-    "time": _TIME,
+    "time": TIME,
     "event": {"type": "string", "description": "Kind of the event; empty if it could not be decoded."},
     "disposition": {"enum": [disposition.value for disposition in Disposition]},
     "reason": {"type": "object", "description": "`code`, and the parameters that the code has."},
     "sentence": TEXT,
     "version": {"type": "integer", "description": "Version of the batch after it; -1 where there is none."},
     "based_on": {"type": "integer", "description": "Version of the batch before it; -1 where there was none."},
-    "changes": {"type": "array", "items": record({"phase": _TEXT_OR_NULL, "from": _TEXT_OR_NULL, "to": TEXT})},
-    "succeeded": _COUNT,
-    "failed": _COUNT,
+    "changes": {"type": "array", "items": record({"phase": TEXT_OR_NULL, "from": TEXT_OR_NULL, "to": TEXT})},
+    "succeeded": COUNT,
+    "failed": COUNT,
     "failed_essays": {"type": "array", "items": {"type": "object"}},
     "effects": {"type": "array", "items": {"type": "object"}},
     "origin": _OBJECT_OR_NULL,
     "actor": _OBJECT_OR_NULL,
-    "request_id": _TEXT_OR_NULL,
-    "dead_letter_id": _TEXT_OR_NULL,
+    "request_id": TEXT_OR_NULL,
+    "dead_letter_id": TEXT_OR_NULL,
 }
 _REPLAYED: dict[str, Schema] = _DECISION | {
     "decided": {"type": "boolean", "description": "False for a quarantined record, which is not decided again."},
@@ -235,7 +249,7 @@ _NAME: Schema = {"type": "string", "maxLength": 255, "pattern": "^[ -~]*$"}
 PARAMETERS: dict[str, Schema] = {
     "Idempotency-Key": header_parameter(
         "Idempotency-Key",
-        "The same key and body give the same batch and the first answer, as often as they are sent.",
+        "The same key and body give the first answer, as often as they are sent; of a registration, the same batch.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         "5f0c2c0e-6f0f-4c53-9a2b-0f8f4f1f7d11",
     ),
@@ -244,6 +258,12 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "X-User-ID": header_parameter("X-User-ID", "The calling user; not verified.", _NAME, "teacher-001"),
     "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
+    "If-Match": header_parameter(
+        "If-Match",
+        "The ETag that the caller has seen; 412 if the batch has another version.",
+        {"type": "string", "pattern": '^("[0-9]{1,15}"|[0-9]{1,15})$'},
+        '"4398046511104"',
+    ),
     "If-None-Match": header_parameter(
         "If-None-Match", "Versions that the caller has; 304 if the batch has one of them.", TEXT, '"4398046511104"'
     ),

@@ -80,6 +80,7 @@ class Batches:
         projection. Raises `Problem` 503 if the log cannot be read that far within `timeout_s` seconds.
         """
         reading = asyncio.create_task(self._read_to_end(self._partition(batch_id), timeout_s))
+        reading.add_done_callback(_retrieve)
         try:
             while not reading.done():
                 change = self._follower.change(batch_id)  # before the read, so that no change is missed
@@ -94,6 +95,16 @@ class Batches:
             await reading
         finally:
             reading.cancel()
+
+    def held(self, batch_id: str) -> StatusRecord | None:
+        """Return the snapshot that the Kafka log holds and the projection does not, or None; nothing is waited for."""
+        snapshot = self._follower.snapshots.get(batch_id)
+        if snapshot is None or snapshot.value is None:
+            return None
+        try:
+            return decode_status(snapshot.value)
+        except (NewerRecord, UnreadableRecord):
+            return None
 
     async def _known(self, batch_id: str) -> tuple[StatusRecord | None, bool]:
         """Return the newest known snapshot, and whether the Kafka log confirms it: the projection can be behind."""
@@ -138,6 +149,12 @@ class Batches:
             raise _unknown(error.message) from error
         if not await self._follower.reached(partition, end, timeout_s):
             raise _unknown("the newest records of the Kafka log cannot be read yet")
+
+
+def _retrieve(done: "asyncio.Task[None]") -> None:
+    """Retrieve the exception of a task that may end when nobody waits for it any more, so that it is not logged."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _unknown(why: str) -> Problem:

@@ -8,16 +8,16 @@ from fastapi.responses import JSONResponse
 
 from api.auth import READ, WRITE, may_reach
 from api.dependencies import require_principal, services_of
-from api.errors import CORRELATION_HEADER, Problem
+from api.errors import CORRELATION_HEADER, batch_not_found
 from api.headers import header
-from api.paths import decode_segment, status_path
+from api.paths import status_path
+from api.requests.keys import IDEMPOTENCY_HEADER
+from api.routes.operations import counted, decoded_id
 from api.routes.request_body import off_the_loop, parse_object, read_body
 from api.routes.status_response import status_body
 from runtime.logs import get_logger
-from schemas.errors import Code
 from schemas.internal.status import StatusRecord
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 _OPERATION = "register_batch"
 _DEFAULT_WAIT_S = 5.0
 _logger = get_logger("api.routes.batches")
@@ -30,17 +30,8 @@ MinVersion = Annotated[int | None, Query(ge=0, lt=2**63)]
 @batch_routes.post("/register", status_code=202)
 async def register(request: Request) -> Response:
     """Register a batch; 202 means that the registered event is in Kafka, committed."""
-    operations = services_of(request).metrics.operations
-    try:
-        response = await _register(request)
-    except Problem as problem:
-        operations.labels(_OPERATION, _result(problem.status)).inc()
-        raise
-    except Exception:
-        operations.labels(_OPERATION, "error").inc()
-        raise
-    operations.labels(_OPERATION, "success").inc()
-    return response
+    with counted(request, _OPERATION):
+        return await _register(request)
 
 
 async def _register(request: Request) -> Response:
@@ -60,20 +51,10 @@ async def _register(request: Request) -> Response:
     )
 
 
-def _result(status: int) -> str:
-    if status in (400, 408, 413, 415):
-        return "validation_error"
-    return "error" if status >= 500 else "refused"
-
-
 @batch_routes.get("/{batch_id}/status")
 async def status(request: Request, batch_id: str, wait: Wait = None, min_version: MinVersion = None) -> Response:
     """Return a batch's status, at once or after waiting up to `wait` seconds (docs/http.md, waiting)."""
-    try:
-        decoded = decode_segment(batch_id)
-    except UnicodeDecodeError:
-        raise _not_found(batch_id) from None
-    return await _status(request, decoded, wait, min_version)
+    return await _status(request, decoded_id(batch_id), wait, min_version)
 
 
 @batch_routes.get("/status")
@@ -100,7 +81,7 @@ async def _status(request: Request, batch_id: str, wait: float | None, min_versi
     else:
         found = await services.batches.find_when(batch_id, wanted, seconds)
     if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
-        raise _not_found(batch_id)
+        raise batch_not_found(batch_id)
     headers = {"ETag": f'"{found.version}"', "Cache-Control": "no-cache"}
     if "*" in known or str(found.version) in known:
         return Response(status_code=304, headers=headers)
@@ -110,14 +91,3 @@ async def _status(request: Request, batch_id: str, wait: float | None, min_versi
 def _versions(header: str) -> frozenset[str]:
     tags = (tag.strip().removeprefix("W/").strip('"') for tag in header.split(","))
     return frozenset(tag for tag in tags if tag)
-
-
-def _not_found(batch_id: str) -> Problem:
-    return Problem(
-        404,
-        Code.BATCH_NOT_FOUND,
-        "There is no such batch, or it belongs to somebody else.",
-        next_step="Check the id, and that X-User-ID and X-Org-ID name the batch's owner.",
-        error="Batch not found",
-        extra={"batch_id": batch_id[:255]},
-    )

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from api.auth import ANY_OWNER, READ, may, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, batch_not_found
-from api.paths import decode_segment
 from api.routes.decision_response import history_body, replay_body
+from api.routes.operations import decoded_id
 from schemas.errors import Code, InvalidCursor, OrchestratorError
 
 _MOST_DECISIONS = 500
@@ -22,7 +22,7 @@ After = Annotated[str | None, Query(max_length=200)]
 @history_routes.get("/{batch_id}/history")
 async def history(request: Request, batch_id: str, after: After = None, limit: Limit = 100) -> Response:
     """Return what was decided on a batch, the oldest first, a page at a time (docs/http.md, history)."""
-    return await _history(request, _decoded(batch_id), after, limit)
+    return await _history(request, decoded_id(batch_id), after, limit)
 
 
 @history_routes.get("/history")
@@ -34,7 +34,7 @@ async def history_by_query(request: Request, batch_id: str, after: After = None,
 @history_routes.get("/{batch_id}/replay")
 async def replay(request: Request, batch_id: str) -> Response:
     """Decide a batch's inbox records again and compare with what was published (docs/http.md, history)."""
-    return await _replay(request, _decoded(batch_id))
+    return await _replay(request, decoded_id(batch_id))
 
 
 @history_routes.get("/replay")
@@ -79,13 +79,6 @@ async def _replay(request: Request, batch_id: str) -> Response:
     if result is None:
         raise batch_not_found(batch_id)
     return _json(replay_body(batch_id, result))
-
-
-def _decoded(segment: str) -> str:
-    try:
-        return decode_segment(segment)
-    except UnicodeDecodeError:
-        raise batch_not_found(segment) from None
 
 
 def _json(body: object) -> Response:

@@ -38,13 +38,15 @@ async def off_the_loop(size: int, work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(_threads, work)
 
 
-async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
-    """Return the bytes of a JSON body.
+async def read_body(request: Request, limit: int, timeout_s: float, *, optional: bool = False) -> bytes:
+    """Return the bytes of a JSON body; where it is `optional`, a request without content type and body has `{}`.
 
     Raises `Problem`: 400 or 415 for another kind of content, 413 above `limit` bytes, 408 if it does not arrive within
     `timeout_s` seconds.
     """
-    _check_content(request)
+    may_lack = optional and header(request.scope["headers"], "content-type") is None
+    if not may_lack:
+        _check_content(request)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
         raise too_large(limit)
@@ -57,6 +59,10 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
                     raise too_large(limit)
     except TimeoutError:
         raise _too_slow(timeout_s) from None
+    if may_lack:
+        if not raw:
+            return b"{}"
+        _check_content(request)
     return bytes(raw)
 
 
@@ -87,7 +93,7 @@ def too_large(limit: int) -> Problem:
         413,
         Code.BODY_TOO_LARGE,
         f"The request is larger than the limit of {limit} bytes.",
-        next_step="Register fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        next_step="Register or name fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
         error="Request body too large",
         extra={"limit_bytes": limit},
     )
@@ -140,7 +146,7 @@ def _too_many_values(count: int, limit: int) -> Problem:
         400,
         Code.TOO_MANY_VALUES,
         f"The body holds {count} JSON values; the limit is {limit}.",
-        next_step="Leave out what a registration does not need, or register fewer essays at a time.",
+        next_step="Leave out what a request does not need, or register or name fewer essays at a time.",
         error="Validation Error",
     )
 

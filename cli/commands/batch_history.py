@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.commands.batches import DEFAULT_URL, Url, _call
+from cli.api_client import DEFAULT_URL, Url, fetch
+from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
 _PAGE = 500
@@ -36,7 +37,7 @@ def replay(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -
     """
     from api.paths import batch_path
 
-    result = _call("GET", url, batch_path(batch_id, "replay"))
+    result = fetch(url, batch_path(batch_id, "replay"))
     if output == "json":
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -76,7 +77,7 @@ def verdict(result: dict[str, Any]) -> str:
     if broken:
         lines.append(f"chain of versions broken: offset {', '.join(broken)}")
     lines += [f"status {_difference(each)}" for each in result["status_differences"]]
-    lines.append("See docs/errors/ORC-REPLAY-DIFFERS.md.")
+    lines.append(f"See docs/errors/{Code.REPLAY_DIFFERS}.md.")
     return "\n".join(lines)
 
 
@@ -90,7 +91,7 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
     after: str | None = None
     while True:
         query = {"limit": str(_PAGE)} | ({} if after is None else {"after": after})
-        page = _call("GET", url, f"{path}{'&' if '?' in path else '?'}{urlencode(query)}")
+        page = fetch(url, f"{path}{'&' if '?' in path else '?'}{urlencode(query)}")
         found += page["decisions"]
         if len(page["decisions"]) < _PAGE:
             return found

@@ -1,6 +1,7 @@
-"""`bos batches register|get|watch`: batches over the HTTP api."""
+"""`bos batches …`: batches over the HTTP api. Those that change a batch are in `cli.commands.control`."""
 
-import json
+import asyncio
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -8,21 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.addresses import is_loopback
-from schemas.errors import Code, OrchestratorError
+from cli import exit_codes
+from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch
+from cli.commands.control import cancel, pause, resume, retry
+from cli.output import Format, OutputFormat, print_json
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
+for command in (cancel, pause, resume, retry):
+    batches.command()(command)
 
-Url = Annotated[str, typer.Option(help="Address of the api.", envvar="BATCH_ORCHESTRATOR_URL")]
-DEFAULT_URL = "http://127.0.0.1:5000"
-_WAIT_SECONDS = 20
-
-
-class RequestFailed(OrchestratorError):
-    """A request to the api failed."""
-
-    code = Code.HTTP
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+Timeout = Annotated[str, typer.Option(help="Longest wait, such as 30s, 10m or 2h; exit code 7 when it is over.")]
+ExitStatus = Annotated[bool, typer.Option("--exit-status", help="Exit code 1 if the batch does not end with success.")]
 
 
 @batches.command()
@@ -35,38 +35,109 @@ def register(
     """Register a batch and print the answer."""
     text = sys.stdin.read() if str(body) == "-" else _read(body)
     headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
-    _print(_call("POST", url, "/v1/batches/register", content=text, headers=headers))
+
+    async def ask() -> dict[str, Any]:
+        async with connected(url) as api:
+            reply = await api.send("POST", "/v1/batches/register", content=text, headers=headers)
+        failure = reply.failure()
+        if failure is not None:
+            raise failure
+        return reply.body
+
+    print_json(asyncio.run(ask()))
 
 
 @batches.command()
-def get(batch_id: str, *, url: Url = DEFAULT_URL) -> None:
-    """Print the status of a batch."""
-    _print(_call("GET", url, _status_path(batch_id)))
+def get(batch_id: str, *, output: OutputFormat = Format.JSON, url: Url = DEFAULT_URL) -> None:
+    """Print the status of a batch, as JSON."""
+    _show(fetch(url, _status_path(batch_id)), output)
 
 
 @batches.command()
-def watch(batch_id: str, *, url: Url = DEFAULT_URL) -> None:
+def status(batch_id: str, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
+    """Print the status of a batch, in one line."""
+    _show(fetch(url, _status_path(batch_id)), output)
+
+
+@batches.command()
+def watch(batch_id: str, *, timeout: Timeout = "", exit_status: ExitStatus = False, url: Url = DEFAULT_URL) -> None:
     """Print a line at each change of a batch until it ends."""
+    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: typer.echo(_line(body)))), exit_status)
+
+
+@batches.command()
+def wait(
+    batch_id: str,
+    *,
+    timeout: Timeout = "",
+    exit_status: ExitStatus = False,
+    output: OutputFormat = Format.TABLE,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Wait until a batch has ended, then print its status."""
+    ended = asyncio.run(_follow(url, batch_id, timeout))
+    _show(ended, output)
+    _finish(ended, exit_status)
+
+
+async def _follow(url: str, batch_id: str, longest: str, each: Any = lambda _: None) -> dict[str, Any]:
+    """Return the status of a batch once it has ended; `each` is called with every status seen before and then."""
+    seconds = _seconds(longest)
+    try:
+        async with asyncio.timeout(seconds), connected(url) as api:
+            return await _until_ended(api, batch_id, each)
+    except TimeoutError:
+        raise RequestFailed(
+            f"{batch_id} has not ended within {longest}.",
+            next_step="Wait again, with a longer --timeout; `bos batches status` shows what it waits for.",
+            exit_code=exit_codes.TIMEOUT,
+        ) from None
+
+
+async def _until_ended(api: ApiClient, batch_id: str, each: Any) -> dict[str, Any]:
     version = -1
     while True:
         path = _status_path(batch_id)
         if version >= 0:
-            path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={_WAIT_SECONDS}"
-        status = _call("GET", url, path)
-        if status["version"] != version:
-            version = status["version"]
-            typer.echo(_line(status))
-        if BatchStatus(status["status"]).terminal:
-            return
+            path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={WAIT_SECONDS}"
+        found = await api.get(path)
+        if found["version"] != version:
+            version = found["version"]
+            each(found)
+        if BatchStatus(found["status"]).terminal:
+            return found
 
 
-def _line(status: dict[str, Any]) -> str:
-    state = status["pipeline_state"]
+def _finish(ended: dict[str, Any], exit_status: bool) -> None:  # noqa: FBT001  (an option's value)
+    if exit_status and ended["status"] != BatchStatus.COMPLETED_SUCCESSFULLY:
+        raise typer.Exit(exit_codes.ENDED_OTHERWISE)
+
+
+def _show(body: dict[str, Any], output: Format) -> None:
+    if output is Format.NAME:
+        typer.echo(body["batch_id"])
+    elif output is Format.TABLE:
+        typer.echo(_line(body))
+    else:
+        print_json(body, lines=output is Format.JSONL)
+
+
+def _line(body: dict[str, Any]) -> str:
+    state = body["pipeline_state"]
     phases = ", ".join(f"{name} {state[name]['status']}" for name in state["requested_pipelines"])
-    counts = status["counts"]
+    counts = body["counts"]
     return (
-        f"{status['status']}: {phases}; {counts['succeeded']} of {counts['expected']} essays, {counts['failed']} failed"
+        f"{body['status']}: {phases}; {counts['succeeded']} of {counts['expected']} essays, {counts['failed']} failed"
     )
+
+
+def _seconds(duration: str) -> float | None:
+    if not duration:
+        return None
+    found = _DURATION.fullmatch(duration.strip())
+    if found is None:
+        raise typer.BadParameter(f"{duration!r} is no time such as 30s, 10m or 2h.", param_hint="--timeout")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def _read(path: Path) -> str:
@@ -74,7 +145,9 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestFailed(
-            f"{path} cannot be read: {error}.", next_step="Name a file with a JSON object, or - for standard input."
+            f"{path} cannot be read: {error}.",
+            next_step="Name a file with a JSON object, or - for standard input.",
+            exit_code=exit_codes.USAGE,
         ) from error
 
 
@@ -82,41 +155,3 @@ def _status_path(batch_id: str) -> str:
     from api.paths import status_path
 
     return status_path(batch_id)
-
-
-def _call(method: str, url: str, path: str, **arguments: Any) -> dict[str, Any]:
-    import httpx
-
-    try:
-        direct = is_loopback(httpx.URL(url).host)
-        response = httpx.request(
-            method, url.rstrip("/") + path, timeout=_WAIT_SECONDS + 20, trust_env=not direct, **arguments
-        )
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise RequestFailed(
-            f"{url!r} is not the address of an api: {error}.",
-            next_step="Name it with --url, such as http://127.0.0.1:5000 or http://[::1]:5000.",
-        ) from error
-    except httpx.TransportError as error:
-        raise RequestFailed(
-            f"The api at {url} cannot be reached: {error}.",
-            next_step="Start it (`bos dev`), or name another address with --url.",
-        ) from error
-    try:
-        answer: dict[str, Any] = response.json()
-    except ValueError as error:
-        raise RequestFailed(
-            f"{url} answered {response.status_code}, and no JSON: it is not the product's api.",
-            next_step="Name the address of the api with --url.",
-        ) from error
-    if response.is_error:
-        raise RequestFailed(
-            f"{response.status_code}: {answer.get('detail', answer.get('error', ''))}",
-            next_step=str(answer.get("next_step", "See the answer above.")),
-            code=answer.get("code"),
-        )
-    return answer
-
-
-def _print(answer: dict[str, Any]) -> None:
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

@@ -1,22 +1,18 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
-
-from pydantic import BaseModel, ValidationError
 
 from schemas import ids
 from schemas.errors import Code, InvalidRequest, UnreadableRecord
 from schemas.inbound.models import (
-    ControlBody,
     Envelope,
     OutcomeData,
     ProvisionedData,
     ReadyData,
     Ref,
     RequestData,
-    RetryBody,
     ValidationErrorsData,
 )
 from schemas.internal.events import (
@@ -36,9 +32,9 @@ from schemas.internal.events import (
     ValidationFailed,
 )
 from schemas.limits import Limits
+from schemas.public.control import RetryBody, parse_control
 from schemas.public.registration import RegistrationPolicy, fingerprint, parse_registration
 from schemas.public.requests import RequestKind
-from schemas.public.validation_errors import faults, sentence
 
 _PHASES = {"nlp_metrics": "nlp"}
 """Names of phases that were renamed."""
@@ -128,38 +124,31 @@ def _requested(data: RequestData, correlation: UUID | None, policy: Registration
             data.body if data.kind is RequestKind.REGISTER else {"kind": data.kind.value, "body": data.body}
         ),
     }
-    match data.kind:
-        case RequestKind.REGISTER:
-            registration = parse_registration(data.body, policy, principal)
-            return RegisterBatch(
-                **common,
-                expected_essay_count=registration.expected_essay_count,
-                context=registration.context,
-                pipeline=policy.pipeline,
-                requested_phases=registration.requested_phases,
-            )
-        case RequestKind.RETRY:
-            retry = _body(RetryBody, data.body)
-            return RetryPhase(**common, phase=retry.phase, essays=retry.essays, reason=retry.reason)
-        case RequestKind.CANCEL:
-            return CancelBatch(**common, reason=_body(ControlBody, data.body).reason)
-        case RequestKind.PAUSE:
-            return PauseBatch(**common, reason=_body(ControlBody, data.body).reason)
-        case RequestKind.RESUME:
-            return ResumeBatch(**common, reason=_body(ControlBody, data.body).reason)
+    if data.kind is not RequestKind.REGISTER:
+        return _controlled(data, common, policy.limits)
+    registration = parse_registration(data.body, policy, principal)
+    return RegisterBatch(
+        **common,
+        expected_essay_count=registration.expected_essay_count,
+        context=registration.context,
+        pipeline=policy.pipeline,
+        requested_phases=registration.requested_phases,
+    )
 
 
-Model = TypeVar("Model", bound=BaseModel)
+def _controlled(data: RequestData, common: dict[str, Any], limits: Limits) -> Body:
+    parsed = parse_control(data.kind, data.body, limits)
+    common |= {"reason": parsed.reason, "if_version": parsed.if_version}
+    if isinstance(parsed, RetryBody):
+        return RetryPhase(**common, phase=parsed.phase, essays=parsed.selection)
+    return _CONTROLS[data.kind](**common)
 
 
-def _body(model: type[Model], body: dict[str, Any]) -> Model:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        found = faults(error)
-        raise InvalidRequest(
-            sentence(found), next_step="Correct the request's body and send it again.", details=found
-        ) from error
+_CONTROLS: dict[RequestKind, type[CancelBatch | PauseBatch | ResumeBatch]] = {
+    RequestKind.CANCEL: CancelBatch,
+    RequestKind.PAUSE: PauseBatch,
+    RequestKind.RESUME: ResumeBatch,
+}
 
 
 def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:

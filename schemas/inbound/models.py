@@ -6,7 +6,7 @@ and names hold no control characters (`schemas.text`). The eras' own shapes: doc
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
+from typing import Annotated, Any, Generic, NotRequired, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -16,7 +16,6 @@ from schemas.public.requests import RequestKind
 from schemas.text import NO_CONTROL_CHARACTERS
 
 MAX_BATCH_ID = 255
-MAX_REASON = 500
 
 
 Identifier = Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)]
@@ -126,19 +125,6 @@ class RequestData(_Model):
     batch_id: BatchId
     principal: Annotated[RequestPrincipal, _default({})] = RequestPrincipal()
     body: Annotated[dict[str, Any], _default({})] = {}
-
-
-class ControlBody(_Model):
-    """Body of a request to cancel, pause or resume a batch."""
-
-    reason: Annotated[str, Field(max_length=MAX_REASON), _default("")] = ""
-
-
-class RetryBody(ControlBody):
-    """Body of a request to run a phase again."""
-
-    phase: Name
-    essays: Annotated[Literal["all", "failed"], _default("failed")] = "failed"
 
 
 Data = TypeVar("Data")

@@ -11,10 +11,7 @@ import msgspec
 
 from schemas.errors import Code, ConfigurationError
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.topics import DAY_MS, PHASE_COMMANDS, SEGMENT_MS, Topic, TopicTable
-
-_REGISTRATION_CARRIERS = (Topic.REQUESTS, Topic.REPLAY, Topic.INBOX)
-"""Own topics from which a registration can be read again."""
+from schemas.topics import PHASE_COMMANDS, TopicTable
 
 
 def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -> PipelineDefinition:
@@ -79,9 +76,7 @@ def _check_phase(source: str, phase: PhaseDefinition) -> None:
 
 
 def _check_purge(source: str, pipeline: PipelineDefinition, topics: TopicTable) -> None:
-    carriers = {topics.name(topic) for topic in _REGISTRATION_CARRIERS}
-    retention_ms = max(spec.retention_ms for spec in topics.specs() if spec.name in carriers)
-    least_s = (retention_ms + SEGMENT_MS + DAY_MS) // 1000
+    least_s = topics.registrations_kept_ms // 1000
     if pipeline.purge_after_s <= least_s:
         raise _refused(
             source,

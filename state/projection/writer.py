@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from schemas.errors import Code, ProjectionError, UnreadableRecord
-from schemas.topics import Topic
+from schemas.topics import RETENTION_MS, Topic
 from state.projection import tables
 from state.projection.apply_dead_letters import Letter, apply_letters, read_letter
 from state.projection.apply_history import DecodedHistory, apply_accounts, read_account
@@ -39,7 +39,8 @@ class Writer:
     then nothing of the call has happened, and it can be repeated.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, retention_ms: int = RETENTION_MS) -> None:
+        self._retention_ms = retention_ms
         self._engine = for_writing(engine)
         self._file = database_file(engine)
         self._file_number: int | None = None
@@ -118,7 +119,7 @@ class Writer:
     def prune(self, now_ms: int) -> bool:
         """Remove some of what the topics no longer hold, in one short transaction; return whether there may be more."""
         with self._engine.begin() as connection:
-            return prune_some(connection, now_ms)
+            return prune_some(connection, now_ms, self._retention_ms)
 
     def _apply(self, records: Sequence[ProjectedRecord], read: _Read) -> Applied:
         with self._engine.begin() as connection:

@@ -70,20 +70,20 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
             status = json.loads(bos(demo_environment, "batches", "get", answer["batch_id"], "--url", url))
             assert status["status"] == "completed_successfully"
             assert projection.exists()
-            assert "ORC-" in bos(demo_environment, "batches", "get", "nobody", "--url", url, code=1)
+            assert "ORC-" in bos(demo_environment, "batches", "get", "nobody", "--url", url, code=3)
         finally:
             product.send_signal(signal.SIGTERM)
             assert product.wait(PATIENCE_S) == 0
 
 
 def test_a_command_without_an_api_says_what_to_do(demo_environment: dict[str, str]) -> None:
-    said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{free_port()}", code=1)
+    said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{free_port()}", code=6)
     assert "ORC-HTTP" in said
     assert "bos dev" in said
 
 
 def test_a_body_that_is_not_there_is_told(demo_environment: dict[str, str]) -> None:
-    said = bos(demo_environment, "batches", "register", "nofile.json", code=1)
+    said = bos(demo_environment, "batches", "register", "nofile.json", code=2)
     assert said.startswith("bos: ORC-HTTP: nofile.json cannot be read")
     assert "Next step" in said
 
@@ -91,7 +91,7 @@ def test_a_body_that_is_not_there_is_told(demo_environment: dict[str, str]) -> N
 def test_an_answer_of_something_else_is_told(demo_environment: dict[str, str]) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # 501 and a page of HTML
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
-        said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{server.server_port}", code=1)
+        said = bos(demo_environment, "batches", "get", "x", "--url", f"http://127.0.0.1:{server.server_port}", code=6)
         server.shutdown()
     assert "no JSON" in said
     assert "--url" in said

@@ -46,7 +46,7 @@ def _work(process: Process) -> None:
             process.log.warning("topic_differs", difference=warning)
         cluster = KafkaAdmin(settings.kafka())
         topics = {table.name(topic): topic for topic in INPUTS}
-        writer = Writer(engine)
+        writer = Writer(engine, retention_ms=table.retention_ms)
         identity = Identity(cluster.cluster_id(), cluster.topic_id(table.name(Topic.INBOX)))
         ids = cluster.topic_ids(topics)
         retry_database(lambda: writer.prepare(identity), stopping=process.shutdown.asked)

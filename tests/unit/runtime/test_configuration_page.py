@@ -31,7 +31,7 @@ def test_every_setting_is_on_the_page_with_its_default() -> None:
 
 def test_variables_that_are_no_settings_are_on_the_page() -> None:
     page = PAGE.read_text()
-    for variable in (CACHE_VARIABLE, REPOSITORY_VARIABLE, "BATCH_ORCHESTRATOR_URL"):
+    for variable in (CACHE_VARIABLE, REPOSITORY_VARIABLE, "BATCH_ORCHESTRATOR_URL", "BOS_URL"):
         assert f"- `{variable}`: " in page
 
 

@@ -112,6 +112,14 @@ def test_sizes_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         load_settings()
 
 
+def test_records_are_kept_for_a_day_at_least_but_in_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{ENV_PREFIX}TOPIC_RETENTION_S", "60")
+    with pytest.raises(ConfigurationError, match="ENVIRONMENT=testing"):
+        load_settings()
+    monkeypatch.setenv(f"{ENV_PREFIX}ENVIRONMENT", "testing")
+    assert load_settings().topics().retention_ms == 60_000
+
+
 def test_phases_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variable(monkeypatch, "DEFAULT_PHASES", "cj_assessment, nlp")
     assert load_settings().default_phases == ("cj_assessment", "nlp")

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from schemas import ids
 from schemas.errors import ConfigurationError
 from schemas.limits import Limits
-from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, PHASE_COMMANDS, ROUTER_INPUTS, Topic, TopicTable
+from schemas.topics import (
+    DAY_MS,
+    PEER_INPUTS,
+    PEER_OUTPUTS,
+    PHASE_COMMANDS,
+    RETENTION_MS,
+    ROUTER_INPUTS,
+    Topic,
+    TopicTable,
+)
 
 
 @pytest.mark.parametrize("prefix", ["huleedu", "school", "a.b"])
@@ -36,6 +45,19 @@ def test_topics_from_which_a_repeat_can_come_are_stamped_by_the_broker() -> None
     specs = {spec.name: spec for spec in TopicTable().specs()}
     for topic in (Topic.REQUESTS, Topic.REPLAY, Topic.INBOX):
         assert specs[topic].config()["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_the_retention_is_that_of_every_topic_keyed_by_batch() -> None:
+    table = TopicTable(retention_ms=10_000)
+    keyed = [spec for spec in table.specs() if spec.owner == "own" and spec.name != table.name(Topic.PROCESSES)]
+    assert {(spec.retention_ms, spec.segment_ms) for spec in keyed} == {(10_000, 10_000)}
+
+
+@pytest.mark.parametrize(
+    ("retention_ms", "kept_ms"), [(RETENTION_MS, RETENTION_MS + 2 * DAY_MS), (2 * DAY_MS, 4 * DAY_MS), (5_000, 15_000)]
+)
+def test_a_registration_can_be_read_until_its_segment_has_gone(retention_ms: int, kept_ms: int) -> None:
+    assert TopicTable(retention_ms=retention_ms).registrations_kept_ms == kept_ms
 
 
 def test_every_phase_that_peers_know_has_a_command_of_its_own() -> None:

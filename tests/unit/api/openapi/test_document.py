@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
-from api.openapi.problems import HISTORY, PROBLEMS, REGISTER, REPLAY, STATUS
+from api.openapi.problems import CONTROL, HISTORY, PROBLEMS, REGISTER, REPLAY, STATUS
 from api.paths import batch_path
+from api.routes.control import CONTROLS
 from api.settings import ApiSettings
 from tests.unit.api.bodies import head_body, seed_body
 from tests.unit.api.memory import world
@@ -89,6 +90,11 @@ def test_every_status_of_the_routes_is_there(document: dict[str, Any]) -> None:
     status = set(document["paths"][STATUS_PATH]["get"]["responses"])
     assert status == {"200", "304", "400", "403", "404", "405", "500", "503"}
 
+    for kind in CONTROLS:
+        control = document["paths"][f"/v1/batches/{{batch_id}}/{kind}"]["post"]
+        assert set(control["responses"]) == {str(PROBLEMS[code].status) for code in CONTROL} | {"200"}
+        assert control["responses"].keys() == document["paths"][f"/v1/batches/{kind}"]["post"]["responses"].keys()
+
 
 def test_every_code_that_a_client_can_meet_is_described() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "api").rglob("*.py") if "openapi" not in path.parts)
@@ -125,7 +131,14 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "codes"), [("Registering", REGISTER), ("Status", STATUS), ("History", HISTORY), ("Replay", REPLAY)]
+    ("heading", "codes"),
+    [
+        ("Registering", REGISTER),
+        ("Status", STATUS),
+        ("Controlling a batch", CONTROL),
+        ("History", HISTORY),
+        ("Replay", REPLAY),
+    ],
 )
 def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes: tuple[str, ...]) -> None:
     section = (ROOT / "docs/http.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from api.errors import Problem
 from api.kafka_log.kafka_log import LogPartition, LogRecord
 from api.registration.reply import answer_of
+from api.requests.decided import decided
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
 from schemas.internal.history import Answer, HistoryRecord, Reason
@@ -45,17 +46,17 @@ def letter(code: str, *, wrapped: bool) -> LogRecord:
 
 def refusal(read: LogRecord) -> Problem:
     with pytest.raises(Problem) as caught:
-        answer_of(read)
+        answer_of(decided(read))
     return caught.value
 
 
 def test_an_applied_request_gets_its_answer() -> None:
-    assert answer_of(record(APPLIED)) == ANSWER
+    assert answer_of(decided(record(APPLIED))) == ANSWER
 
 
 def test_a_duplicate_gets_the_first_answer() -> None:
     again = replace(APPLIED, disposition=Disposition.DUPLICATE, reason=Reason(code=ReasonCode.SAME_REGISTRATION))
-    assert answer_of(record(again)) == ANSWER
+    assert answer_of(decided(record(again))) == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_refusal_and_its_repeat_are_told_alike(code: ReasonCode, status: int) 
 
 def test_the_repeat_of_an_accepted_request_is_accepted() -> None:
     reason = Reason(code=ReasonCode.REQUEST_ALREADY_DECIDED, status="applied", detail="registered")
-    assert answer_of(record(replace(APPLIED, disposition=Disposition.DUPLICATE, reason=reason))) == ANSWER
+    assert answer_of(decided(record(replace(APPLIED, disposition=Disposition.DUPLICATE, reason=reason)))) == ANSWER
 
 
 def test_a_quarantine_is_the_services_fault_and_names_the_dead_letter() -> None:

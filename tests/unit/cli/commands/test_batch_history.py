@@ -57,11 +57,11 @@ def answer(monkeypatch: pytest.MonkeyPatch, *bodies: dict[str, Any]) -> list[str
     asked: list[str] = []
     left = list(bodies)
 
-    def call(_method: str, _url: str, path: str) -> dict[str, Any]:
+    def fetched(_url: str, path: str) -> dict[str, Any]:
         asked.append(path)
         return left.pop(0)
 
-    monkeypatch.setattr(commands, "_call", call)
+    monkeypatch.setattr(commands, "fetch", fetched)
     return asked
 
 

@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 from typer.testing import CliRunner
 
-from cli.commands.batches import RequestFailed, batches
+from cli.api_client import RequestFailed
+from cli.commands.batches import batches
 from runtime.addresses import family_of, shown_address
 
 STATUS = {

@@ -76,6 +76,19 @@ def test_every_kind_of_request_is_read(kind: str, body: dict[str, Any], expected
     assert found.origin.event_id == ids.request_event_id("r-1")
 
 
+def test_a_request_carries_its_reason_its_version_and_its_essays() -> None:
+    body = {"phase": "spellcheck", "essays": ["e2", "e1", "e2"], "reason": "fixed", "if_version": 7}
+    data = {"request_id": "r-1", "kind": "retry", "batch_id": BATCH, "body": body}
+    found = read(Topic.REQUESTS, envelope(Topic.REQUESTS, data=data)).body
+    assert isinstance(found, RetryPhase)
+    assert (found.phase, found.essays, found.reason, found.if_version) == ("spellcheck", ("e2", "e1"), "fixed", 7)
+    for kind in ("cancel", "pause", "resume"):
+        data = {**data, "kind": kind, "body": {"reason": "why", "if_version": 8}}
+        control = read(Topic.REQUESTS, envelope(Topic.REQUESTS, data=data)).body
+        assert isinstance(control, CancelBatch | PauseBatch | ResumeBatch)
+        assert (control.reason, control.if_version) == ("why", 8)
+
+
 def test_an_id_used_for_another_kind_of_request_is_a_conflict() -> None:
     def fingerprint(kind: str) -> str:
         data: dict[str, Any] = {"request_id": "r-1", "kind": kind, "batch_id": BATCH, "principal": None, "body": {}}
@@ -97,6 +110,8 @@ def test_an_id_used_for_another_kind_of_request_is_a_conflict() -> None:
         ({"kind": "register"}, "ORC-REQUEST-BODY"),
         ({"kind": "cancel", "body": {"reason": "x" * 501}}, "ORC-REQUEST-BODY"),
         ({"kind": "cancel", "body": {"x": 2**60}}, "ORC-REQUEST-BODY"),
+        ({"kind": "pause", "body": {"if_version": -1}}, "ORC-REQUEST-BODY"),
+        ({"kind": "retry", "body": {"phase": "p", "essays": ["a\nb"]}}, "ORC-REQUEST-BODY"),
     ],
 )
 def test_a_refused_request_keeps_its_id(change: dict[str, Any], code: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.topics import TopicTable
 from state.pipelines.loader import load_pipelines
 
 
@@ -87,3 +88,10 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_stub_that_outlives_every_repeat_is_taken(tmp_path: Path) -> None:
     text = f"{HEAD}purge_after_s = {32 * 86_400 + 1}\n{SPELLCHECK}"
     assert load_pipelines(written(tmp_path, text)).purge_after_s == 32 * 86_400 + 1
+
+
+def test_a_stub_must_outlive_what_the_topics_of_this_deployment_keep(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{HEAD}purge_after_s = 20\n{SPELLCHECK}")
+    assert load_pipelines(path, TopicTable(retention_ms=5_000)).purge_after_s == 20
+    with pytest.raises(ConfigurationError, match="must be above 30"):
+        load_pipelines(path, TopicTable(retention_ms=10_000))

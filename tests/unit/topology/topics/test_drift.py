@@ -36,6 +36,13 @@ def test_a_setting_that_the_cluster_does_not_tell_is_a_difference() -> None:
     assert "retention.ms is unset" in str(difference)
 
 
+@pytest.mark.parametrize("name", ["retention_ms", "segment_ms"])
+def test_records_that_are_kept_for_longer_are_an_error(name: str) -> None:
+    """A registration that outlives the stub of its batch would be registered a second time."""
+    (difference,) = found(cluster(**{name: "9999999999"}))
+    assert difference.severity == "error"
+
+
 def test_settings_that_the_table_does_not_name_are_free() -> None:
     assert found(cluster(compression_type="zstd")) == []
 

@@ -8,20 +8,24 @@ from threading import Event, Thread
 
 from uvicorn import Config, Server
 
-from tests.unit.api.memory import world
+from tests.unit.api.memory import INTERVAL_S, MemoryCluster, World, process_record, world
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """Yield the URL."""
+def served(cluster: MemoryCluster | None = None, **settings: object) -> Iterator[str]:
+    """Yield the URL. Further arguments are settings."""
     started, servers = Event(), list[Server]()
+    # Whoever waits for an unknown batch waits to the end; nothing is projected, however long the test takes.
+    settings = {"max_wait_s": 0.02, "max_lag_s": 3_600, **settings}
 
     async def serve(listener: socket.socket) -> None:
-        async with world(max_wait_s=0.02) as api:  # whoever waits for an unknown batch waits to the end
+        async with world(cluster, **settings) as api:  # type: ignore[arg-type]
             server = Server(Config(api.app, lifespan="off", log_config=None, server_header=False))
             servers.append(server)
             started.set()
+            reports = asyncio.create_task(_report(api))
             await server.serve(sockets=[listener])
+            reports.cancel()
 
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         host, port = listener.getsockname()
@@ -33,3 +37,10 @@ def served() -> Iterator[str]:
         finally:
             servers[0].should_exit = True
             thread.join()
+
+
+async def _report(api: World) -> None:
+    """Report the processes again and again, so that none is missing in a test of minutes."""
+    while True:
+        await asyncio.sleep(INTERVAL_S)
+        api.tell(*map(process_record, ("router", "orchestrator", "projector")))

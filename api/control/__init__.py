@@ -1,0 +1,1 @@
+"""Controlling a batch: cancel, pause, resume, and retry of a phase."""

@@ -1,0 +1,181 @@
+"""`bos batches cancel|pause|resume|retry` as an operator uses them: what is printed where, and the exit codes."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from cli.main import main
+from tests.patience import PATIENCE_S, await_that
+from tests.unit.api.bodies import seed_body
+from tests.unit.api.memory import MemoryCluster
+from tests.unit.api.serving import served
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Bos = Callable[..., Done]
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    return MemoryCluster()
+
+
+@pytest.fixture
+def url(cluster: MemoryCluster) -> Iterator[str]:
+    with capture_logs(), served(cluster, response_timeout_s=1.0) as url:  # the server's logs are not the command's
+        yield url
+
+
+@pytest.fixture
+def bos(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bos:
+    monkeypatch.setenv("BOS_URL", url)
+
+    def run(*arguments: str, stdin: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["bos", "batches", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(left.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def batch_id(url: str) -> str:
+    return registered(url)
+
+
+def registered(url: str) -> str:
+    return str(httpx.post(f"{url}/v1/batches/register", json=seed_body()).raise_for_status().json()["batch_id"])
+
+
+def last_request(cluster: MemoryCluster) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(cluster.requests[-1][1])["data"]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "body"),
+    [
+        (["cancel"], "cancel", {}),
+        (["pause", "--reason", "exam"], "pause", {"reason": "exam"}),
+        (["resume", "--if-version", "7"], "resume", {"if_version": 7}),
+        (["retry", "--from", "nlp"], "retry", {"phase": "nlp", "essays": "failed"}),
+        (["retry", "--from", "nlp", "--failed-essays"], "retry", {"phase": "nlp", "essays": "failed"}),
+        (["retry", "--from", "nlp", "--all-essays"], "retry", {"phase": "nlp", "essays": "all"}),
+        (["retry", "--from", "nlp", "--essay", "a", "--essay", "b"], "retry", {"phase": "nlp", "essays": ["a", "b"]}),
+    ],
+)
+def test_the_options_become_the_request_and_an_undecided_one_exits_with_6(
+    bos: Bos, cluster: MemoryCluster, arguments: list[str], kind: str, body: dict[str, Any]
+) -> None:
+    cluster.deciding = False
+    done = bos(*arguments, "a/b", "--key", "my-key")
+    request = last_request(cluster)
+    assert (request["kind"], request["batch_id"], request["body"]) == (kind, "a/b", body)
+    assert done.code == 6
+    assert "durable" in done.err
+    assert "--key my-key" in done.err
+    assert "undecided" in done.out
+
+
+def test_a_repeat_with_the_key_is_the_same_request(bos: Bos, cluster: MemoryCluster) -> None:
+    cluster.deciding = False
+    bos("cancel", "b", "--key", "k")
+    bos("cancel", "b", "--key", "k")
+    bos("cancel", "b")
+    first, second, third = (json.loads(value)["data"]["request_id"] for _, value in cluster.requests)
+    assert first == second != third
+
+
+def test_an_unknown_batch_exits_with_3(bos: Bos) -> None:
+    done = bos("cancel", "nobody")
+    assert done.code == 3
+    assert "ORC-BATCH-NOT-FOUND" in done.err
+    assert "Next step" in done.err
+    assert "not found" in done.out
+
+
+def test_without_an_api_it_exits_with_6_and_says_what_to_do(bos: Bos) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        done = bos("cancel", "b", "--url", f"http://127.0.0.1:{nobody_listens.getsockname()[1]}")
+    assert done.code == 6
+    assert "ORC-HTTP" in done.err
+    assert "bos dev" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cancel"],
+        ["retry", "b"],
+        ["retry", "b", "--from", "nlp", "--all-essays", "--failed-essays"],
+        ["retry", "b", "--from", "nlp", "--all-essays", "--essay", "e"],
+        ["cancel", "a", "b", "--if-version", "3"],
+        ["cancel", "-"],
+        ["cancel", "b", "--output", "xml"],
+        ["cancel", "b", "--url", "ftp://127.0.0.1"],
+        ["wait", "b", "--timeout", "soon"],
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_and_sends_nothing(
+    bos: Bos, cluster: MemoryCluster, arguments: list[str]
+) -> None:
+    done = bos(*arguments)
+    assert done.code == 2, done
+    assert cluster.requests == []
+
+
+def test_a_body_that_the_api_refuses_exits_with_2(bos: Bos) -> None:
+    done = bos("cancel", "b", "--reason", "x" * 501)
+    assert done.code == 2
+    assert "ORC-REQUEST-BODY" in done.err
+
+
+def test_ids_come_from_standard_input_each_once(bos: Bos, cluster: MemoryCluster) -> None:
+    done = bos("cancel", "-", "c", "-o", "jsonl", stdin="a\n\n  b \na\n")
+    asked = [json.loads(line)["batch_id"] for line in done.out.splitlines()]
+    assert sorted(asked) == ["a", "b", "c"]
+    assert done.code == 8
+    assert "3 not found." in done.err
+
+
+def test_get_and_status_show_a_batch_and_wait_gives_up_in_time(bos: Bos, batch_id: str) -> None:
+    assert json.loads(bos("get", batch_id).out)["batch_id"] == batch_id
+    assert bos("status", batch_id).out.startswith("awaiting_content_validation: spellcheck pending_dependencies")
+    assert bos("status", batch_id, "-o", "name").out == f"{batch_id}\n"
+    assert bos("get", "nobody").code == 3
+    done = bos("wait", batch_id, "--timeout", "50ms")
+    assert (done.code, done.out) == (7, "")
+    assert "50ms" in done.err
+
+
+def test_an_interrupted_command_exits_with_130(cluster: MemoryCluster) -> None:
+    cluster.deciding = False
+    with served(cluster, response_timeout_s=600.0) as url:
+        command = [sys.executable, "-m", "cli.main", "batches", "cancel", "b", "--url", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            await_that(lambda: bool(cluster.requests), "the request is written")
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=PATIENCE_S)
+        cluster.decide_all()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
