@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     default_phases: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated phases requested for every batch, in addition to those that the pipeline always runs."""
     pipelines_file: Path | None = None
-    """File of pipeline definitions (TOML); the built-in ones if unset. Only the router reads it."""
+    """File of pipeline definitions (TOML); the built-in ones if unset. The router reads it, and the
+    api for previews of dead letters."""
 
     max_essays: int = Field(default=Limits().essays, ge=1)
     max_input_bytes: int = Field(default=Limits().input_bytes, ge=1)
@@ -75,7 +76,7 @@ class Settings(BaseSettings):
     max_dead_letter_bytes: int = Field(default=Limits().dead_letter_bytes, ge=1)
 
     state_dir: Path = Path("state-data")
-    """Directory of the orchestrator's stores; one per instance."""
+    """Directory of the orchestrator's stores, one per instance, and of notes about unclean ends (also the router's)."""
     instance: str = "0"
     """Name of this instance within its group, stable over restarts: `group.instance.id` and `transactional.id`."""
     commit_interval_s: float = Field(default=0.05, gt=0, le=5)

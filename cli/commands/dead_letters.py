@@ -17,7 +17,7 @@ from cli.output import note as tell
 dead_letters = typer.Typer(help="Dead letters, over the HTTP api (docs/dead-letters.md).", no_args_is_help=True)
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="Id of one dead letter; without it, the filter counts.")]
-OneCode = Annotated[str, typer.Option("--code", help="Error code, such as ORC-UNKNOWN-BATCH.")]
+OneCode = Annotated[str, typer.Option("--code", help="Error code of the dead letters.")]
 FirstTopic = Annotated[str, typer.Option("--topic", help="Topic that the records were first read from.")]
 Batch = Annotated[str, typer.Option("--batch", help="Id of the batch that they are about.")]
 Since = Annotated[str, typer.Option("--since", help="Of this ISO 8601 time or later, or as old as 90m, 12h, 3d.")]
