@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
 from fastapi import FastAPI
 
@@ -143,16 +144,21 @@ def _services(
 
 
 def _previews(settings: ApiSettings, states: BatchStates) -> Previews:
-    """Return the previews of dead letters, by the router's own policy. Raises `ConfigurationError` as the router."""
+    """Return the previews of dead letters, by the router's own policy."""
     topics, limits = settings.topics(), settings.limits()
-    policy = RegistrationPolicy(
-        pipeline=load_pipelines(settings.pipelines_file, topics),
-        peer_era=settings.peer_era,
-        limits=limits,
-        default_phases=settings.default_phases,
-        topics=topics,
-    )
-    return Previews(RecordTransform(policy, limits), states.state_of, topics)
+
+    @cache
+    def transform() -> RecordTransform:
+        policy = RegistrationPolicy(
+            pipeline=load_pipelines(settings.pipelines_file, topics),
+            peer_era=settings.peer_era,
+            limits=limits,
+            default_phases=settings.default_phases,
+            topics=topics,
+        )
+        return RecordTransform(policy, limits)
+
+    return Previews(transform, states.state_of, topics)
 
 
 async def _observe(health: ServiceHealth) -> None:

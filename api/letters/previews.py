@@ -9,7 +9,7 @@ from api.errors import Problem
 from api.letters.refusals import Refusal, refused
 from api.routes.request_body import off_the_loop
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import Code
+from schemas.errors import Code, ConfigurationError
 from schemas.inbound.transform import RecordTransform
 from schemas.internal.dead_letters import CODE, REASON, replayed_letter
 from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
@@ -66,9 +66,12 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class Previews:
-    """Previews dead letters as if they were replayed one after another."""
+    """Previews dead letters as if they were replayed one after another.
 
-    def __init__(self, transform: RecordTransform, state_of: StateOf, topics: TopicTable) -> None:
+    `transform` returns the router's transform; a wrong pipeline file fails previews, not the api.
+    """
+
+    def __init__(self, transform: Callable[[], RecordTransform], state_of: StateOf, topics: TopicTable) -> None:
         self._transform = transform
         self._state_of = state_of
         self._at = RecordPosition(topics.name(Topic.REPLAY), _NOWHERE, _NOWHERE)
@@ -104,7 +107,18 @@ class Previews:
         """Run the router's transform on the record that a replay would send."""
         letter_id = letter.letter.dead_letter_id
         replay = replayed_letter(letter_id, letter.letter.value, letter.headers)
-        outgoing = self._transform.apply(Topic.REPLAY, self._at, replay.key, replay.value, dict(replay.headers))
+        try:
+            transform = self._transform()
+        except ConfigurationError as error:
+            raise Problem(
+                503,
+                Code.NOT_READY,
+                f"The api cannot preview with its settings: {error.message}",
+                next_step=error.next_step,
+                error="Service is not ready",
+                headers={"Retry-After": "60"},
+            ) from error
+        outgoing = transform.apply(Topic.REPLAY, self._at, replay.key, replay.value, dict(replay.headers))
         if outgoing.topic is Topic.INBOX:
             return decode_inbox(outgoing.value or b"")
         headers = dict(outgoing.headers)

@@ -94,7 +94,7 @@ class CrashFile:
 
     def write(self, crashes: Crashes) -> None:
         """Replace the file, so that a crash leaves the old or the new one."""
-        fresh = self._path.with_suffix(".new")
+        fresh = self._path.with_suffix(f".{os.getpid()}.new")
         with fresh.open("wb") as file:
             file.write(msgspec.json.encode(crashes))
             file.flush()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,14 @@ async def test_a_preview_says_why_it_would_be_a_dead_letter_again(api: World) ->
     preview = (await api.client.post(f"{PATH}/{letter_id}/preview")).json()
     assert (preview["becomes"], preview["disposition"]) == ("dead_letter", None)
     assert preview["fault"]["code"] == "ORC-NOT-JSON"
+
+
+async def test_a_wrong_pipeline_file_fails_previews_and_nothing_else(tmp_path: Path) -> None:
+    async with world(pipelines_file=tmp_path / "missing.toml") as api:
+        [letter_id] = put(api, letter(4, b"x"))
+        answer = await api.client.post(f"{PATH}/{letter_id}/preview")
+        assert (answer.status_code, answer.json()["code"]) == (503, "ORC-NOT-READY")
+        assert (await api.client.post(f"{PATH}/{letter_id}/discard", json={"note": "n"})).is_success
 
 
 async def test_a_record_that_ends_processes_is_not_processed_for_a_preview(api: World) -> None:
