@@ -16,6 +16,7 @@ from cli.api_client import RequestFailed
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
+from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
@@ -48,6 +49,7 @@ app.add_typer(pipelines, name="pipelines")
 batches.command()(history)
 batches.command()(replay)
 app.add_typer(batches, name="batches")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})

@@ -17,6 +17,7 @@ from quixstreams.models.messagecontext import MessageContext
 from peers.core import PeerCore
 from peers.options import PeerOptions
 from schemas import ids
+from schemas.inbound.transform import RecordTransform
 from schemas.internal.events import EssayRef, InboxRecord, Origin, OutcomeStatus, PhaseConcluded, Principal
 from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
@@ -32,7 +33,6 @@ from state.decision.attempts import essay_ids
 from state.pipelines.loader import load_pipelines
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import DecisionProcessor
-from topology.router.transform import RecordTransform
 from topology.timekeeper.firing import deadline_record
 from topology.timekeeper.index import ArmedDeadline
 

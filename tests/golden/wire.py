@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.internal.dead_letters import dead_letter
+from schemas.internal.dead_letters import DISCARDED, Handled, dead_letter, handled_letter, replayed_letter
 from schemas.internal.effects import (
     BatchRegistered,
     CommandPhase,
@@ -101,7 +101,24 @@ def effects() -> dict[str, Effect]:
 
 
 def dead_letters() -> dict[str, OutgoingRecord]:
-    """Dead letters: of the router, and of the orchestrator."""
+    """Dead letters of the router and of the orchestrator, what was done with one, and its replay."""
+    found = _dead_letters()
+    letter = found["dead-letter-router"]
+    discarded = Handled(
+        state=DISCARDED,
+        letter_offset=41,
+        letter_time_ms=TIME + 50,
+        time_ms=TIME + 9_000,
+        by="operator-1",
+        note="sent by a test of the peer",
+    )
+    handled = handled_letter(letter.key.decode(), letter.value, letter.headers, discarded)
+    found["dead-letter-discarded"] = handled
+    found["dead-letter-replay"] = replayed_letter(handled.key.decode(), handled.value, handled.headers)
+    return found
+
+
+def _dead_letters() -> dict[str, OutgoingRecord]:
     return {
         "dead-letter-router": dead_letter(
             value=b"\x00 not json {",

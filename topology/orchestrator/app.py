@@ -18,6 +18,7 @@ from topology.orchestrator.outbox import Outbox, destinations
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.state_directory import StateDirectory
 from topology.stream.application import AssignmentGuard, StreamApplication
+from topology.stream.crash_guard import CrashGuard
 from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
@@ -27,6 +28,8 @@ from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
 """Bytes that a dead letter needs in addition to the inbox record that it wraps."""
+CRASHES = "crashes"
+"""Directory, in the state directory, of what `CrashGuard` remembers."""
 
 
 class StateIdentity(Struct, frozen=True, kw_only=True):
@@ -51,10 +54,13 @@ def _work(process: Process) -> None:
     identity = StateIdentity(
         cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox), group=settings.orchestrator_group
     )
-    with StateDirectory(settings.state_dir, identity):
+    owner = f"{identity.cluster_id}/{identity.inbox_topic_id}/{identity.group}"
+    with StateDirectory(settings.state_dir, identity), CrashGuard(settings.state_dir / CRASHES, owner) as crashes:
         observe = DecisionMetrics(process.metrics, process.health, inbox)
         on_commit = process.metrics.commit_seconds.observe
-        application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
+        application = build(
+            settings, cluster, health=process.health, observe=observe, on_commit=on_commit, crashes=crashes
+        )
         application.twin_reports = process.twin_reports
         process.health.watch_restored(application.restored)
         process.shutdown.runs(application.stop)
@@ -77,6 +83,7 @@ def build(
     health: ProcessHealth | None = None,
     observe: Observe | None = None,
     on_commit: Callable[[float], None] = lambda _: None,
+    crashes: CrashGuard | None = None,
     decide: Decide = decide,
     application: Any = StreamApplication,
 ) -> StreamApplication:
@@ -109,11 +116,14 @@ def build(
         guards=guards,
         on_commit=on_commit,
         silence_timeout_s=settings.kafka_silence_timeout_s,
+        crashes=crashes,
         state_dir=settings.state_dir,
         **options,
     )
     outbox = Outbox(topics, limits, sizes[topics.changelog])
-    processor = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
+    processor = DecisionProcessor(
+        outbox, generation=settings.generation, decide=decide, observe=observe, crashes=crashes
+    )
     _wire(app, inbox, names, processor)
     return app
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.internal.dead_letters import dead_letter
+from schemas.internal.dead_letters import Handled, dead_letter, handled_letter
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import BatchContext, Origin
 from schemas.internal.formats import HISTORY, STATUS
@@ -83,6 +83,22 @@ def letter(offset: int, *, code: str = "ORC-UNREADABLE", request_id: str | None 
         request_id=request_id,
         traceback="line 1",
     )
+
+
+def handled(
+    of: ProjectedRecord, state: str, *, note: str = "", value: bytes | None = b"\x00not JSON"
+) -> OutgoingRecord:
+    """What an operator did with a dead letter that lies at a place in the log."""
+    done = Handled(
+        state=state,
+        letter_offset=of.offset,
+        letter_time_ms=of.time_ms,
+        time_ms=of.time_ms + 1_000,
+        by="operator-1",
+        note=note,
+    )
+    assert of.key is not None
+    return handled_letter(of.key.decode(), value, of.headers, done)
 
 
 class Log:
