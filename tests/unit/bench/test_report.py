@@ -43,6 +43,7 @@ def deadlines(fired_s: float, assignments: int = 1) -> DeadlinesResult:
         next_start_s=2,
         at_once=100_000,
         fired_s=fired_s,
+        cpu_s=2.0,
         repeats=0,
         assignments=assignments,
     )
