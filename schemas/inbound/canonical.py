@@ -1,8 +1,7 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
-from collections.abc import Callable, Hashable, Sequence
+import math
 from datetime import UTC, datetime
-from math import isfinite
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -76,7 +75,7 @@ def content_provisioned(data: ProvisionedData, limits: Limits) -> Body:
 
 def validation_failed(data: ValidationErrorsData, limits: Limits) -> Body:
     """Files failed validation."""
-    _check_count(data.failed_essays, lambda failed: (failed.essay_id, failed.file_name), limits)
+    _check_count(len({(failed.essay_id, failed.file_name) for failed in data.failed_essays}), limits)
     return ValidationFailed(
         critical=data.error_summary.critical_failure,
         failures=tuple(
@@ -96,7 +95,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
             code=Code.OUTCOME_STATUS,
             next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
         )
-    _check_count(data.failed_essay_ids, str, limits)
+    _check_count(len(set(data.failed_essay_ids)), limits)
     correlation = data.correlation_id or envelope_correlation
     return PhaseConcluded(
         phase=_PHASES.get(data.phase_name, data.phase_name),
@@ -165,7 +164,7 @@ def _body(model: type[Model], body: dict[str, Any]) -> Model:
 
 
 def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
-    _check_count(refs, lambda ref: ref["essay_id"], limits)
+    _check_count(len({ref["essay_id"] for ref in refs}), limits)
     return tuple([EssayRef(ref["essay_id"], ref["text_storage_id"], _metrics(ref)) for ref in refs])
 
 
@@ -183,20 +182,13 @@ def _metrics(ref: Ref) -> dict[str, Any] | None:
 
 def _finite(value: Any) -> bool:
     if isinstance(value, float):
-        return isfinite(value)
+        return math.isfinite(value)
     if isinstance(value, dict):
         return all(map(_finite, value.values()))
     return not isinstance(value, list) or all(map(_finite, value))
 
 
-Named = TypeVar("Named")
-
-
-def _check_count(named: Sequence[Named], identity: Callable[[Named], Hashable], limits: Limits) -> None:
-    """Raise `UnreadableRecord` where more essays are named than a batch holds, each counted once."""
-    if len(named) <= limits.essays:
-        return
-    count = len(set(map(identity, named)))
+def _check_count(count: int, limits: Limits) -> None:
     if count > limits.essays:
         raise UnreadableRecord(
             f"the record names {count} essays; a batch holds at most {limits.essays}.",

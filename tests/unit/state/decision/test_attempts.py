@@ -4,9 +4,19 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.ids import attempt_correlation_id
-from schemas.internal.enums import BatchStatus, Disposition, LostReason, PhaseReason, PhaseStatus, ReasonCode
+from schemas.internal.enums import (
+    BatchStatus,
+    DeadlineKind,
+    Disposition,
+    LostReason,
+    PhaseReason,
+    PhaseStatus,
+    ReasonCode,
+)
+from schemas.internal.events import EssayRef
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.internal.status import FailedEssay, Pause, PhaseView
+from schemas.internal.status import Deadline, FailedEssay, Pause, PhaseView
+from state.batch import Essay
 from state.decision.attempts import lost, supersede, survivors
 from state.decision.ending import end
 from state.decision.records import status_record
@@ -132,6 +142,13 @@ def test_each_attempts_command_has_an_id_and_a_correlation_of_its_own() -> None:
     assert (first.correlation_id, second.correlation_id) == (CORRELATION, correlation(story, 2))
 
 
+def test_a_selection_holds_for_one_attempt() -> None:
+    story = retried(only=1)
+    assert story.run("a").selection is None
+    story.outcome("a", failed=story.slots[2:], by="second")
+    assert story.again("a").essays == tuple(EssayRef(slot, f"upload:{slot}") for slot in story.slots)
+
+
 def test_survivors_of_several_attempts_merge() -> None:
     story = retried(only=1)
     story.outcome("a", by="second")
@@ -193,7 +210,7 @@ def test_the_stub_keeps_what_all_attempts_together_lost_and_counts_each_essay_on
     story.outcome("a", ok=story.slots[2:], failed=story.slots[1:2], by="second")
     story.outcome("b", failed=story.slots[:1])
     assert story.batch.status.terminal
-    assert [essay.slot for essay in story.batch.essays] == [0, 1]
+    assert story.batch.essays == (Essay(0, ""), Essay(1, ""))
     assert story.lost("a") == [(story.slots[1], "failed")]
     assert story.lost("b") == [(story.slots[0], "failed")]
     view = story.status.phases["a"]
@@ -264,3 +281,17 @@ def test_a_paused_batch_starts_nothing_and_an_end_still_happens() -> None:
     assert story.batch.status.terminal
     assert story.batch.pause is None
     assert [deadline.due_ms for deadline in story.status.deadlines] == [story.last.event.time_ms + 35 * 86_400_000]
+
+
+@pytest.mark.parametrize("status", [PhaseStatus.HELD, PhaseStatus.WAITING_TO_RETRY])
+def test_a_phase_that_goes_on_after_its_attempt_has_no_end(status: PhaseStatus) -> None:
+    story = started(pipeline(a=(), b=()))
+    story.outcome("a", ok=[])
+    run = replace(story.run("a"), status=status)
+    deadline = Deadline(77, DeadlineKind.RETRY_BACKOFF, "a", 1)
+    story.current = replace(story.batch, phases={**story.batch.phases, "a": run}, deadlines=(deadline,))
+    view = story.status.phases["a"]
+    assert (view.status, view.failed, view.completed_ms, view.retry_due_ms) == (status, 3, None, 77)
+    assert story.status.held is (status is PhaseStatus.HELD)
+    story.current = replace(story.batch, pause=Pause(since_ms=1, by="teacher"))
+    assert story.status.phases["a"].retry_due_ms is None
