@@ -70,7 +70,7 @@ class Bench:
                 self._whole(workplace, kafka)
 
     def _whole(self, workplace: Workplace, kafka: Kafka) -> None:
-        self.report("starting router, orchestrator, projector and api")
+        self.report("starting every process of the product")
         options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=workplace.directory,

@@ -130,6 +130,27 @@ def test_what_only_markers_follow_does_not_hold_it(kafka: Kafka, tmp_path: Path)
             await_fired(inbox, {"batch"})
 
 
+def test_nothing_is_fired_before_the_statuses_are_read_to_their_end(kafka: Kafka, tmp_path: Path) -> None:
+    settings = site(kafka, tmp_path)
+    armed = {"value": b"{}", "headers": [("next_deadline_ms", b"%d" % now_ms())]}
+    send(settings, Topic.STATUS, [{**armed, "key": b"moved", "partition": 0}])
+    producer = Producer({**settings.kafka(), "transactional.id": f"{settings.topic_prefix}-orchestrator"})
+    producer.init_transactions(PATIENCE_S)
+    producer.begin_transaction()
+    producer.produce(settings.topics().name(Topic.STATUS), b"{}", b"moved", partition=0)
+    producer.flush(PATIENCE_S)
+    with RunningProcess("timekeeper", settings) as timekeeper, Log(settings, Topic.INBOX) as inbox:
+        await_that(lambda: timekeeper.metric(ARMED) == 1, "what can be read has been read")
+        send(settings, Topic.STATUS, [{**armed, "key": b"other", "partition": 1}])
+        await_fired(inbox, {"other"})
+        producer.commit_transaction(PATIENCE_S)
+        await_that(lambda: timekeeper.metric(ARMED) == 1, "the status that has moved on is read")
+        timekeeper.await_ready()
+        send(settings, Topic.STATUS, [{**armed, "key": b"last", "partition": 0}])
+        await_fired(inbox, {"last"})
+        assert {batch for batch, _ in deadlines(inbox.records)} == {"other", "last"}
+
+
 @pytest.mark.parametrize("disk", ["kept", "lost"])
 def test_a_kill_loses_no_deadline(kafka: Kafka, tmp_path: Path, disk: str) -> None:
     settings = site(kafka, tmp_path)

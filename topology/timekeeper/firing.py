@@ -16,7 +16,7 @@ from topology.timekeeper.index import ArmedDeadline, DeadlineIndex
 
 EVENT_TYPE = "deadline_reached"
 SOURCE = "timekeeper"
-CHUNK = 5_000
+CHUNK = 10_000
 """Deadlines that are fired before the loop goes on: bounds the time between two looks at the status topic."""
 EARLY_PAUSE_MS = 1_000
 """Milliseconds until a deadline is fired again that a broker with a slower clock has stamped with an earlier time."""
