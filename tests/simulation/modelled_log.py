@@ -58,6 +58,8 @@ class Partition:
         self.changelog: list[tuple[bytes, bytes | None]] = []
         self.store: dict[bytes, bytes] = {}
         self.transaction = Transaction(0)
+        self.events: dict[int, Event] = {}
+        """Events that were decoded for the checks, by offset."""
 
     @property
     def pending(self) -> int:
@@ -141,14 +143,17 @@ class Log:
 
 def event_at(partition: Partition, offset: int) -> Event:
     """Return the event that an inbox record is for `decide`."""
-    stored = partition.inbox[offset]
-    record = decode_inbox(stored.value)
-    return Event(
-        batch_id=record.batch_id,
-        origin=record.origin,
-        body=record.body,
-        version=offset,
-        time_ms=stored.time_ms,
-        partition=partition.number,
-        offset=offset,
-    )
+    found = partition.events.get(offset)
+    if found is None:
+        stored = partition.inbox[offset]
+        record = decode_inbox(stored.value)
+        found = partition.events[offset] = Event(
+            batch_id=record.batch_id,
+            origin=record.origin,
+            body=record.body,
+            version=offset,
+            time_ms=stored.time_ms,
+            partition=partition.number,
+            offset=offset,
+        )
+    return found
