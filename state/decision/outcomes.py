@@ -105,14 +105,10 @@ def _reason(status: OutcomeStatus, commanded: int, lost: int) -> PhaseReason | N
 
 
 def _take_texts(batch: Batch, phase: str, essays: dict[str, int], succeeded: dict[str, EssayRef]) -> Batch:
-    """Return the batch with what the outcome gave the attempt's essays, in place of what an earlier attempt gave."""
+    """Return the batch with what the outcome gave; what earlier attempts gave these essays went when this one began."""
     run = batch.phases[phase]
     texts, metrics = given(batch, phase, {essays[name]: ref for name, ref in succeeded.items() if name in essays})
-    if run.texts or run.metrics:
-        again = frozenset(essays.values())
-        texts = {essay: text for essay, text in run.texts.items() if essay not in again} | texts
-        metrics = {essay: found for essay, found in run.metrics.items() if essay not in again} | metrics
-    return with_run(batch, phase, replace(run, texts=texts, metrics=metrics))
+    return with_run(batch, phase, replace(run, texts=run.texts | texts, metrics=run.metrics | metrics))
 
 
 def _told(batch: Batch, phase: str, attempt: Attempt) -> Reason:

@@ -55,6 +55,17 @@ def test_what_was_superseded_runs_again_on_the_union_of_survivors() -> None:
     assert story.status.failed_essays == ()
 
 
+def test_an_essay_that_is_lost_upstream_now_does_not_survive_by_a_superseded_attempt() -> None:
+    story = begun(phase("a"), phase("b", ["a"]), phase("c", ["b"]))
+    story.answer("a", failed=[2])
+    story.answer("b")
+    story.retry("a", [story.slots[1]])
+    story.answer("a", failed=[1])
+    assert essay_ids(story.commands("b")[-1]) == [story.slots[0]]
+    story.answer("b")
+    assert essay_ids(story.commands("c")[-1]) == [story.slots[0]]
+
+
 @pytest.mark.parametrize("name", ["b", "c"])
 def test_a_late_outcome_of_a_superseded_attempt_never_counts(name: str) -> None:
     story = chain()
