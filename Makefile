@@ -3,13 +3,15 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/topology tests/corpus
+WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/simulation tests/topology tests/corpus
 ON_KAFKA := tests/integration tests/e2e
 ROUNDS ?= 1
 KILLS ?= 100
+SEEDS ?= 300
+FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test faults bench clean
+.PHONY: help install demo lint format unit test simulate mutants faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +50,14 @@ else
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
 
+simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)
+
+# mutmut is a tool of the developer's, in no lock: it reads the code, and nothing of it is shipped.
+mutants: install ## small changes anywhere in state/decision, each to be noticed by a test; an hour; ARGS="state.decision.texts*"
+	@$(BIN)/python -m pip install --quiet "mutmut>=3.8,<4"
+	@$(BIN)/mutmut run $(ARGS) && $(BIN)/mutmut results
+
 faults: install ## brokers freeze and go, processes are killed, under traffic; some 25 minutes; ROUNDS=10 KILLS=100
 	@ROUNDS=$(ROUNDS) KILLS=$(KILLS) $(BIN)/pytest tests/faults -s $(ARGS)
 
@@ -55,4 +65,4 @@ bench: install ## benchmarks on a real Kafka, with the facts of the host
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what this Makefile and the tools made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache build dist mutants

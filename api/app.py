@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
 from fastapi import FastAPI
 
@@ -12,6 +13,8 @@ from api.control.service import ControlService
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.snapshot_cache import SnapshotCache
+from api.letters.previews import Previews
+from api.letters.service import DeadLetterService
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
@@ -26,12 +29,16 @@ from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
 from api.routes.control import control_routes
+from api.routes.dead_letters import letter_routes
 from api.routes.history import history_routes
 from api.routes.service import service_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
 from runtime.settings import Settings
+from schemas.inbound.transform import RecordTransform
+from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
+from state.pipelines.loader import load_pipelines
 
 _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
@@ -78,6 +85,7 @@ def create_app(
     app.include_router(batch_routes)
     app.include_router(control_routes)
     app.include_router(history_routes)
+    app.include_router(letter_routes)
     app.include_router(service_routes)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -122,6 +130,7 @@ def _services(
         batches=batches,
         projection=projection,
         states=states,
+        letters=DeadLetterService(projection, resources.letters, _previews(settings, states)),
         registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
         control=ControlService(exchange, states, policy),
@@ -132,6 +141,24 @@ def _services(
         metrics=metrics,
     )
     return services, poll
+
+
+def _previews(settings: ApiSettings, states: BatchStates) -> Previews:
+    """Return the previews of dead letters, by the router's own policy."""
+    topics, limits = settings.topics(), settings.limits()
+
+    @cache
+    def transform() -> RecordTransform:
+        policy = RegistrationPolicy(
+            pipelines=load_pipelines(settings.pipelines_file, topics),
+            peer_era=settings.peer_era,
+            limits=limits,
+            default_phases=settings.default_phases,
+            topics=topics,
+        )
+        return RecordTransform(policy, limits)
+
+    return Previews(transform, states.state_of, topics)
 
 
 async def _observe(health: ServiceHealth) -> None:

@@ -13,7 +13,11 @@ READ = "batches:read"
 WRITE = "batches:write"
 ANY_OWNER = "batches:any-owner"
 """Scope that also reaches batches of other owners."""
-ALL_SCOPES = (READ, WRITE, ANY_OWNER)
+LETTERS_READ = "dead-letters:read"
+"""Scope that reads dead letters, which are records of any owner."""
+LETTERS_WRITE = "dead-letters:write"
+"""Scope that replays and discards dead letters."""
+ALL_SCOPES = (READ, WRITE, ANY_OWNER, LETTERS_READ, LETTERS_WRITE)
 _NAMED_SCOPES = (READ, WRITE)
 USER_HEADER = "x-user-id"
 ORGANISATION_HEADER = "x-org-id"

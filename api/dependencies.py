@@ -10,6 +10,7 @@ from api.auth import may, principal_of
 from api.control.service import ControlService
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
+from api.letters.service import DeadLetterService
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
@@ -30,6 +31,7 @@ class Services(Struct, frozen=True):
     projection: BoundedProjection
     states: BatchStates
     """Rebuilds batches from their inbox records."""
+    letters: DeadLetterService
     registration: RegistrationService
     registrations: Room
     """Bounds the registrations in progress: each can hold a body of `max_input_bytes` in memory."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from api.kafka_log.consumer import KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.kafka_log import KafkaLog
+from api.kafka_log.letter_producer import KafkaLetterLog, LetterLog
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.projection import DatabaseProjection, ProjectionQueries
 from api.replay.recorded import OpenFetcher
@@ -26,6 +27,7 @@ class Resources(Struct, frozen=True):
 
     log: Callable[[], KafkaLog]
     requests: RequestLog
+    letters: LetterLog
     ends: EndOffsets
     projection: ProjectionQueries
     health: ProcessHealth
@@ -52,6 +54,13 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
         largest_bytes=settings.max_input_bytes,
         silence_s=silence_s,
     )
+    letters = KafkaLetterLog(
+        kafka,
+        topics,
+        timeout_s=settings.write_timeout_s,
+        largest_bytes=settings.max_dead_letter_bytes,
+        silence_s=silence_s,
+    )
     projection = DatabaseProjection(
         settings.projection_url,
         lambda: _identity(cluster, topics.name(Topic.INBOX)),
@@ -70,6 +79,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
                 silence_s=silence_s,
             ),
             requests=requests,
+            letters=letters,
             ends=KafkaEnds(cluster, topics),
             projection=projection,
             health=health,
@@ -79,6 +89,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
     finally:
         stopping.set()
         await requests.close()
+        await letters.close()
         projection.close()
 
 

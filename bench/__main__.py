@@ -93,7 +93,7 @@ class Bench:
         self._console.print(soak.curve_table(result))
 
     def _whole(self, workplace: Workplace, kafka: Kafka) -> None:
-        self.report("starting router, orchestrator, projector and api")
+        self.report("starting every process of the product")
         options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=workplace.directory,

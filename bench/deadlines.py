@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bench.load import fill_status
+from bench.measuring import cpu_seconds
 from bench.workplace import InboxEnd, Workplace
 from cli.supervision.owned_process import OwnedProcess
 from cli.supervision.ports import free_port
@@ -40,6 +41,8 @@ class DeadlinesResult:
     """Deadlines that were due in one second."""
     fired_s: float
     """From the end of that second until all of them were in the inbox."""
+    cpu_s: float
+    """CPU that the timekeeper used for that, user and system."""
     repeats: int
     """Deadlines in the inbox beyond one for each."""
     assignments: int
@@ -67,7 +70,7 @@ class Deadlines:
         size = sum(path.stat().st_size for path in self._index.rglob("*") if path.is_file())
         next_start_s = self._start_until_armed(armed, "next")
         self._report(f"index of {size / 1e6:.0f} MB; started in {first_start_s:.1f} s, then in {next_start_s:.1f} s")
-        fired_s, repeats, assignments = self._fire(settings, armed)
+        fired_s, cpu_s, repeats, assignments = self._fire(settings, armed)
         return DeadlinesResult(
             armed=armed,
             first_start_s=first_start_s,
@@ -75,6 +78,7 @@ class Deadlines:
             next_start_s=next_start_s,
             at_once=AT_ONCE,
             fired_s=fired_s,
+            cpu_s=cpu_s,
             repeats=repeats,
             assignments=assignments,
         )
@@ -85,7 +89,7 @@ class Deadlines:
             self._await(name, process, lambda: self._metric(_ARMED) >= armed)
             return time.monotonic() - started
 
-    def _fire(self, settings: Settings, armed: int) -> tuple[float, int, int]:
+    def _fire(self, settings: Settings, armed: int) -> tuple[float, float, int, int]:
         name = "firing"
         with (
             self._workplace.process(name, ("-m", "cli.main", "timekeeper"), self._names) as process,
@@ -98,11 +102,13 @@ class Deadlines:
             if _now_ms() > begin:
                 raise TimeoutError(f"{AT_ONCE} deadlines were not armed within {LEAD_S:.0f} s")
             self._report(f"{AT_ONCE} deadlines are due in {(begin - _now_ms()) / 1_000:.0f} s, all in one second")
+            used = cpu_seconds(process.pid)
             self._await(name, process, lambda: fired() >= AT_ONCE)
+            used = cpu_seconds(process.pid) - used
             fired_s = (_now_ms() - begin) / 1_000 - 1
             self._report(f"all are in the inbox {fired_s:.1f} s after the end of that second")
             log = (self._workplace.directory / f"{name}.log").read_text(encoding="utf-8", errors="replace")
-            return fired_s, fired() - AT_ONCE, sum('"assigned"' in line for line in log.splitlines())
+            return fired_s, used, fired() - AT_ONCE, sum('"assigned"' in line for line in log.splitlines())
 
     def _await(self, name: str, process: OwnedProcess, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _TIMEOUT_S

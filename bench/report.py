@@ -98,6 +98,7 @@ def deadlines_table(results: Results) -> Table:
             ("the next start, with the directory kept", f"{found.next_start_s:.1f} s"),
             ("index on disk", f"{found.index_bytes / 1e6:.0f} MB"),
             (f"{found.at_once} due in one second, from its end until all are in the inbox", f"{found.fired_s:.1f} s"),
+            ("  CPU of the timekeeper for that, the wait before it included", f"{found.cpu_s:.1f} s"),
             ("  repeats among them", str(found.repeats)),
             ("  assignments of its group meanwhile (1: no heartbeat was missed)", str(found.assignments)),
         )

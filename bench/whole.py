@@ -13,7 +13,7 @@ from bench.workplace import ProcessEnded
 from cli.demo.table import percentile
 from cli.supervision.stack import Stack
 
-PROCESSES = ("router", "orchestrator-0", "projector", "api-0")
+PROCESSES = ("router", "orchestrator-0", "projector", "timekeeper", "api-0")
 IN_FLIGHT = 600
 """Number of concurrent batches at full load, so many that no process waits for the peers."""
 WARM_UP_S = 4.0

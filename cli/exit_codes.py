@@ -15,6 +15,8 @@ TIMEOUT = 7
 """The time given with `--timeout` is over."""
 SOME_REFUSED = 8
 """Of several requests, at least one was not applied."""
+INTERRUPTED = 130
+"""By a signal, or by a person who does not confirm what was asked."""
 
 _BY_STATUS = {
     401: NOT_ALLOWED,

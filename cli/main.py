@@ -16,9 +16,11 @@ from cli.api_client import RequestFailed
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
+from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
+from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
@@ -43,9 +45,11 @@ for command in (demo, dev, run, api, router, orchestrator, projector, timekeeper
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
+app.add_typer(pipelines, name="pipelines")
 batches.command()(history)
 batches.command()(replay)
 app.add_typer(batches, name="batches")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})

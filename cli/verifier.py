@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.kafka.partition_reader import KafkaRecord, read_to_ends
-from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
+from schemas.topics import Topic, TopicTable
 
 _TIMEOUT_SECONDS = 15.0
 _RETRY_SECONDS = 0.5
@@ -166,7 +166,7 @@ def _check_effects(
             if effect["kind"] == "command_phase":
                 commands[batch_id, lives[batch_id], effect["phase"], effect["attempt"]] += 1
     published: Counter[tuple[str, str]] = Counter()
-    names = [topics.name(topic) for topic in PEER_OUTPUTS]
+    names = [topics.name(topic) for topic in topics.outputs]
     published.update((record.topic, record.headers.get("event_id", "")) for record in read_topic(kafka, *names))
     findings.effects = published.total()
     findings.problems += [
@@ -178,7 +178,11 @@ def _check_effects(
     findings.problems += [
         f"{topic}: {event_id} is in no history" for topic, event_id in published.keys() - announced.keys()
     ]
-    findings.problems += [f"{command} is commanded {n} times" for command, n in commands.items() if n > 1]
+    findings.problems += [
+        f"{(batch_id, phase, attempt)} is commanded {n} times"
+        for (batch_id, _, phase, attempt), n in commands.items()
+        if n > 1
+    ]
 
 
 def _check_statuses(records: Iterable[VerifiedRecord], last: Mapping[str, int], findings: Findings) -> None:

@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--keyless", dest="keyless", action="store_true", default=None, help="send without keys")
     keys.add_argument("--keyed", dest="keyless", action="store_false", help="send the batch id as key")
     made.add_argument("--class-batches", choices=CLASS_BATCHES, default=_DEFAULTS.class_batches)
+    made.add_argument("--trust-ends", action="store_true", help="do not judge how a batch ends: workers run its phases")
     made.add_argument("--silent", action="store_true", help="answer no command")
     made.add_argument("--topic-prefix", default=_DEFAULTS.topic_prefix)
     made.add_argument("--read-committed", action="store_true", help="unlike the original consumers")
@@ -56,6 +57,7 @@ def options_of(arguments: argparse.Namespace) -> PeerOptions:
         reorder_spread=arguments.reorder_spread,
         keyless=arguments.keyless,
         class_batches=arguments.class_batches,
+        judges_ends=not arguments.trust_ends,
         silent=arguments.silent,
         topic_prefix=arguments.topic_prefix,
         read_uncommitted=not arguments.read_committed,

@@ -253,6 +253,8 @@ class PeerCore:
             return
         batch.ended_as = envelope["data"]["final_status"]
         self.count("completed")
+        if not self.options.judges_ends:
+            return
         as_of = float("inf") if replayed else now
         self._complain(message, batch.batch_id, completion_findings(batch, envelope["data"], as_of))
 

@@ -49,6 +49,8 @@ class PeerOptions:
     class_batches: ClassBatches = "command"
     """Head's class batches get their ready event on the student matching command, on the confirmed
     associations alone, or never."""
+    judges_ends: bool = True
+    """Whether a batch's end is held against the peers' own outcomes; false where workers run its phases."""
     silent: bool = False
     """Report content and readiness, and answer no command."""
     topic_prefix: str = DEFAULT_PREFIX

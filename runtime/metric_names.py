@@ -95,7 +95,7 @@ HELP: Final[dict[str, str]] = {
     LAG_SECONDS: "Seconds behind the input; 0 while there is nothing more to read.",
     BUILD: "Version of the product and of what it runs on.",
     DEADLINES_ARMED: "Batches with an armed deadline, on the assigned partitions.",
-    DEADLINES_DUE: "Deadlines that have passed and wait to be fired, counted up to 10,000 for each partition.",
+    DEADLINES_DUE: "Deadlines that have passed and wait to be fired, counted up to 2,000 for each partition.",
     DEADLINE_LATENESS_SECONDS: "Seconds from a deadline to the append of its inbox record.",
     DEADLINE_GATE_AGE_SECONDS: "Seconds since the router was last seen to have passed the ends of its inputs.",
     HTTP_REQUESTS: "HTTP requests.",

@@ -67,7 +67,8 @@ class Settings(BaseSettings):
     default_phases: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated phases requested for every batch, in addition to those that the pipeline always runs."""
     pipelines_file: Path | None = None
-    """File of pipeline definitions (TOML); the built-in ones if unset. Only the router reads it."""
+    """File of pipeline definitions (TOML); the built-in ones if unset. The router and the orchestrator read it, and the
+    api for previews of dead letters."""
 
     max_essays: int = Field(default=Limits().essays, ge=1)
     max_input_bytes: int = Field(default=Limits().input_bytes, ge=1)
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
     max_dead_letter_bytes: int = Field(default=Limits().dead_letter_bytes, ge=1)
 
     state_dir: Path = Path("state-data")
-    """Directory of the orchestrator's stores; one per instance."""
+    """Directory of the orchestrator's stores, one per instance, and of notes about unclean ends (also the router's)."""
     timekeeper_dir: Path = Path("timekeeper-data")
     """Directory of the timekeeper's index; one per instance. It is rebuilt from the status topic if it is lost."""
     timekeeper_pause_s: float = Field(default=60, gt=0)

@@ -112,6 +112,8 @@ class Code(StrEnum):
     KEY_MISMATCH = "ORC-KEY-MISMATCH"  # an inbox record's key is not its batch
     UNKNOWN_BATCH = "ORC-UNKNOWN-BATCH"  # an event names a batch that is not there
     DECISION_FAILED = "ORC-DECISION-FAILED"  # a rule raised an error
+    COMMAND_TOPIC = "ORC-COMMAND-TOPIC"  # a batch commands a phase on a topic that the orchestrator does not know
+    PROCESS_CRASHED = "ORC-PROCESS-CRASHED"  # a process has ended each time that it processed a record
     OVERSIZED = "ORC-OVERSIZED"  # what a decision leads to does not fit its topic
     # Answers over HTTP.
     NO_ROUTE = "ORC-NO-ROUTE"  # 404: there is nothing at this path
@@ -124,6 +126,10 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
     SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
+    LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
+    LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
+    LETTER_FILTER = "ORC-LETTER-FILTER"  # 400: dead letters were to be worked without saying which
+    LETTER_LIMIT = "ORC-LETTER-LIMIT"  # 422: the filter fits more dead letters than are worked at once
     KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
     REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule
     VERSION_CHANGED = "ORC-VERSION-CHANGED"  # 412: the batch does not have the version that the request names

@@ -1,5 +1,6 @@
 """Bounds on what a JSON document holds, checked before work is done on it that grows with every value."""
 
+from math import isfinite
 from typing import Any
 
 MAX_DEPTH = 64
@@ -32,3 +33,12 @@ def nested_too_deep(value: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether all numbers in a JSON value are finite: a parser reads 1e999 as infinity."""
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, dict):
+        return all(map(is_finite, value.values()))
+    return not isinstance(value, list) or all(map(is_finite, value))

@@ -1,7 +1,7 @@
 """The one table of topic names, and what each topic must look like."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NewType
 
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ class Topic(StrEnum):
     VALIDATION_ERRORS = "huleedu.els.batch.validation.errors.v1"
     OUTCOME = "huleedu.els.batch.phase.outcome.v1"
     OUTCOME_SEED = "huleedu.els.batch_phase.outcome.v1"
+    WORKER_OUTCOME = "huleedu.batch.worker.outcome.v1"
     REPLAY = "huleedu.batch.orchestrator.replay.v1"
     STARTS = "huleedu.batch.orchestrator.starts.v1"
     INBOX = "huleedu.batch.orchestrator.inbox.v1"
@@ -44,6 +45,10 @@ class Topic(StrEnum):
     PROCESSES = "huleedu.batch.orchestrator.processes.v1"
 
 
+CommandTopic = NewType("CommandTopic", str)
+"""Real name of a topic that carries the generic command of a phase, from a pipeline definition."""
+AnyTopic = Topic | CommandTopic
+
 PHASE_COMMANDS: dict[str, Topic] = {
     "spellcheck": Topic.SPELLCHECK_COMMAND,
     "cj_assessment": Topic.CJ_ASSESSMENT_COMMAND,
@@ -59,7 +64,7 @@ PEER_INPUTS = (
     Topic.OUTCOME,
     Topic.OUTCOME_SEED,
 )
-ROUTER_INPUTS = (Topic.REQUESTS, *PEER_INPUTS, Topic.REPLAY)
+ROUTER_INPUTS = (Topic.REQUESTS, *PEER_INPUTS, Topic.WORKER_OUTCOME, Topic.REPLAY)
 PEER_OUTPUTS = (Topic.REGISTERED, *PHASE_COMMANDS.values(), Topic.STUDENT_MATCHING_COMMAND, Topic.COMPLETED)
 
 
@@ -76,6 +81,8 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
     segment_ms: int = SEGMENT_MS
     append_time: bool = False
     """Whether the broker stamps the records (LogAppendTime)."""
+    more_partitions: bool = False
+    """Whether an own topic may have more partitions than `partitions`: its readers alone depend on the number."""
 
     def config(self) -> dict[str, str]:
         """Topic settings as Kafka spells them."""
@@ -112,11 +119,15 @@ class TopicTable(Struct, frozen=True, kw_only=True):
     """Partitions of peers' topics, where the product creates them on a development cluster."""
     orchestrator_group: str = "batch-orchestrator"
     limits: Limits = Limits()
+    commands: tuple[CommandTopic, ...] = ()
+    """Topics of generic commands, from the file of pipeline definitions where a process reads it."""
     retention_ms: int = RETENTION_MS
     """How long own topics keep records, and compacted ones their tombstones."""
 
-    def name(self, topic: Topic) -> str:
-        """Return the real name of `topic` under this prefix."""
+    def name(self, topic: AnyTopic) -> str:
+        """Return the real name of `topic` under this prefix; a command topic is one already."""
+        if not isinstance(topic, Topic):
+            return topic
         return topic.value if self.prefix == DEFAULT_PREFIX else self.prefix + topic.value[len(DEFAULT_PREFIX) :]
 
     def topic(self, name: str) -> Topic:
@@ -124,6 +135,15 @@ class TopicTable(Struct, frozen=True, kw_only=True):
         if self.prefix != DEFAULT_PREFIX and name.startswith(self.prefix + "."):
             return Topic(DEFAULT_PREFIX + name[len(self.prefix) :])
         return Topic(name)
+
+    def phase_command(self, phase: str, command_topic: str = "") -> CommandTopic:
+        """Return the topic of a phase's generic command: `command_topic`, or the one that belongs to its name."""
+        return CommandTopic(command_topic or f"{self.prefix}.batch.phase.{phase}.command.v1")
+
+    @property
+    def outputs(self) -> tuple[AnyTopic, ...]:
+        """Topics on which peers and workers read what the orchestrator publishes."""
+        return (*PEER_OUTPUTS, *self.commands)
 
     @property
     def registrations_kept_ms(self) -> int:
@@ -148,6 +168,7 @@ class TopicTable(Struct, frozen=True, kw_only=True):
         limits = self.limits
         own = [
             self._own(Topic.REQUESTS, "delete", limits.input_bytes),
+            self._own(Topic.WORKER_OUTCOME, "delete", limits.input_bytes),
             self._own(Topic.REPLAY, "delete", limits.dead_letter_bytes),
             self._own(Topic.STARTS, "compact", limits.input_bytes),
             self._own(Topic.INBOX, "delete", limits.inbox_bytes),
@@ -173,7 +194,19 @@ class TopicTable(Struct, frozen=True, kw_only=True):
                 segment_ms=self._segment_ms,
             ),
         ]
+        own += [self._command(name) for name in self.commands]
         return own + [self._peer(topic) for topic in (*PEER_INPUTS, *PEER_OUTPUTS)]
+
+    def _command(self, name: CommandTopic) -> TopicSpec:
+        return TopicSpec(
+            name=name,
+            owner="own",
+            partitions=self.partitions,
+            cleanup="delete",
+            max_message_bytes=self.limits.state_bytes,
+            append_time=True,
+            more_partitions=True,
+        )
 
     def _own(self, topic: Topic, cleanup: Literal["delete", "compact"], max_bytes: int) -> TopicSpec:
         return TopicSpec(

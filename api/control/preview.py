@@ -8,6 +8,7 @@ from api.auth import may_reach
 from api.errors import batch_not_found
 from api.queries.batches import Batches
 from api.requests.exchange import NewRequest
+from api.routes.request_body import off_the_loop, too_large
 from schemas.inbound.normalise import normalise
 from schemas.internal.effects import Effect
 from schemas.internal.enums import Disposition, ReasonCode
@@ -52,7 +53,8 @@ class Preview(NamedTuple):
 async def preview(batches: Batches, states: States, policy: RegistrationPolicy, request: NewRequest) -> Preview:
     """Return what would be decided on `request` now.
 
-    Raises `Problem` 404 if there is no such batch or the caller may not reach it, and whatever `States` raises.
+    Raises `Problem` 404 if there is no such batch or the caller may not reach it, 413 for a record that is too large,
+    and whatever `States` raises.
     """
     found = await batches.find(request.batch_id)
     owner = None if found is None else (found.owner_organisation, found.owner_subject)
@@ -61,14 +63,17 @@ async def preview(batches: Batches, states: States, policy: RegistrationPolicy, 
     batch = await states.state_of(request.batch_id)
     if batch is None:
         raise batch_not_found(request.batch_id)
-    event = _event(batch, policy, request)
+    event = await off_the_loop(request.size, lambda: _event(batch, policy, request))
     decision = decide(batch, event)
     after = decision.batch or batch
     return Preview(batch, history_record(batch, event, decision), status_record(after), decision.effects)
 
 
 def _event(batch: Batch, policy: RegistrationPolicy, request: NewRequest) -> Event:
-    """Return the event that the request would become, read as the router reads it, at the present time."""
+    """Return the event that the request would become, read as the router reads it, at the present time.
+
+    Raises `Problem` 413 if its record would be too large to be written.
+    """
     topic = policy.topics.name(Topic.REQUESTS)
     value = request_record(
         request_id=request.request_id,
@@ -80,6 +85,8 @@ def _event(batch: Batch, policy: RegistrationPolicy, request: NewRequest) -> Eve
         now=datetime.now(UTC),
         event_type=topic,
     )
+    if len(value) + len(request.batch_id.encode()) > policy.limits.input_bytes:
+        raise too_large(policy.limits.input_bytes)
     record = normalise(Topic.REQUESTS, RecordPosition(topic, 0, 0), value, {}, policy)
     return Event(
         batch_id=record.batch_id,

@@ -13,6 +13,7 @@ from api.kafka_log.snapshot_cache import Snapshot, SnapshotCache
 from api.kafka_log.waiters import Waiters, within
 from api.monitoring.processes import Processes
 from runtime.logs import get_logger
+from schemas.internal.dead_letters import STATE
 from schemas.internal.records import REQUEST_ID, VERSION
 from schemas.topics import Topic
 
@@ -166,7 +167,7 @@ class KafkaLogFollower:
             self._changes.wake(batch_id, version)
             return
         request_id = record.headers.get(REQUEST_ID)
-        if request_id:
+        if request_id and STATE not in record.headers:  # what an operator did with a dead letter answers no request
             self._answers.wake(request_id.decode(errors="replace"), record)
 
     def _wake_reached(self) -> None:

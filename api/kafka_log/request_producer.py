@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Event, Lock, Thread
 from typing import Any, Protocol
 
@@ -73,9 +73,16 @@ class KafkaRequestLog:
         self._thread.start()
 
     async def append(self, key: bytes, value: bytes) -> None:
-        """Write one record and wait for its acknowledgement."""
+        """Write one request and wait for its acknowledgement."""
+        await self.append_to(self._topic, key, value)
+
+    async def append_to(
+        self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Write one record to `topic` and wait for its acknowledgement."""
         deadline = time.monotonic() + self._timeout_s
-        while (failure := await self._write(key, value, deadline)) is not None:
+        record = {"topic": topic, "key": key, "value": value, "headers": list(headers)}
+        while (failure := await self._write(record, deadline)) is not None:
             self._note(failure)
             if failure.code() not in _PURGED or self._stopping.is_set():
                 raise _failure(failure)
@@ -86,7 +93,7 @@ class KafkaRequestLog:
         self._producer.purge()
         await asyncio.to_thread(self._thread.join)
 
-    async def _write(self, key: bytes, value: bytes, deadline: float) -> KafkaError | None:
+    async def _write(self, record: dict[str, Any], deadline: float) -> KafkaError | None:
         done: asyncio.Future[KafkaError | None] = self._loop.create_future()
 
         def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -94,7 +101,7 @@ class KafkaRequestLog:
 
         try:
             with self._replacing:
-                self._producer.produce(self._topic, key=key, value=value, on_delivery=delivered)
+                self._producer.produce(**record, on_delivery=delivered)
         except BufferError as error:
             raise _unwritten("too many requests wait to be written") from error
         except KafkaException as error:

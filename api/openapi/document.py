@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.openapi import control, problems
+from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
 from api.routes.control import CONTROLS
@@ -55,7 +56,7 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays) | control.schemas(max_essays),
+        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -95,6 +96,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
             (path, "get"): (_CALLER, _decisions(path, "The replay, whatever it shows.", "Replay", problems.REPLAY))
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
+        **{at: (_CALLER, described) for at, described in letter_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (
@@ -154,6 +156,32 @@ def _status(path: str) -> dict[str, Any]:
 
 def _decisions(path: str, description: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
     return {"responses": {"200": _json(description, schema, None, "Cache-Control"), **problem_responses(codes, path)}}
+
+
+def letter_operations() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the description of each operation on dead letters."""
+    base, one = "/v1/dead-letters", "/v1/dead-letters/{dead_letter_id}"
+    told = {
+        (base, "get"): ("DeadLetters", problems.LETTERS, None),
+        (f"{base}/groups", "get"): ("DeadLetterGroups", problems.LETTERS, None),
+        (one, "get"): ("DeadLetter", problems.LETTER, None),
+        (f"{one}/preview", "post"): ("DeadLetterPreview", problems.LETTER_PREVIEW, None),
+        (f"{base}/preview", "post"): ("DeadLetterGroupPreview", problems.LETTER_GROUP, "WorkLetters"),
+    }
+    for act in ("replay", "discard"):
+        told[f"{one}/{act}", "post"] = ("HandledDeadLetter", problems.LETTER_WORK, "WorkLetter")
+        told[f"{base}/{act}", "post"] = ("WorkedDeadLetters", problems.LETTER_GROUP, "WorkLetters")
+    return {
+        (path, method): _body_of(body) | _decisions(path, "The answer; see docs/dead-letters.md.", schema, codes)
+        for (path, method), (schema, codes, body) in told.items()
+    }
+
+
+def _body_of(schema: str | None) -> dict[str, Any]:
+    if schema is None:
+        return {}
+    required = schema == "WorkLetters"
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": ref(schema)}}}}
 
 
 def _service(path: str, healthy: str, unhealthy: str, good: dict[str, Any], bad: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from api.errors import MEDIA_TYPE
 from schemas.errors import Code
 
 BATCH_ID = "2f5e7b1c-5a0e-4c53-9a2b-0f8f4f1f7d11"
+LETTER_ID = "d3f91cf7-cb3a-5496-a82f-73d0e141d213"
 CORRELATION_ID = "7c9f0b9e-1f43-4f0e-8f8e-3f1f0c2d9b55"
 
 
@@ -96,6 +97,33 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Validation Error",
         "'abc' is no cursor of this list.",
         "Begin at the first page, and go on with the cursor that each page gives.",
+    ),
+    Code.LETTER_FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "The filter is empty, so it would fit every dead letter.",
+        "Name at least one of code, topic, batch, since and until.",
+    ),
+    Code.LETTER_NOT_FOUND: KnownProblem(
+        404,
+        "Dead letter not found",
+        "There is no such dead letter.",
+        "Check the id; a dead letter is kept for 30 days, and is shown a moment after it was written.",
+        {"dead_letter_id": LETTER_ID},
+    ),
+    Code.LETTER_REFUSED: KnownProblem(
+        409,
+        "Dead letter refused",
+        "It was replayed, and has not failed again.",
+        "None: if it fails again, it is open again, with the newer fault.",
+        {"reason": "already_replayed", "dead_letter_id": LETTER_ID},
+    ),
+    Code.LETTER_LIMIT: KnownProblem(
+        422,
+        "Too many dead letters",
+        "The filter fits 4711 dead letters; at most 1000 are worked at once.",
+        "Narrow it with since and until, or give a limit: then the oldest so many are taken.",
+        {"count": 4_711, "limit": 1_000},
     ),
     Code.RECORDS_EXPIRED: KnownProblem(
         410,
@@ -205,6 +233,18 @@ REPLAY = (
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
     *(Code.NOT_READY, Code.BUSY),
 )
+_BODIES = (
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES),
+    *(Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING),
+)
+LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.NOT_READY, Code.BUSY))
+LETTER = (*EVERYWHERE, *(Code.SCOPE, Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
+LETTER_PREVIEW = (*LETTER, Code.LETTER_REFUSED)
+LETTER_WORK = (*LETTER, *_BODIES, Code.LETTER_REFUSED, Code.BROKER)
+LETTER_GROUP = (
+    *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.SCOPE, Code.LETTER_FILTER, Code.LETTER_LIMIT),
+    *(Code.NOT_READY, Code.BROKER, Code.BUSY),
+)
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
@@ -236,7 +276,7 @@ def _body(code: str, path: str) -> dict[str, Any]:
         "detail": problem.detail,
         "code": code,
         "next_step": problem.next_step,
-        "instance": path.replace("{batch_id}", BATCH_ID),
+        "instance": path.replace("{batch_id}", BATCH_ID).replace("{dead_letter_id}", LETTER_ID),
         "error": problem.error,
         **problem.extra,
     }

@@ -12,8 +12,8 @@ _FALSE = ("0", "off", "f", "false", "n", "no")
 TEXT: Schema = {"type": "string"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 COUNT: Schema = {"type": "integer", "minimum": 0}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 
 def record(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), **more: Any) -> Schema:
@@ -125,6 +125,8 @@ _PROBLEM = record(
         "batch_id": TEXT,
         "reason": TEXT,
         "limit_bytes": COUNT,
+        "limit": COUNT,
+        "count": COUNT,
         "dead_letter_id": TEXT,
         "dead_letter_code": TEXT,
         "batch_status": {"type": "string", "description": "Status of the batch when the request was refused."},
@@ -132,7 +134,7 @@ _PROBLEM = record(
     },
     optional=(
         *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
-        *("batch_status", "version"),
+        *("batch_status", "version", "limit", "count"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
@@ -149,10 +151,10 @@ _PHASE = record(
         ),
         "unaccounted": COUNT,
         "foreign": COUNT,
-        "started_at": _TIME_OR_NULL,
-        "completed_at": _TIME_OR_NULL,
+        "started_at": TIME_OR_NULL,
+        "completed_at": TIME_OR_NULL,
         "stalled": {"type": "boolean", "description": "The running attempt takes longer than it should."},
-        "retry_due_at": {**_TIME_OR_NULL, "description": "When the next attempt starts by itself."},
+        "retry_due_at": {**TIME_OR_NULL, "description": "When the next attempt starts by itself."},
         "error_info": {"anyOf": [record({"reason": TEXT}), {"type": "null"}]},
         "progress_percentage": {"type": ["number", "null"], "minimum": 0, "maximum": 100},
     }
@@ -167,20 +169,20 @@ _BATCH = record(
         "stalled": {"type": "boolean"},
         "held": {"type": "boolean", "description": "A phase waits for a person who retries it."},
         "paused": {
-            "anyOf": [record({"since": _TIME, "by": TEXT, "reason": TEXT}), {"type": "null"}],
+            "anyOf": [record({"since": TIME, "by": TEXT, "reason": TEXT}), {"type": "null"}],
             "description": "Who paused the batch and when; null while it goes on.",
         },
         "counts": record(dict.fromkeys(("expected", "ready", "unaccounted", "succeeded", "failed"), COUNT)),
         "failed_essays": {"type": "array", "items": _FAILED_ESSAY},
         "file_failures": {"type": "array", "items": {"type": "object"}},
         "file_failures_total": COUNT,
-        "registered_at": _TIME,
-        "updated_at": _TIME,
-        "ended_at": _TIME_OR_NULL,
+        "registered_at": TIME,
+        "updated_at": TIME,
+        "ended_at": TIME_OR_NULL,
         "pipeline": record({"name": TEXT, "version": {"type": "integer"}}),
         "deadlines": {
             "type": "array",
-            "items": record({"kind": TEXT, "phase": TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": _TIME}),
+            "items": record({"kind": TEXT, "phase": TEXT_OR_NULL, "attempt": {"type": "integer"}, "due_at": TIME}),
         },
         "owner": record({"subject": TEXT, "organisation": TEXT}),
         "batch_context": {"type": "object", "description": "The values of the registration (docs/http.md, status)."},
@@ -188,7 +190,7 @@ _BATCH = record(
             {
                 "batch_id": TEXT,
                 "requested_pipelines": {"type": "array", "items": TEXT},
-                "last_updated": _TIME,
+                "last_updated": TIME,
             },
             additionalProperties=ref("Phase"),
             description="In addition, one member for each phase, by its name.",
@@ -199,7 +201,7 @@ _OBJECT_OR_NULL: Schema = {"type": ["object", "null"]}
 _DECISION: dict[str, Schema] = {
     "partition": {"type": "integer", "description": "Partition of the inbox."},
     "offset": {"type": "integer", "description": "Offset on the inbox."},
-    "time": _TIME,
+    "time": TIME,
     "event": {"type": "string", "description": "Kind of the event; empty if it could not be decoded."},
     "disposition": {"enum": [disposition.value for disposition in Disposition]},
     "reason": {"type": "object", "description": "`code`, and the parameters that the code has."},

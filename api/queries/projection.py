@@ -15,7 +15,7 @@ from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
 from schemas.internal.enums import Disposition
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
-from state.projection import HistoryPage, Identity, Reader, ReadInterrupts, open_engine
+from state.projection import HistoryPage, Identity, LetterReader, Reader, ReadInterrupts, open_engine
 
 _NEXT_STEP = "Start the projector, and check PROJECTION_URL of both processes."
 Answer = TypeVar("Answer")
@@ -37,6 +37,9 @@ class ProjectionQueries(Protocol):
         self, batch_id: str, *, after: str | None = None, limit: int, dispositions: Sequence[Disposition] = ()
     ) -> HistoryPage:
         """Return a page of a batch's history, the oldest first. Raises `InvalidCursor`."""
+
+    def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
+        """Return the result of a query of dead letters. Raises `InvalidCursor`."""
 
     def interrupt(self, thread: int) -> None:
         """Abort the read of the thread with this identifier."""
@@ -64,6 +67,10 @@ class BoundedProjection:
         return await self._threads.run(
             lambda: self._queries.history(batch_id, after=after, limit=limit, dispositions=dispositions)
         )
+
+    async def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
+        """Return the result of a query of dead letters. Raises `InvalidCursor`."""
+        return await self._threads.run(lambda: self._queries.letters(query))
 
     def stop(self) -> None:
         """End the threads without waiting for one whose read hangs."""
@@ -102,6 +109,10 @@ class DatabaseProjection:
     ) -> HistoryPage:
         """Return a page of a batch's history, the oldest first. Raises `InvalidCursor`."""
         return self._run(lambda: self._reader.history(batch_id, after=after, limit=limit, dispositions=dispositions))
+
+    def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
+        """Return the result of a query of dead letters. Raises `InvalidCursor`."""
+        return self._run(lambda: query(self._reader))
 
     def interrupt(self, thread: int) -> None:
         """Abort the read of another thread."""

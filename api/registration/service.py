@@ -12,15 +12,12 @@ from schemas.errors import EraGap, InvalidRequest
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
 from schemas.internal.history import Answer
-from schemas.internal.pipeline import PipelineDefinition
 from schemas.public.registration import PeerEra, RegistrationPolicy, fingerprint, idempotency_scope, parse_registration
 from schemas.public.requests import RequestKind
 from schemas.topics import TopicTable
 
 _WITH_KEY = "Send it again with the same Idempotency-Key, or poll the Location until the batch exists."
 _WITHOUT_KEY = "Poll the Location until the batch exists. Without an Idempotency-Key a repeat is another batch."
-_PHASELESS = PipelineDefinition(name="chosen by the router", version=0, phases=())
-"""A placeholder: only the router reads pipeline definitions and chooses phases; the api checks the body."""
 
 
 class RegistrationService(NamedTuple):
@@ -50,8 +47,8 @@ class RegistrationService(NamedTuple):
 
 
 def policy_of(topics: TopicTable, peer_era: PeerEra) -> RegistrationPolicy:
-    """Return the policy by which the api checks registrations."""
-    return RegistrationPolicy(pipeline=_PHASELESS, peer_era=peer_era, limits=topics.limits, topics=topics)
+    """Return the policy by which the api checks the body of a registration; the router chooses the pipeline."""
+    return RegistrationPolicy(pipelines=None, peer_era=peer_era, limits=topics.limits, topics=topics)
 
 
 def check_registration(body: dict[str, Any], policy: RegistrationPolicy, principal: Principal) -> None:

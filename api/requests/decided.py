@@ -11,7 +11,7 @@ from schemas.internal.history import HistoryRecord
 from schemas.internal.records import decode_history
 from schemas.topics import Topic
 
-_DEFECTS = (Code.ROUTER_FAULT,)
+_DEFECTS = (Code.ROUTER_FAULT, Code.PROCESS_CRASHED)
 _OVERSIZED = Code.OVERSIZED
 """Code of a decision whose result is too large; the client can send a smaller request."""
 

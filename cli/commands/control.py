@@ -127,7 +127,7 @@ def _run(
     if "if_version" in body and len(batch_ids) > 1:
         raise typer.BadParameter("a version is that of one batch; name one id.", param_hint="--if-version")
     if len(batch_ids) > 1 and not (dry_run or yes or _agreed(verb, len(batch_ids))):
-        raise typer.Exit(exit_codes.USAGE)
+        raise typer.Exit(exit_codes.INTERRUPTED)
     control = _Control(verb=verb, body=body, dry_run=dry_run, key=key or str(uuid.uuid4()), output=output)
     results: list[_Result] = []
     try:
@@ -150,9 +150,11 @@ def _ids(given: list[str]) -> Iterator[str]:
 
 def _agreed(verb: str, count: int) -> bool:
     """Ask a person at a terminal; a script is never asked."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    return typer.confirm(f"{verb.capitalize()} {count} batches?", err=True)
+    return not _at_a_terminal() or typer.confirm(f"{verb.capitalize()} {count} batches?", err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 async def _ask_all(url: str, batch_ids: list[str], control: _Control, results: list[_Result]) -> None:

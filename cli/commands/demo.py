@@ -1,5 +1,6 @@
 """`bos demo`: batches from registration to completion on a real Kafka."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,15 @@ def demo(
     kill_orchestrator: Annotated[
         bool, typer.Option("--kill-orchestrator", help="SIGKILL it while a transaction with a command is open.")
     ] = False,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(
+            "--pipeline",
+            help="File of pipeline definitions, whose default one played workers run in place of the peers. "
+            "Essays fail where another attempt follows, and phases where they are held: a client has them run again.",
+        ),
+    ] = None,
+    held: Annotated[float, typer.Option(min=0, max=1, help="With --pipeline: chance of a phase to be held.")] = 0.1,
     silent_peer: Annotated[
         bool,
         typer.Option("--silent-peer", help="Peers never answer; batches end by deadlines of seconds."),
@@ -32,10 +42,21 @@ def demo(
     """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""
     from rich.console import Console
 
+    from cli.demo.pipeline import PipelineDemoOptions, run_pipeline
     from cli.demo.run import DemoOptions, run
     from runtime.settings_loading import load_settings
 
     load_settings()  # reports a wrong setting before a broker is started
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    if pipeline is not None:
+        chosen = PipelineDemoOptions(
+            file=pipeline, batches=batches, essays=essays, seed=seed, failed=failed, held=held, keep=keep
+        )
+        if not run_pipeline(chosen, console):
+            raise typer.Exit(1)
+        return
     options = DemoOptions(
         batches=batches,
         essays=essays,
@@ -52,8 +73,5 @@ def demo(
         silent_peer=silent_peer,
         keep=keep,
     )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
     if not run(options, console):
         raise typer.Exit(1)

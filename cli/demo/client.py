@@ -76,10 +76,13 @@ class DemoClient:
             response = await _persistently(http, "POST", "/v1/batches/register", plan)
             self.batches.append(FollowedBatch(plan, response["batch_id"], time.monotonic() - started))
 
-    @staticmethod
-    async def _read_status(http: httpx.AsyncClient, gate: asyncio.Semaphore, batch: FollowedBatch) -> None:
+    async def look_at(self, http: httpx.AsyncClient, batch: FollowedBatch) -> None:
+        """Act on a status that was just read; a client of another kind overrides it."""
+
+    async def _read_status(self, http: httpx.AsyncClient, gate: asyncio.Semaphore, batch: FollowedBatch) -> None:
         async with gate:
             batch.status = await _persistently(http, "GET", f"/v1/batches/{batch.batch_id}/status", None)
+            await self.look_at(http, batch)
 
 
 async def _persistently(http: httpx.AsyncClient, method: str, path: str, plan: PlannedBatch | None) -> dict[str, Any]:

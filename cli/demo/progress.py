@@ -1,5 +1,8 @@
-"""The demo's progress while batches are followed."""
+"""What a demo shows while it runs and after it, when it is kept running."""
 
+import signal
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -9,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.demo.client import FollowedBatch
 from cli.demo.plan import PlannedBatch
+from cli.supervision.stack import Stack
 from schemas.internal.enums import PhaseStatus
 
 
@@ -17,8 +21,9 @@ class Bars:
 
     def __init__(self, console: Console, planned: Sequence[PlannedBatch]) -> None:
         self._console = console
-        batches = self._batches = len(planned)
-        total = {"cj_assessment ended": sum("cj_assessment" in plan.phases for plan in planned)}
+        self._batches = len(planned)
+        asked = Counter(phase for plan in planned for phase in plan.phases)
+        self._phases = tuple(asked)
         self._progress = Progress(
             TextColumn("{task.description:<28}"),
             BarColumn(),
@@ -27,8 +32,10 @@ class Bars:
             console=console,
             disable=not console.is_terminal,
         )
-        names = ("registered", "ready", "spellcheck ended", "cj_assessment ended", "batches ended")
-        self._tasks = {name: self._progress.add_task(name, total=total.get(name, batches)) for name in names}
+        total = dict.fromkeys(("registered", "ready"), self._batches)
+        total |= {f"{phase} ended": number for phase, number in asked.items()}
+        total["batches ended"] = self._batches
+        self._tasks = {name: self._progress.add_task(name, total=number) for name, number in total.items()}
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -45,8 +52,7 @@ class Bars:
         done = {
             "registered": len(batches),
             "ready": sum(bool(batch.status) and batch.status["counts"]["ready"] > 0 for batch in batches),
-            "spellcheck ended": sum(_phase_ended(batch, "spellcheck") for batch in batches),
-            "cj_assessment ended": sum(_phase_ended(batch, "cj_assessment") for batch in batches),
+            **{f"{phase} ended": sum(_phase_ended(batch, phase) for batch in batches) for phase in self._phases},
             "batches ended": sum(batch.ended for batch in batches),
         }
         for name, number in done.items():
@@ -61,3 +67,14 @@ def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
     if not batch.status or phase not in batch.plan.phases:
         return False
     return PhaseStatus(batch.status["pipeline_state"][phase]["status"]).terminal
+
+
+def keep_running(product: Stack, console: Console) -> None:
+    """Keep the product running until Ctrl-C or SIGTERM."""
+    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
+    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    while not asked.wait(0.5):
+        product.supervisor.check()

@@ -1,9 +1,7 @@
 """Runs the demo: broker, stack, peers, registrations, progress, verdict."""
 
 import asyncio
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from cli.demo.client import DemoClient
 from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
-from cli.demo.progress import Bars
+from cli.demo.progress import Bars, keep_running
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
@@ -96,7 +94,7 @@ def run(options: DemoOptions, console: Console) -> bool:
         )
         sound = _Demo(options, product, peers, console).play()
         if options.keep:
-            _keep(product, console)
+            keep_running(product, console)
     return sound
 
 
@@ -194,13 +192,3 @@ class _Demo:
         else:
             self._console.print(f"[green]✓[/] All {len(batches)} batches ended as scripted; the log is whole.")
         return not problems
-
-
-def _keep(product: Stack, console: Console) -> None:
-    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
-    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
-    asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(0.5):
-        product.supervisor.check()

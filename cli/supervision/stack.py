@@ -153,7 +153,7 @@ class Stack:
         else:
             self.metrics_ports[name] = free_port()
             own["METRICS_PORT"] = str(self.metrics_ports[name])
-        if role == "orchestrator":
+        if role in ("orchestrator", "router"):
             own["STATE_DIR"] = str(self.directory / name)
         if role == "timekeeper":
             own["TIMEKEEPER_DIR"] = str(self.directory / name)

@@ -1,12 +1,12 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from schemas import ids
 from schemas.errors import Code, InvalidRequest, UnreadableRecord
+from schemas.inbound import worker_outcome
 from schemas.inbound.models import (
     Envelope,
     OutcomeData,
@@ -16,6 +16,7 @@ from schemas.inbound.models import (
     RequestData,
     ValidationErrorsData,
 )
+from schemas.inbound.worker_outcome import WorkerOutcomeData
 from schemas.internal.events import (
     Body,
     CancelBatch,
@@ -32,6 +33,7 @@ from schemas.internal.events import (
     RetryPhase,
     ValidationFailed,
 )
+from schemas.json_bounds import is_finite
 from schemas.limits import Limits
 from schemas.public.control import RetryBody, parse_control
 from schemas.public.registration import RegistrationPolicy, fingerprint, parse_registration
@@ -103,6 +105,12 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
     )
 
 
+def worker_concluded(data: WorkerOutcomeData, envelope_correlation: UUID | None, limits: Limits) -> Body:
+    """An outcome of a worker of a generic command."""
+    _check_count(len({essay.essay_id for essay in data.essays}), limits)
+    return worker_outcome.worker_concluded(data, None if envelope_correlation is None else str(envelope_correlation))
+
+
 def requested(envelope: Envelope[RequestData], policy: RegistrationPolicy) -> Body:
     """A client's request. Raises `InvalidRequest` or `EraGap`, with the request's id."""
     data = envelope.data
@@ -132,7 +140,7 @@ def _requested(data: RequestData, correlation: UUID | None, policy: Registration
         **common,
         expected_essay_count=registration.expected_essay_count,
         context=registration.context,
-        pipeline=policy.pipeline,
+        pipeline=registration.pipeline,
         requested_phases=registration.requested_phases,
     )
 
@@ -160,21 +168,13 @@ def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
 def _metrics(ref: Ref) -> dict[str, Any] | None:
     """Return an essay's metrics; a number beyond the range of floating point would be written on as null."""
     metrics = ref.get("spellcheck_metrics")
-    if metrics and not _finite(metrics):
+    if metrics and not is_finite(metrics):
         raise UnreadableRecord(
             f"spellcheck_metrics of essay {ref['essay_id'][:60]!r} hold a number that is not finite.",
             code=Code.FIELDS,
             next_step="Correct the producer: send null instead of a number that a double cannot hold.",
         )
     return metrics
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    return not isinstance(value, list) or all(map(_finite, value))
 
 
 def _check_count(count: int, limits: Limits) -> None:

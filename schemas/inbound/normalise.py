@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import ids
 from schemas.errors import Code, UnreadableRecord
 from schemas.inbound import canonical, models
+from schemas.inbound.worker_outcome import WorkerOutcomeData
 from schemas.internal.dead_letters import WRAPPED, first_coordinates
 from schemas.internal.events import Body, InboxRecord, Origin
 from schemas.internal.formats import INBOX
@@ -141,7 +142,11 @@ _ADAPTERS: dict[Topic, TypeAdapter[Any]] = {
     Topic.VALIDATION_ERRORS: models.validation_errors,
     Topic.OUTCOME: models.outcome,
     Topic.OUTCOME_SEED: models.outcome,
+    Topic.WORKER_OUTCOME: TypeAdapter(models.Envelope[WorkerOutcomeData]),
 }
+
+
+_DOCUMENTS = {Topic.WORKER_OUTCOME: "docs/workers.md", Topic.REQUESTS: "docs/requests.md"}
 
 
 def _body(topic: Topic, envelope: models.Envelope[Any], policy: RegistrationPolicy) -> Body:
@@ -150,6 +155,8 @@ def _body(topic: Topic, envelope: models.Envelope[Any], policy: RegistrationPoli
         return canonical.essays_ready(data, limits)
     if topic in _OUTCOMES:
         return canonical.phase_concluded(data, envelope.correlation_id, limits)
+    if topic is Topic.WORKER_OUTCOME:
+        return canonical.worker_concluded(data, envelope.correlation_id, limits)
     if topic is Topic.CONTENT_PROVISIONED:
         return canonical.content_provisioned(data, limits)
     if topic is Topic.VALIDATION_ERRORS:
@@ -159,7 +166,7 @@ def _body(topic: Topic, envelope: models.Envelope[Any], policy: RegistrationPoli
 
 def _refuse(topic: Topic, value: bytes, error: ValidationError) -> NoReturn:
     found = faults(error)
-    code, step = Code.FIELDS, "Correct the producer; docs/wire-contract.md has the fields of each event."
+    code, step = Code.FIELDS, f"Correct the producer; {_DOCUMENTS.get(topic, 'docs/wire-contract.md')} has the fields."
     if found[0]["type"] == "json_invalid":
         code, step = Code.NOT_JSON, "Correct the producer: the value is one JSON object."
     elif all(fault["loc"][-1:] == ["correlation_id"] for fault in found):

@@ -13,6 +13,20 @@ bytes; with the header `wrapped` they are an inbox record, not a peer's. The hea
 | `traceback` | shortened; absent where there is none |
 
 A replay sends value and headers to the replay topic as they are.
+
+What an operator did with a dead letter is another record under the same key. It repeats value and headers of the dead
+letter, so that a reader that finds it alone knows everything, and adds:
+
+| header | value |
+|---|---|
+| `state` | `replayed` or `discarded`; absent in a dead letter |
+| `state_of` | offset, on the dead letter topic, of the dead letter that it is about |
+| `state_letter_time_ms` | append time of that dead letter |
+| `state_time_ms`, `state_by` | when, and who |
+| `state_note` | why, in the operator's words; absent where nothing was said |
+
+It counts only for the dead letter that `state_of` names: one that was written under the same key since is open. Its
+value is absent where value and headers together no longer fit the topic; readers then keep the dead letter's.
 """
 
 from collections.abc import Mapping
@@ -34,11 +48,44 @@ REQUEST_ID = "request_id"
 CODE = "code"
 REASON = "reason"
 TRACEBACK = "traceback"
+STATE = "state"
+STATE_OF = "state_of"
+STATE_LETTER_TIME_MS = "state_letter_time_ms"
+STATE_TIME_MS = "state_time_ms"
+STATE_BY = "state_by"
+STATE_NOTE = "state_note"
+_STATE_HEADERS = frozenset({STATE, STATE_OF, STATE_LETTER_TIME_MS, STATE_TIME_MS, STATE_BY, STATE_NOTE})
+
+OPEN = "open"
+"""State of a dead letter that nothing was done with."""
+REPLAYED = "replayed"
+"""State of a dead letter that was sent to the replay topic, and has not failed again."""
+DISCARDED = "discarded"
+"""State of a dead letter that an operator has decided not to use."""
+STATES = (OPEN, REPLAYED, DISCARDED)
 
 MAX_REASON = 1_000
 """Characters of a reason."""
 MAX_TRACEBACK = 4_000
 """Characters of a traceback; the end is kept, which says what was raised."""
+MAX_NOTE = 1_000
+"""Characters of an operator's note."""
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Handled(Struct, frozen=True, kw_only=True):
+    """What an operator did with a dead letter."""
+
+    state: str
+    """`replayed` or `discarded`; a later version may have more."""
+    letter_offset: int
+    """Offset, on the dead letter topic, of the dead letter that this is about."""
+    letter_time_ms: int
+    """Append time of that dead letter, Unix milliseconds."""
+    time_ms: int
+    by: str
+    note: str = ""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
@@ -53,6 +100,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     traceback: str = ""
     wrapped: bool = False
+    handled: Handled | None = None
+    """What was done with it; None for the dead letter itself."""
 
 
 def dead_letter(
@@ -87,6 +136,30 @@ def dead_letter(
     return OutgoingRecord(Topic.DEAD_LETTERS, letter_id.encode(), value, tuple(headers))
 
 
+def handled_letter(dead_letter_id: str, value: bytes | None, headers: Headers, handled: Handled) -> OutgoingRecord:
+    """Return the record that says what was done with a dead letter, given that letter's value and headers."""
+    added = [
+        (STATE, handled.state.encode()),
+        (STATE_OF, b"%d" % handled.letter_offset),
+        (STATE_LETTER_TIME_MS, b"%d" % handled.letter_time_ms),
+        (STATE_TIME_MS, b"%d" % handled.time_ms),
+        (STATE_BY, _bytes(handled.by)),
+    ]
+    if handled.note:
+        added.append((STATE_NOTE, _bytes(handled.note[:MAX_NOTE])))
+    return OutgoingRecord(Topic.DEAD_LETTERS, dead_letter_id.encode(), value, (*_own(headers), *added))
+
+
+def replayed_letter(dead_letter_id: str, value: bytes | None, headers: Headers) -> OutgoingRecord:
+    """Return the record for the replay topic: a dead letter's value and headers as they are."""
+    return OutgoingRecord(Topic.REPLAY, dead_letter_id.encode(), value, _own(headers))
+
+
+def _own(headers: Headers) -> Headers:
+    """Return the headers of the dead letter itself, without what was done with it."""
+    return tuple((name, value) for name, value in headers if name not in _STATE_HEADERS)
+
+
 def parse_dead_letter(key: bytes | None, headers: Mapping[str, bytes], value: bytes | None) -> DeadLetter:
     """Return the dead letter that a record on the topic holds. Raises `UnreadableRecord`."""
     request_id = headers.get(REQUEST_ID)
@@ -101,9 +174,23 @@ def parse_dead_letter(key: bytes | None, headers: Mapping[str, bytes], value: by
             request_id=None if request_id is None else request_id.decode(),
             traceback=headers.get(TRACEBACK, b"").decode(),
             wrapped=WRAPPED in headers,
+            handled=_handled(headers),
         )
-    except (KeyError, UnicodeDecodeError) as error:
+    except (KeyError, ValueError) as error:
         raise _unreadable(repr(error)) from error
+
+
+def _handled(headers: Mapping[str, bytes]) -> Handled | None:
+    if STATE not in headers:
+        return None
+    return Handled(
+        state=headers[STATE].decode(),
+        letter_offset=int(headers[STATE_OF]),
+        letter_time_ms=int(headers[STATE_LETTER_TIME_MS]),
+        time_ms=int(headers[STATE_TIME_MS]),
+        by=headers[STATE_BY].decode(),
+        note=headers.get(STATE_NOTE, b"").decode(),
+    )
 
 
 def first_coordinates(headers: Mapping[str, bytes]) -> RecordPosition:

@@ -25,12 +25,25 @@ class BatchRegistered(_Effect, frozen=True, kw_only=True, omit_defaults=True, ta
     essay_ids: tuple[str, ...]
 
 
+class GenericCommand(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the generic command of a phase says that HuleEdu's commands do not."""
+
+    topic: str = ""
+    """Real name of the topic; empty: the one that belongs to the phase's name."""
+    pipeline: str
+    pipeline_version: int
+    deadline_ms: int
+    """When the attempt is given up, Unix milliseconds."""
+
+
 class CommandPhase(_Effect, frozen=True, kw_only=True, omit_defaults=True, tag="command_phase"):
     """Commands one attempt of a phase."""
 
     phase: str
     attempt: int
     essays: tuple[EssayRef, ...]
+    generic: GenericCommand | None = None
+    """Present: the generic command. Absent: the command that HuleEdu's peers know for this name."""
 
 
 class CommandStudentMatching(_Effect, frozen=True, kw_only=True, omit_defaults=True, tag="command_student_matching"):

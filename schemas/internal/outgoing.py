@@ -2,13 +2,13 @@
 
 from msgspec import Struct
 
-from schemas.topics import Topic
+from schemas.topics import AnyTopic
 
 
 class OutgoingRecord(Struct, frozen=True):
     """A record to publish. The topic's real name comes from the `TopicTable` of the process."""
 
-    topic: Topic
+    topic: AnyTopic
     key: bytes
     value: bytes | None
     """None: a tombstone."""

@@ -41,7 +41,7 @@ class PhaseDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload: Literal["huleedu", "generic"] = "huleedu"
     """`huleedu`: the command that HuleEdu's peers know for this name. `generic`: the command of docs/workers.md."""
     command_topic: str = ""
-    """Topic of the command; empty: the one that belongs to the payload."""
+    """Real name of the topic of the command; empty: the one that belongs to the payload. Only for `generic`."""
 
 
 class PipelineDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,3 +54,24 @@ class PipelineDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds from registration until a batch whose essays never came is ended in failure."""
     purge_after_s: int = 35 * DAY_S
     """Seconds from the end until the stub goes; longer than every topic that can repeat a registration."""
+
+
+class Pipelines(Struct, frozen=True, kw_only=True):
+    """The definitions of one file, and which of them a registration gets that names none."""
+
+    by_name: dict[str, PipelineDefinition]
+    default_name: str
+
+    @property
+    def default(self) -> PipelineDefinition:
+        """Return the definition for registrations that name none."""
+        return self.by_name[self.default_name]
+
+    @classmethod
+    def only(cls, pipeline: PipelineDefinition) -> "Pipelines":
+        """Return the one definition as a file of its own."""
+        return cls(by_name={pipeline.name: pipeline}, default_name=pipeline.name)
+
+    def generic_phases(self) -> tuple[PhaseDefinition, ...]:
+        """Return the phases of all definitions that workers carry out by the generic command."""
+        return tuple(phase for each in self.by_name.values() for phase in each.phases if phase.payload == "generic")

@@ -15,10 +15,13 @@ from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStude
 from schemas.internal.events import BatchContext
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.outbound import payloads
-from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
+from schemas.outbound.worker_command import generic_command
+from schemas.topics import PHASE_COMMANDS, AnyTopic, Topic, TopicTable
 
 
-class _Envelope(Struct, frozen=True):
+class Envelope(Struct, frozen=True):
+    """The peers' envelope."""
+
     event_id: str
     event_type: str
     event_timestamp: datetime
@@ -49,6 +52,10 @@ def render(effect: Effect, topics: TopicTable) -> OutgoingRecord:
     """
     match effect:
         case CommandPhase():
+            if effect.generic is not None:
+                worked = topics.phase_command(effect.phase, effect.generic.topic)
+                told = generic_command(effect, effect.generic)
+                return _record(effect, topics, worked, "batch-orchestrator-service", told, _asker(effect.context))
             topic = PHASE_COMMANDS[effect.phase]
             data: Any = payloads.command(effect, topic)
             return _record(effect, topics, topic, "batch-orchestrator-service", data, _asker(effect.context))
@@ -59,14 +66,16 @@ def render(effect: Effect, topics: TopicTable) -> OutgoingRecord:
             data = payloads.student_matching(effect)
             return _record(effect, topics, topic, "batch_orchestrator_service", data, _asker(effect.context))
         case PipelineCompleted():
-            told = _Completion(effect.batch_id, effect.completed_phases, effect.final_status.value)
+            summary = _Completion(effect.batch_id, effect.completed_phases, effect.final_status.value)
             data = payloads.completed(effect)
-            return _record(effect, topics, Topic.COMPLETED, "batch_orchestrator_service", data, told)
+            return _record(effect, topics, Topic.COMPLETED, "batch_orchestrator_service", data, summary)
 
 
-def _record(effect: Effect, topics: TopicTable, topic: Topic, source: str, data: Any, metadata: Any) -> OutgoingRecord:
+def _record(
+    effect: Effect, topics: TopicTable, topic: AnyTopic, source: str, data: Any, metadata: Any
+) -> OutgoingRecord:
     event_type = payloads.COMPLETED_EVENT_TYPE if topic is Topic.COMPLETED else topics.name(topic)
-    envelope = _Envelope(
+    envelope = Envelope(
         effect.event_id, event_type, payloads.time_of(effect), source, 1, effect.correlation_id, None, data, metadata
     )
     traceparent = f"00-{effect.trace_id}-{ids.span_id(effect.event_id)}-01"

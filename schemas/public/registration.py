@@ -20,7 +20,7 @@ from pydantic import (
 
 from schemas.errors import EraGap, InvalidRequest
 from schemas.internal.events import BatchContext, Principal
-from schemas.internal.pipeline import PipelineDefinition
+from schemas.internal.pipeline import PipelineDefinition, Pipelines
 from schemas.json_bounds import MAX_DEPTH, nested_too_deep
 from schemas.limits import Limits
 from schemas.public.validation_errors import faults, sentence
@@ -37,18 +37,24 @@ FALLBACK_USER = "anonymous"
 """Published where nobody said whose batch it is."""
 
 _MOST_REFERENCES = 100
+_MOST_PHASES = 100
+_LONGEST_NAME = 64
 _SEED_FIELDS = ("class_designation", "teacher_name", "essay_instructions")
 _NEXT_STEP = "Correct the request's body and send it again; docs/wire-contract.md, registration, lists its fields."
+
+
+_CHOSEN_ELSEWHERE = PipelineDefinition(name="", version=0, phases=())
 
 
 class RegistrationPolicy(Struct, frozen=True, kw_only=True):
     """What the router and the api need to know to accept a registration."""
 
-    pipeline: PipelineDefinition
+    pipelines: Pipelines | None
+    """The definitions to choose from. None where another process chooses: then names of pipelines and phases pass."""
     peer_era: PeerEra = "any"
     limits: Limits = Limits()
     default_phases: tuple[str, ...] = ()
-    """Requested for every batch, beside those that the pipeline always runs."""
+    """Requested for every batch of the default pipeline, beside those that it always runs."""
     topics: TopicTable = TopicTable()
     """Names of the topics, to tell what a replayed record is."""
 
@@ -58,6 +64,7 @@ class Registration(NamedTuple):
 
     context: BatchContext
     expected_essay_count: int
+    pipeline: PipelineDefinition
     requested_phases: tuple[str, ...]
 
 
@@ -97,6 +104,8 @@ def _blank_as_none(value: Any) -> Any:
 
 
 Identifier = Annotated[str, Field(pattern=NO_CONTROL_CHARACTERS)]
+_DefinedName = Annotated[Identifier, Field(min_length=1, max_length=_LONGEST_NAME)]
+"""Name of a pipeline or a phase."""
 
 
 class _Common(BaseModel):
@@ -113,6 +122,10 @@ class _Common(BaseModel):
     class_id: Annotated[Identifier | None, BeforeValidator(_blank_as_none)] = None
     student_prompt_ref: StorageReference | None = None
     assignment_id: Annotated[Identifier | None, Field(max_length=100)] = None
+    pipeline: Annotated[_DefinedName | None, BeforeValidator(_blank_as_none)] = None
+    """Name of the pipeline; none: the default one."""
+    phases: Annotated[list[_DefinedName], Field(fail_fast=True)] | None = Field(default=None, max_length=_MOST_PHASES)
+    """Phases of the pipeline to run beside those that it always runs and those that a flag asks for."""
 
 
 class SeedRegistration(_Common):
@@ -178,7 +191,9 @@ def parse_registration(
 ) -> Registration:
     """Return what a registration's body says.
 
-    Raises `InvalidRequest` for a body that breaks its model and `EraGap` for one that `policy.peer_era` cannot take.
+    Raises:
+        InvalidRequest: the body breaks its model, or names a pipeline or a phase that there is not.
+        EraGap: `policy.peer_era` cannot take what the body says.
     """
     parsed = _validate(body)
     count = parsed.expected_essay_count
@@ -193,7 +208,8 @@ def parse_registration(
     if policy.peer_era == "head":
         _refuse_era_gaps(parsed)
     context = _context(parsed, policy.peer_era, principal or Principal())
-    return Registration(context, count, _requested_phases(body, parsed, policy))
+    pipeline = _pipeline(parsed, policy)
+    return Registration(context, count, pipeline, _requested_phases(body, parsed, pipeline, policy))
 
 
 def _validate(body: dict[str, Any]) -> SeedRegistration | HeadRegistration:
@@ -248,13 +264,41 @@ def _context(parsed: SeedRegistration | HeadRegistration, era: PeerEra, principa
     )
 
 
+def _pipeline(parsed: SeedRegistration | HeadRegistration, policy: RegistrationPolicy) -> PipelineDefinition:
+    if policy.pipelines is None:
+        return _CHOSEN_ELSEWHERE
+    if parsed.pipeline is None:
+        return policy.pipelines.default
+    found = policy.pipelines.by_name.get(parsed.pipeline)
+    if found is None:
+        known = ", ".join(policy.pipelines.by_name)
+        raise _invalid("unknown_pipeline", "pipeline", f"{parsed.pipeline!r} is no pipeline here; there are {known}")
+    return found
+
+
 def _requested_phases(
-    body: dict[str, Any], parsed: SeedRegistration | HeadRegistration, policy: RegistrationPolicy
+    body: dict[str, Any],
+    parsed: SeedRegistration | HeadRegistration,
+    pipeline: PipelineDefinition,
+    policy: RegistrationPolicy,
 ) -> tuple[str, ...]:
+    if policy.pipelines is None:
+        return ()
+    named = frozenset(parsed.phases or ())
+    names = [phase.name for phase in pipeline.phases]
+    unknown = named.difference(names)
+    if unknown:
+        raise _invalid(
+            "unknown_phase",
+            "phases",
+            f"{', '.join(map(repr, sorted(unknown)))}: not in pipeline {pipeline.name}, which has {', '.join(names)}",
+        )
+    if pipeline is policy.pipelines.default:
+        named = named.union(policy.default_phases)
     return tuple(
         phase.name
-        for phase in policy.pipeline.phases
-        if phase.when == "" or phase.name in policy.default_phases or _asked(body, parsed, phase.when)
+        for phase in pipeline.phases
+        if phase.when == "" or phase.name in named or _asked(body, parsed, phase.when)
     )
 
 

@@ -176,6 +176,18 @@ def _stub_of(attempt: Attempt, counting: Iterable[LostEssay], kept: dict[int, in
     return replace(attempt, essays=(), lost=lost_here)
 
 
+def without_details(batch: Batch) -> Batch:
+    """Return the batch without the peers' words on lost essays, the largest part of a record that loses many."""
+    phases = {
+        name: replace(run, attempts=tuple(map(_without_details, run.attempts))) for name, run in batch.phases.items()
+    }
+    return replace(batch, phases=phases)
+
+
+def _without_details(attempt: Attempt) -> Attempt:
+    return replace(attempt, lost=tuple(replace(found, detail="") for found in attempt.lost))
+
+
 def cut_off(batch: Batch, attempt: Attempt, reason: LostReason) -> tuple[LostEssay, ...]:
     """Return all essays of a running attempt as lost because no outcome of it will be recorded."""
     return tuple(LostEssay(essay, reason) for essay in commanded(batch, attempt))

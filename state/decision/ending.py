@@ -7,7 +7,7 @@ from schemas.internal.effects import Effect, PipelineCompleted
 from schemas.internal.enums import BatchStatus, DeadlineKind, LostReason, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import Event
 from state.batch import Batch, PhaseRun
-from state.decision.attempts import cut_off, running_attempt, stub
+from state.decision.attempts import cut_off, running_attempt, stub, without_details
 from state.decision.clocks import arm
 from state.decision.result import Decision, Oversize
 from state.decision.transitions import batch_status, phase_status
@@ -85,12 +85,13 @@ def _completed(batch: Batch, event: Event) -> PipelineCompleted:
 def end_oversized(batch: Batch | None, event: Event, oversize: Oversize) -> Decision:
     """Return the decision in place of one whose result is too large: the batch and its open phases fail.
 
-    Without a batch that could end, the event is set aside.
+    Without a batch that could end, the event is set aside. The peers' words on lost essays go: a batch whose end does
+    not fit either could never end.
     """
     if batch is None or batch.status.terminal:
         return Decision.quarantined(batch, oversize.reason)
     ended, completed = end(
-        batch,
+        without_details(batch),
         event,
         BatchStatus.FAILED_CRITICALLY,
         ReasonCode.OVERSIZED,

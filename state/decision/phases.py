@@ -10,6 +10,7 @@ from schemas.internal.pipeline import PhaseDefinition
 from state.batch import Attempt, Batch, PhaseRun
 from state.decision.attempts import conclude, correlation_of, next_essays, tally
 from state.decision.clocks import arm, disarm
+from state.decision.commands import generic_command
 from state.decision.ending import end, final_status
 from state.decision.graph import definition_of, dependencies
 from state.decision.holds import hold
@@ -82,6 +83,7 @@ def start_attempt(batch: Batch, event: Event, definition: PhaseDefinition) -> tu
         phase=phase,
         attempt=number,
         essays=newest_of(batch, phase, essays),
+        generic=generic_command(batch.pipeline, definition, event.time_ms),
     )
     started = replace(
         run,

@@ -1,101 +1,148 @@
 """Pipeline definitions: read from TOML, and checked before anything is started."""
 
+import re
 import tomllib
-from collections import Counter
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.errors import Code, ConfigurationError
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.topics import PHASE_COMMANDS, TopicTable
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
+from schemas.topics import TopicTable
+from state.pipelines.checks import Fault, faults
+from state.pipelines.lines import Place, line_of
+
+BUILT_IN = "the built-in pipelines"
+_TOML_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
+_TOML_END = " (at end of document)"
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
-def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -> PipelineDefinition:
-    """Return the pipeline that new batches get: the one in `path` (TOML), or the built-in one.
+class _File(Struct, frozen=True, kw_only=True):
+    default: str
+    pipelines: tuple[PipelineDefinition, ...]
 
-    Raises `ConfigurationError`, which names what is wrong and where.
+
+def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -> Pipelines:
+    """Return the definitions in `path` (TOML), or the built-in ones.
+
+    `topics` are those of the deployment, with which the topics of commands must not collide. Raises
+    `ConfigurationError`, which names the file and for each fault the line.
     """
-    source = str(path) if path is not None else "the built-in pipeline"
+    source = str(path) if path is not None else BUILT_IN
     try:
         text = path.read_text() if path is not None else files(__package__).joinpath("default.toml").read_text()
-        document = tomllib.loads(text)
-        pipeline = msgspec.convert(document, PipelineDefinition)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise _refused(source, str(error)) from error
-    _check_names(source, document)
-    check_pipeline(pipeline, topics or TopicTable(), source)
-    return pipeline
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refused(f"{source}: {error}.") from error
+    return _read(_Source(source, text), topics or TopicTable())
 
 
-def check_pipeline(pipeline: PipelineDefinition, topics: TopicTable, source: str = "the pipeline") -> None:
-    """Raise `ConfigurationError` where a definition cannot be run."""
-    if not pipeline.name or pipeline.version < 1:
-        raise _refused(source, "a pipeline has a name, and a version of at least 1")
-    _check_graph(source, pipeline)
-    for phase in pipeline.phases:
-        _check_phase(source, phase)
-    if all(phase.when for phase in pipeline.phases):
-        raise _refused(source, "every phase has a `when`; at least one must always be requested")
-    if pipeline.provisioning_deadline_s <= 0:
-        raise _refused(source, "provisioning_deadline_s must be above 0")
-    _check_purge(source, pipeline, topics)
+def command_topics(pipelines: Pipelines, topics: TopicTable) -> TopicTable:
+    """Return the table with the topics of all generic commands of the definitions."""
+    names = (topics.phase_command(phase.name, phase.command_topic) for phase in pipelines.generic_phases())
+    return replace(topics, commands=tuple(dict.fromkeys(names)))
 
 
-def _check_graph(source: str, pipeline: PipelineDefinition) -> None:
-    names = [phase.name for phase in pipeline.phases]
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise _refused(source, f"phases are there twice: {', '.join(repeated)}")
-    for phase in pipeline.phases:
-        unknown = [name for name in phase.after if name not in names]
-        if unknown:
-            raise _refused(source, f"{phase.name} comes after what is no phase here: {', '.join(unknown)}")
-    try:
-        TopologicalSorter({phase.name: phase.after for phase in pipeline.phases}).prepare()
-    except CycleError as error:
-        raise _refused(source, f"phases wait for each other: {' -> '.join(error.args[1])}") from error
+class _Source(NamedTuple):
+    """A file of definitions: its name for messages, and its text."""
+
+    name: str
+    text: str
+
+    def refused(self, *found: Fault) -> ConfigurationError:
+        """Return the error that tells faults, each with its line, in the order of the file."""
+        return self.refused_at({(line_of(self.text, fault.path), fault.text) for fault in found})
+
+    def refused_at(self, found: Iterable[tuple[int, str]]) -> ConfigurationError:
+        """Return the error that tells what is wrong on which line."""
+        return _refused("\n  ".join(f"{self.name}, line {line}: {fault}." for line, fault in sorted(found)))
 
 
-def _check_phase(source: str, phase: PhaseDefinition) -> None:
-    if phase.name not in PHASE_COMMANDS:
-        raise _refused(source, f"{phase.name!r} is no phase that peers know: {', '.join(PHASE_COMMANDS)}")
-    if phase.max_attempts != 1 and not phase.echoes_attempt:
-        raise _refused(
-            source, f"{phase.name}: max_attempts is {phase.max_attempts}, but its peer does not echo the attempt"
-        )
-    if phase.max_attempts != 1:
-        raise _refused(source, f"{phase.name}: automatic attempts are not there yet; max_attempts must be 1")
-    if not 0 < phase.stalled_after_s <= phase.deadline_s:
-        raise _refused(source, f"{phase.name}: stalled_after_s must be above 0 and not above deadline_s")
-    if phase.retry_backoff_s <= 0:
-        raise _refused(source, f"{phase.name}: retry_backoff_s must be above 0")
-
-
-def _check_purge(source: str, pipeline: PipelineDefinition, topics: TopicTable) -> None:
-    least_s = topics.registrations_kept_ms // 1000
-    if pipeline.purge_after_s <= least_s:
-        raise _refused(
-            source,
-            f"purge_after_s is {pipeline.purge_after_s}; it must be above {least_s}, for as long as a repeat of a "
-            "registration can be read from a topic",
-        )
-
-
-def _check_names(source: str, document: dict[str, Any]) -> None:
-    unknown = set(document) - set(PipelineDefinition.__struct_fields__)
-    for phase in document["phases"]:
-        unknown |= set(phase) - set(PhaseDefinition.__struct_fields__)
+def _read(source: _Source, topics: TopicTable) -> Pipelines:
+    document = _parse(source)
+    unknown = _unknown_names(document)
     if unknown:
-        raise _refused(source, f"unknown names: {', '.join(sorted(unknown))}")
+        raise source.refused(*unknown)
+    try:
+        file = msgspec.convert(_with_echo(document), _File)
+    except msgspec.ValidationError as error:
+        raise source.refused(_of_type(error)) from error
+    pipelines = _pipelines(source, file)
+    found = list(faults(pipelines, topics))
+    if found:
+        raise source.refused(*found)
+    return pipelines
 
 
-def _refused(source: str, fault: str) -> ConfigurationError:
+def _parse(source: _Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = _TOML_LINE.search(message)
+        line = int(place[1]) if place else len(source.text.rstrip().split("\n"))
+        fault = _TOML_LINE.sub("", message).removesuffix(_TOML_END)
+        raise source.refused_at([(line, fault)]) from error
+
+
+def _pipelines(source: _Source, file: _File) -> Pipelines:
+    by_name: dict[str, PipelineDefinition] = {}
+    for number, pipeline in enumerate(file.pipelines):
+        if pipeline.name in by_name:
+            raise source.refused(Fault(("pipelines", number, "name"), f"pipeline {pipeline.name} is there twice"))
+        by_name[pipeline.name] = pipeline
+    if file.default not in by_name:
+        known = ", ".join(by_name) or "none"
+        raise source.refused(Fault(("default",), f"default is {file.default!r}, which is no pipeline here ({known})"))
+    return Pipelines(by_name=by_name, default_name=file.default)
+
+
+def _of_type(error: msgspec.ValidationError) -> Fault:
+    text, _, where = str(error).partition(" - at `$")
+    steps = _STEP.findall(where.removesuffix("`"))
+    return Fault(tuple(name or int(index) for name, index in steps), text)
+
+
+def _with_echo(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with `echoes_attempt` at every generic phase that leaves it out: its contract demands it."""
+    for pipeline in _tables(document.get("pipelines")):
+        for phase in _tables(pipeline.get("phases")):
+            if phase.get("payload") == "generic":
+                phase.setdefault("echoes_attempt", True)
+    return document
+
+
+def _unknown_names(document: dict[str, Any]) -> list[Fault]:
+    found = _unknown(document, (), _File)
+    for number, pipeline in enumerate(_tables(document.get("pipelines"))):
+        path: Place = ("pipelines", number)
+        found += _unknown(pipeline, path, PipelineDefinition)
+        for index, phase in enumerate(_tables(pipeline.get("phases"))):
+            found += _unknown(phase, (*path, "phases", index), PhaseDefinition)
+    return found
+
+
+def _unknown(table: dict[str, Any], path: Place, known: type[Struct]) -> list[Fault]:
+    fields = known.__struct_fields__
+    return [
+        Fault((*path, name), f"unknown name {name!r}; here stand {', '.join(fields)}")
+        for name in table
+        if name not in fields
+    ]
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _refused(message: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{source}: {fault}.",
+        message,
         code=Code.PIPELINE,
-        next_step="Correct the definition; docs/pipelines.md has its fields.",
+        next_step="Correct the definition, then try `bos pipelines check FILE`; docs/pipelines.md has the fields.",
     )

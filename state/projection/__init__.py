@@ -5,6 +5,7 @@
 
 from state.projection.engine import open_engine, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
+from state.projection.letter_reader import LetterReader
 from state.projection.models import (
     EVERYTHING,
     Applied,
@@ -14,6 +15,8 @@ from state.projection.models import (
     ChainBreak,
     HistoryPage,
     Identity,
+    LetterFilter,
+    LetterGroup,
     LetterPage,
     PhaseSummary,
     ProjectedRecord,
@@ -35,7 +38,10 @@ __all__ = [
     "ChainBreak",
     "HistoryPage",
     "Identity",
+    "LetterFilter",
+    "LetterGroup",
     "LetterPage",
+    "LetterReader",
     "PhaseSummary",
     "ProjectedRecord",
     "ReadInterrupts",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from schemas.errors import UnreadableRecord
-from schemas.internal.dead_letters import DeadLetter
+from schemas.internal.dead_letters import DeadLetter, Headers
 from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.internal.history import HistoryRecord
 from schemas.topics import Topic
@@ -158,15 +158,53 @@ class HistoryPage(Struct, frozen=True):
     next_cursor: str | None
 
 
+class LetterFilter(Struct, frozen=True, kw_only=True):
+    """Which dead letters a list shows; all that is given must fit."""
+
+    code: str | None = None
+    topic: str | None = None
+    """Real name of the topic that the record was first read from."""
+    batch_id: str | None = None
+    state: str | None = None
+    request_id: str | None = None
+    since_ms: int | None = None
+    """Dead letters of this time or later, Unix milliseconds."""
+    until_ms: int | None = None
+    """Dead letters before this time."""
+
+
+ANY_LETTER = LetterFilter()
+
+
 class StoredLetter(Struct, frozen=True, kw_only=True):
     """A dead letter and what became of it."""
 
     letter: DeadLetter
     """Without its value in a list."""
     state: str
-    """`open`."""
+    """`open`, `replayed` or `discarded`."""
     time_ms: int
     """When it became a dead letter."""
+    letter_offset: int
+    """Offset of its newest dead letter record on the dead letter topic."""
+    log_partition: int
+    """Partition of its records on the dead letter topic."""
+    batch_id: str | None
+    """The batch that it is about, where that can be read."""
+    headers: Headers
+    """Headers of its newest record."""
+
+
+class LetterGroup(Struct, frozen=True, kw_only=True):
+    """Dead letters of one code that were first read from one topic."""
+
+    code: str
+    topic: str
+    count: int
+    first_ms: int
+    """When the oldest of them became a dead letter."""
+    last_ms: int
+    """When the newest of them became a dead letter."""
 
 
 class LetterPage(Struct, frozen=True):

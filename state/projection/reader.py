@@ -22,6 +22,7 @@ from state.projection.models import (
     ChainBreak,
     HistoryPage,
     Identity,
+    LetterFilter,
     PhaseSummary,
     RequestTrace,
     StatusCounts,
@@ -111,7 +112,7 @@ class Reader(LetterReader):
         with reading(self._engine) as connection:
             record = connection.execute(query.limit(1)).scalar_one_or_none()
         decided: HistoryRecord | None = None if record is None else decode_history(record.encode())
-        letters = self.dead_letters(request_id=request_id, limit=1).letters
+        letters = self.dead_letters(LetterFilter(request_id=request_id), limit=1).letters
         return RequestTrace(decided, letters[0] if letters else None)
 
     def counts(self) -> StatusCounts:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, case, select
+from sqlalchemy import Column, Connection, Table, and_, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 CHUNK = 500
@@ -26,6 +26,21 @@ def upsert_newer(connection: Connection, table: Table, rows: list[Row], *, by: s
         new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
         newer = statement.excluded[by] > table.c[by]
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new, where=newer), rows)
+
+
+def upsert_about(connection: Connection, table: Table, rows: list[Row], *, same: str, by: str, keep: str) -> None:
+    """Insert rows, or replace stored ones that have the same value of the column `same` and a smaller one of `by`.
+
+    The stored value of the column `keep` stays where the new row has none. Rows are applied one after another.
+    """
+    if rows:
+        statement = _insert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        kept = func.coalesce(statement.excluded[keep], table.c[keep])
+        fits = and_(statement.excluded[same] == table.c[same], statement.excluded[by] > table.c[by])
+        replace = statement.on_conflict_do_update(index_elements=keys, set_=new | {keep: kept}, where=fits)
+        connection.execute(replace, rows)
 
 
 def raise_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:

@@ -174,11 +174,17 @@ dead_letters = Table(
     Column("time_ms", BigInteger, nullable=False),
     Column("value", LargeBinary),
     Column("headers", Text, nullable=False),
+    Column("letter_offset", BigInteger, nullable=False),
+    Column("batch_id", Text),
     Index("dead_letters_newest", "time_ms", "id"),
     Index("dead_letters_by_state", "state", "time_ms", "id"),
     Index("dead_letters_by_request", "request_id"),
+    Index("dead_letters_by_code", "code", "time_ms", "id"),
+    Index("dead_letters_by_batch", "batch_id", "time_ms", "id"),
 )
-"""One row for each dead letter, as its newest record says. `topic`, `partition`, `offset`: where it was first read."""
+"""One row for each dead letter. `topic`, `partition`, `offset`: where it was first read. `letter_offset` is the offset
+of its newest dead letter record, `log_offset` that of the newest record at all, which can say what was done with it.
+`batch_id` is null where the record does not name a batch in a way that can be read."""
 
 unreadable = Table(
     "unreadable",

@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
 from tests.unit.state.story import Story
 
-POLICY = RegistrationPolicy(pipeline=load_pipelines())
+POLICY = RegistrationPolicy(pipelines=load_pipelines())
 AT = RecordPosition("anywhere", 2, 17)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SEED_BODY = {

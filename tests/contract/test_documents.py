@@ -1,11 +1,16 @@
 """What the documents show is what the code takes."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
+import msgspec
+
 from schemas.inbound.normalise import normalise
-from schemas.internal.events import RegisterBatch, RetryPhase
+from schemas.internal.events import PhaseConcluded, RegisterBatch, RetryPhase
+from schemas.outbound.render import Envelope
+from schemas.outbound.worker_command import WorkerCommand
 from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
 from tests.contract.batches import AT, POLICY
@@ -31,8 +36,26 @@ def test_the_documented_requests_are_read() -> None:
     assert (retried.phase, retried.essays) == ("spellcheck", "failed")
 
 
-def test_the_documented_pipeline_is_the_built_in_one(tmp_path: Path) -> None:
+def test_the_documented_pipelines_are_the_built_in_ones(tmp_path: Path) -> None:
     path = tmp_path / "documented.toml"
     path.write_text(snippet("pipelines.md", "toml"))
     assert tomllib.loads(path.read_text())
     assert load_pipelines(path) == load_pipelines()
+
+
+def test_the_example_pipelines_can_be_used() -> None:
+    assert load_pipelines(ROOT / "examples" / "pipelines.toml").default_name == "essays"
+
+
+def test_the_documented_command_is_one_that_workers_get() -> None:
+    documented, _ = map(json.loads, snippets("workers.md", "json"))
+    command = msgspec.convert(documented["data"], WorkerCommand)
+    assert msgspec.to_builtins(command).keys() == documented["data"].keys()
+    assert documented.keys() == set(Envelope.__struct_fields__)
+
+
+def test_the_documented_outcome_is_read() -> None:
+    _, documented = snippets("workers.md", "json")
+    body = normalise(Topic.WORKER_OUTCOME, AT, documented.encode(), {}, POLICY).body
+    assert isinstance(body, PhaseConcluded)
+    assert (body.failed_essay_ids, body.not_retryable) == (("e2",), ("e2",))

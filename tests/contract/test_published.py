@@ -56,7 +56,7 @@ JUDGED = [
 
 def some_effect(era: PeerEra, model: str = "") -> st.SearchStrategy[Effect]:
     """Effects of batches as `era` takes them: of all kinds, or those of one model."""
-    policy = RegistrationPolicy(pipeline=load_pipelines(), peer_era=era)
+    policy = RegistrationPolicy(pipelines=load_pipelines(), peer_era=era)
     courses = some.later_courses if era == "head" else some.later_courses | some.identifiers
     bodies = some.registration_bodies(courses)
     if era == "head":
@@ -94,7 +94,7 @@ def test_what_peers_route_and_join_on_agrees_everywhere(effect: Effect) -> None:
     assert headers["event_id"].decode() == envelope["event_id"] == effect.event_id
     assert headers["event_type"].decode() == envelope["event_type"]
     assert headers["correlation_id"].decode() == envelope["correlation_id"] == effect.correlation_id
-    expected = "batch.pipeline.completed" if isinstance(effect, PipelineCompleted) else outgoing.topic.value
+    expected = "batch.pipeline.completed" if isinstance(effect, PipelineCompleted) else outgoing.topic
     assert envelope["event_type"] == expected
     assert headers["traceparent"].decode().split("-")[:2] == ["00", effect.trace_id]
     assert envelope["event_timestamp"].endswith("Z")
@@ -132,7 +132,7 @@ def test_under_a_prefix_peers_route_on_the_real_topic(effect: Effect) -> None:
 
 
 def test_a_seed_batch_without_a_user_is_anonymous_to_later_peers() -> None:
-    policy = RegistrationPolicy(pipeline=load_pipelines(), peer_era="seed")
+    policy = RegistrationPolicy(pipelines=load_pipelines(), peer_era="seed")
     context = parse_registration(SEED_BODY, policy).context
     effect = BatchRegistered(
         event_id=EVENT_ID,

@@ -92,7 +92,7 @@ def test_registration(
         fingerprint=fingerprint(body),
         expected_essay_count=body["expected_essay_count"],
         context=registration.context,
-        pipeline=POLICY.pipeline,
+        pipeline=registration.pipeline,
         requested_phases=registration.requested_phases,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from peers.options import PeerOptions
 from schemas import ids
 from schemas.internal.events import Principal
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.public.requests import RequestKind
 from tests.corpus.stage import Stage
 
@@ -136,7 +136,7 @@ def graph_in_parallel(batch_id: str) -> Stage:
     stage = Stage(
         batch_id,
         PeerOptions(era="head", seed=2, failed_essay_rate=0.3),
-        pipeline=PipelineDefinition(name="graph", version=4, phases=phases),
+        pipelines=Pipelines.only(PipelineDefinition(name="graph", version=4, phases=phases)),
     )
     stage.register(HEAD | {"expected_essay_count": 6})
     stage.play()
@@ -245,7 +245,7 @@ def worked(batch_id: str, first: PhaseDefinition) -> Stage:
     stage = Stage(
         batch_id,
         PeerOptions(era="seed"),
-        pipeline=PipelineDefinition(name="worked", version=1, phases=phases),
+        pipelines=Pipelines.only(PipelineDefinition(name="worked", version=1, phases=phases)),
         silent=(first.name, "cj_assessment"),
     )
     stage.register(SEED | {"expected_essay_count": 4})

@@ -17,10 +17,11 @@ from quixstreams.models.messagecontext import MessageContext
 from peers.core import PeerCore
 from peers.options import PeerOptions
 from schemas import ids
+from schemas.inbound.transform import RecordTransform
 from schemas.internal.events import EssayRef, InboxRecord, Origin, OutcomeStatus, PhaseConcluded, Principal
 from schemas.internal.formats import INBOX
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.internal.pipeline import PipelineDefinition
+from schemas.internal.pipeline import Pipelines
 from schemas.internal.records import decode_history, inbox_outgoing
 from schemas.limits import Limits
 from schemas.public.registration import RegistrationPolicy
@@ -32,7 +33,6 @@ from state.decision.attempts import essay_ids
 from state.pipelines.loader import load_pipelines
 from topology.orchestrator.outbox import DESTINATIONS, Outbox
 from topology.orchestrator.processor import DecisionProcessor
-from topology.router.transform import RecordTransform
 from topology.timekeeper.firing import deadline_record
 from topology.timekeeper.index import ArmedDeadline
 
@@ -125,7 +125,7 @@ class Stage:
         batch_id: str,
         options: PeerOptions = PeerOptions(),  # noqa: B008 (frozen)
         *,
-        pipeline: PipelineDefinition | None = None,
+        pipelines: Pipelines | None = None,
         silent: Sequence[str] = (),
         largest_state: int = LARGE,
     ) -> None:
@@ -133,7 +133,7 @@ class Stage:
         self.batch_id = batch_id
         self.recorded: list[Recorded] = []
         self.now_s = START_S
-        self._policy = RegistrationPolicy(pipeline=pipeline or load_pipelines(), topics=TOPICS)
+        self._policy = RegistrationPolicy(pipelines=pipelines or load_pipelines(), topics=TOPICS)
         self._transform = RecordTransform(self._policy, Limits())
         self._largest_state = largest_state
         self._store = MemoryStore()

@@ -42,6 +42,18 @@ def test_the_orchestrator_is_killed_in_the_middle_of_a_transaction(demo_environm
     assert int(hit[2]) >= 1
 
 
+def test_a_pipeline_of_generic_phases_comes_through_its_failures(demo_environment: dict[str, str]) -> None:
+    arguments = ("--pipeline", "examples/pipelines.toml", "--batches", "20", "--failed", "0.1", "--held", "0.3")
+    result = demo(demo_environment, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "All 20 batches came through essays; the log is whole." in result.stdout
+    told = " ".join(result.stdout.split())
+    assert "grammar attempt 2: " in told, "no essay was tried again"
+    held = re.search(r"held, and retried by the client: (\d+)", told)
+    assert held is not None
+    assert int(held[1]) >= 1
+
+
 def test_batches_of_silent_peers_end_by_their_deadlines(demo_environment: dict[str, str]) -> None:
     result = demo(demo_environment, "--batches", "20", "--silent-peer")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -21,7 +21,7 @@ def test_service_comes_back_after_each_fault_and_nothing_is_lost(tmp_path: Path)
             product.served_again("freeze", PATIENCE_S)
             broker.restart()
             product.served_again("restart", PATIENCE_S)
-            for name in ("orchestrator-0", "router", "projector", "api-0"):
+            for name in ("orchestrator-0", "router", "projector", "timekeeper", "api-0"):
                 stack.supervisor.kill(name)
                 time.sleep(1.0)
             product.served_again("kills", PATIENCE_S)

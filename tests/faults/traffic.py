@@ -41,6 +41,8 @@ class Traffic:
         self._stopping = Event()
         self._thread = Thread(target=lambda: asyncio.run(self._run()), name="traffic", daemon=True)
         self._under_way: dict[str, float] = {}
+        self._reasons: list[str] = []
+        """What the last two calls that were not answered well said."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -72,7 +74,9 @@ class Traffic:
             if now - good_from > CALM_S and self._seen(good_from, now):
                 return good_from - moment
             last = [(round(one.answered - moment, 1), one.status) for one in self.health[-3:] + self.registrations[-3:]]
-            assert good_from - moment < within_s, f"not served {now - moment:.0f} s after the last fault: {last}"
+            assert good_from - moment < within_s, (
+                f"not served {now - moment:.0f} s after the last fault: {last}; last said: {self._reasons[-2:]}"
+            )
             assert now - moment < within_s + _ANSWER_S, f"no calls for {CALM_S} s: {last}"
             time.sleep(_LOOK_S)
 
@@ -110,14 +114,22 @@ class Traffic:
         status, body = await _call(
             client, "POST", f"{url}/v1/batches/register", json=BODY, headers={"Idempotency-Key": key}
         )
+        self._note(sent, "registration", status, body.get("detail"))
         self.registrations.append(Sample(sent, time.monotonic(), key, status, str(body.get("batch_id", ""))))
         del self._under_way[key]
+
+    def _note(self, sent: float, call: str, status: int, reason: object) -> None:
+        took = time.monotonic() - sent
+        if status not in (200, 202) or took > LATE_S:
+            del self._reasons[:-1]
+            self._reasons.append(f"{call}: {status} after {took:.1f} s: {reason}")
 
     async def _watch_health(self, client: httpx.AsyncClient) -> None:
         while not self._stopping.is_set():
             for url in self._urls:
                 sent = time.monotonic()
-                status, _ = await _call(client, "GET", f"{url}/healthz", timeout=3.0)
+                status, body = await _call(client, "GET", f"{url}/healthz", timeout=3.0)
+                self._note(sent, "health", status, body.get("reasons"))
                 self.health.append(Sample(sent, time.monotonic(), url, status))
             await asyncio.sleep(_LOOK_S)
 

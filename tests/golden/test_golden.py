@@ -49,7 +49,7 @@ def test_a_stored_batch_of_old_is_read(name: str, batch: object) -> None:
     assert decode_batch(golden.path_of(name).read_bytes()) == batch
 
 
-@pytest.mark.parametrize("name", ["dead-letter-router", "dead-letter-orchestrator"])
+@pytest.mark.parametrize("name", ["dead-letter-router", "dead-letter-orchestrator", "dead-letter-discarded"])
 def test_a_dead_letter_of_old_is_read(name: str) -> None:
     head, _, value = golden.path_of(name).read_bytes().partition(b"\n\n")
     lines = dict(line.split(b": ", 1) for line in head.splitlines())
@@ -61,3 +61,4 @@ def test_a_dead_letter_of_old_is_read(name: str) -> None:
     assert letter.value == expected.value
     assert letter.wrapped == (name == "dead-letter-orchestrator")
     assert letter.first.offset == 17
+    assert (letter.handled is not None) == (name == "dead-letter-discarded")

@@ -3,8 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.internal.dead_letters import dead_letter
-from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect, PipelineCompleted
+from schemas.internal.dead_letters import DISCARDED, Handled, dead_letter, handled_letter, replayed_letter
+from schemas.internal.effects import (
+    BatchRegistered,
+    CommandPhase,
+    CommandStudentMatching,
+    Effect,
+    GenericCommand,
+    PipelineCompleted,
+)
 from schemas.internal.enums import BatchStatus
 from schemas.internal.events import (
     Principal,
@@ -72,6 +79,14 @@ def effects() -> dict[str, Effect]:
             found[f"published-{phase}-{era}"] = CommandPhase(
                 **common, context=context, phase=phase, attempt=1, essays=ESSAYS
             )
+    found["published-generic"] = CommandPhase(
+        **common,
+        context=SEED_CONTEXT,
+        phase="grammar",
+        attempt=2,
+        essays=ESSAYS,
+        generic=GenericCommand(pipeline="essays", pipeline_version=3, deadline_ms=TIME + 3_600_000),
+    )
     found["published-student-matching"] = CommandStudentMatching(**common, context=CLASS_CONTEXT, essays=ESSAYS)
     found["published-completed"] = PipelineCompleted(
         **common,
@@ -86,7 +101,24 @@ def effects() -> dict[str, Effect]:
 
 
 def dead_letters() -> dict[str, OutgoingRecord]:
-    """Dead letters: of the router, and of the orchestrator."""
+    """Dead letters of the router and of the orchestrator, what was done with one, and its replay."""
+    found = _dead_letters()
+    letter = found["dead-letter-router"]
+    discarded = Handled(
+        state=DISCARDED,
+        letter_offset=41,
+        letter_time_ms=TIME + 50,
+        time_ms=TIME + 9_000,
+        by="operator-1",
+        note="sent by a test of the peer",
+    )
+    handled = handled_letter(letter.key.decode(), letter.value, letter.headers, discarded)
+    found["dead-letter-discarded"] = handled
+    found["dead-letter-replay"] = replayed_letter(handled.key.decode(), handled.value, handled.headers)
+    return found
+
+
+def _dead_letters() -> dict[str, OutgoingRecord]:
     return {
         "dead-letter-router": dead_letter(
             value=b"\x00 not json {",

@@ -56,13 +56,16 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 class RunningProcess:
-    """`run` of a module of `topology` in a child process; the context manager kills it at the end."""
+    """`run` of a module of `topology` in a child process; the context manager kills it at the end.
 
-    def __init__(self, module: str, settings: Settings) -> None:
+    `beyond` is code that runs before it, to compose the process of other parts than the product's.
+    """
+
+    def __init__(self, module: str, settings: Settings, beyond: str = "") -> None:
         self.settings = settings
         program = (
-            f"import sys; from runtime.settings import Settings; from topology.{module}.app import run; "
-            "sys.exit(run(Settings()))"
+            f"import sys\nfrom runtime.settings import Settings\nfrom topology.{module} import app\n{beyond}\n"
+            "sys.exit(app.run(Settings()))"
         )
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
         self._process = subprocess.Popen(

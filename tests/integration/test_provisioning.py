@@ -1,6 +1,7 @@
 """Creating and checking topics on a real Kafka."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from schemas.errors import BrokerError, TopicError
 from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, Topic
 from tests.integration.processes import await_that, own_settings
 from topology.topics import provisioning
+from topology.topics.deployed import deployed_topics
 from topology.topics.drift import ActualTopic
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pipelines.toml"
 Alter = Callable[[Topic, str, str], None]
 
 
@@ -62,7 +65,7 @@ def alter(admin: AdminClient, settings: Settings) -> Alter:
         await_that(lambda: actual(topic).config[name] == value, f"{topic} has {name}={value}")
 
     def actual(topic: Topic) -> ActualTopic:
-        return provisioning.survey(KafkaAdmin(settings.kafka()), settings)[settings.topics().name(topic)]
+        return provisioning.survey(KafkaAdmin(settings.kafka()), settings.topics())[settings.topics().name(topic)]
 
     return alter
 
@@ -85,6 +88,23 @@ def test_what_is_created_passes_the_check(created: tuple[Settings, list[str]]) -
     assert len(lines) == len(settings.topics().specs())
     assert provisioning.check(settings) == []
     assert provisioning.plan(settings, create_peer_topics=True) == []
+
+
+def test_the_topics_of_generic_commands_come_from_the_pipeline_file(created: tuple[Settings, list[str]]) -> None:
+    settings = created[0].model_copy(update={"pipelines_file": EXAMPLE})
+    wanted = [spec.name for spec in deployed_topics(settings).specs() if spec.name not in _names(created[0])]
+    assert len(wanted) == 5
+    assert [line.split()[1] for line in provisioning.plan(settings)] == wanted
+    with pytest.raises(TopicError) as caught:
+        provisioning.check(settings)
+    assert all(name in caught.value.message for name in wanted)
+    assert provisioning.check(settings, outputs=False) == [], "a process that writes no commands does not need them"
+    assert [line.split()[1] for line in provisioning.apply(settings)] == wanted
+    assert provisioning.check(settings) == []
+
+
+def _names(settings: Settings) -> set[str]:
+    return {spec.name for spec in settings.topics().specs()}
 
 
 def test_creating_again_changes_nothing(created: tuple[Settings, list[str]]) -> None:
@@ -136,7 +156,7 @@ def test_every_difference_is_told_at_once_and_exactly(settings: Settings, alter:
     inbox = settings.topics().name(Topic.INBOX)
     admin.create_partitions([NewPartitions(inbox, 5)])[inbox].result()
     await_that(
-        lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings)[inbox].partitions == 5,
+        lambda: provisioning.survey(KafkaAdmin(settings.kafka()), settings.topics())[inbox].partitions == 5,
         "the partitions are there",
     )
     specs = {spec.name: spec.config() | spec.durability() for spec in settings.topics().specs()}

@@ -11,7 +11,7 @@ from typing import Literal
 from zlib import crc32
 
 from schemas.internal.outgoing import OutgoingRecord
-from schemas.topics import Topic, TopicTable
+from schemas.topics import AnyTopic, TopicTable
 
 START_MS = 1_700_000_000_000
 Partition = tuple[str, int]
@@ -122,7 +122,7 @@ class MemoryKafka:
                 return offset
         return len(self.logs[at])
 
-    def read(self, *topics: Topic, state: Literal["committed", "aborted"] = "committed") -> list[Record]:
+    def read(self, *topics: AnyTopic, state: Literal["committed", "aborted"] = "committed") -> list[Record]:
         """Return the records of topics, partition by partition."""
         names = [self.table.name(topic) for topic in topics]
         return [

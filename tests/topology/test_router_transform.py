@@ -8,13 +8,14 @@ import pytest
 from runtime.settings import Settings
 from schemas import ids
 from schemas.errors import ConfigurationError
+from schemas.inbound.transform import RecordTransform
 from schemas.internal.dead_letters import DeadLetter, parse_dead_letter
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.records import decode_inbox
 from schemas.limits import RECORD_OVERHEAD_BYTES, Limits
 from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
-from topology.router.transform import RecordTransform, registration_policy
+from topology.router.transform import registration_policy
 
 AT = RecordPosition("huleedu.els.batch.essays.ready.v1", 2, 77, 1_700_000_000_000)
 LIMITS = Limits(input_bytes=60_000, inbox_bytes=60_000, state_bytes=70_000, dead_letter_bytes=70_000)
@@ -41,7 +42,7 @@ def ready(essays: int = 2, **envelope: Any) -> bytes:
 
 
 def transform(limits: Limits = LIMITS) -> RecordTransform:
-    policy = RegistrationPolicy(pipeline=POLICY.pipeline, limits=limits)
+    policy = RegistrationPolicy(pipelines=POLICY.pipelines, limits=limits)
     return RecordTransform(policy, limits)
 
 
@@ -93,7 +94,7 @@ def test_a_fault_of_the_router_is_a_dead_letter_with_its_place(monkeypatch: pyte
     def fails(*_: object) -> OutgoingRecord:
         raise KeyError("nobody foresaw this")
 
-    monkeypatch.setattr("topology.router.transform.normalise", fails)
+    monkeypatch.setattr("schemas.inbound.transform.normalise", fails)
     found = letter(transform().apply(Topic.ESSAYS_READY, AT, None, ready(), {}))
     assert found.code == "ORC-ROUTER-FAULT"
     assert "nobody foresaw this" in found.reason
@@ -123,7 +124,7 @@ def test_whoever_waits_for_a_request_that_is_a_dead_letter_is_told(value: bytes,
 
 
 def test_the_fault_of_the_router_on_a_request_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topology.router.transform.inbox_outgoing", lambda _: 1 // 0)
+    monkeypatch.setattr("schemas.inbound.transform.inbox_outgoing", lambda _: 1 // 0)
     at = RecordPosition(Topic.REQUESTS.value, 0, 1, AT.time_ms)
     found = letter(transform().apply(Topic.REQUESTS, at, None, request(), {}))
     assert (found.code, found.request_id) == ("ORC-ROUTER-FAULT", "r-1")

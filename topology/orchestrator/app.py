@@ -11,21 +11,25 @@ from runtime.kafka.admin import ClusterFacts, KafkaAdmin
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import TopicError
-from schemas.topics import Topic
+from schemas.topics import AnyTopic, Topic
 from state.decision.decide import decide
 from topology.orchestrator.metrics import DecisionMetrics
-from topology.orchestrator.outbox import DESTINATIONS, Outbox
+from topology.orchestrator.outbox import Outbox, destinations
 from topology.orchestrator.processor import Decide, DecisionProcessor, Observe
 from topology.state_directory import StateDirectory
 from topology.stream.application import AssignmentGuard, StreamApplication
+from topology.stream.crash_guard import CrashGuard
 from topology.stream.guards import claim_offsets, wait_until_stable
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
 from topology.topics import provisioning
+from topology.topics.deployed import deployed_topics
 from topology.topics.partition_watch import PartitionWatch
 
 DEAD_LETTER_HEADERS_BYTES = 32_768
 """Bytes that a dead letter needs in addition to the inbox record that it wraps."""
+CRASHES = "crashes"
+"""Directory, in the state directory, of what `CrashGuard` remembers."""
 
 
 class StateIdentity(Struct, frozen=True, kw_only=True):
@@ -50,10 +54,13 @@ def _work(process: Process) -> None:
     identity = StateIdentity(
         cluster_id=cluster.cluster_id(), inbox_topic_id=cluster.topic_id(inbox), group=settings.orchestrator_group
     )
-    with StateDirectory(settings.state_dir, identity):
+    owner = f"{identity.cluster_id}/{identity.inbox_topic_id}/{identity.group}"
+    with StateDirectory(settings.state_dir, identity), CrashGuard(settings.state_dir / CRASHES, owner) as crashes:
         observe = DecisionMetrics(process.metrics, process.health, inbox)
         on_commit = process.metrics.commit_seconds.observe
-        application = build(settings, cluster, health=process.health, observe=observe, on_commit=on_commit)
+        application = build(
+            settings, cluster, health=process.health, observe=observe, on_commit=on_commit, crashes=crashes
+        )
         application.twin_reports = process.twin_reports
         process.health.watch_restored(application.restored)
         process.shutdown.runs(application.stop)
@@ -76,6 +83,7 @@ def build(
     health: ProcessHealth | None = None,
     observe: Observe | None = None,
     on_commit: Callable[[float], None] = lambda _: None,
+    crashes: CrashGuard | None = None,
     decide: Decide = decide,
     application: Any = StreamApplication,
 ) -> StreamApplication:
@@ -84,12 +92,13 @@ def build(
     `decide` and `application` are the decision core and the library's application; tests replace them.
 
     Raises:
+        ConfigurationError: the file of pipeline definitions is wrong.
         TopicError: the dead letter topic is too small for the largest inbox record.
         BrokerError: the cluster does not answer.
     """
-    topics = settings.topics()
+    topics = deployed_topics(settings)
     inbox = topics.name(Topic.INBOX)
-    names = {topic: topics.name(topic) for topic in DESTINATIONS}
+    names = {topic: topics.name(topic) for topic in destinations(topics)}
     sizes = cluster.max_message_bytes([*names.values(), topics.changelog, inbox])
     _check_dead_letters_fit(names[Topic.DEAD_LETTERS], inbox, sizes)
     limits = {topic: sizes[name] for topic, name in names.items()}
@@ -107,11 +116,14 @@ def build(
         guards=guards,
         on_commit=on_commit,
         silence_timeout_s=settings.kafka_silence_timeout_s,
+        crashes=crashes,
         state_dir=settings.state_dir,
         **options,
     )
     outbox = Outbox(topics, limits, sizes[topics.changelog])
-    processor = DecisionProcessor(outbox, generation=settings.generation, decide=decide, observe=observe)
+    processor = DecisionProcessor(
+        outbox, generation=settings.generation, decide=decide, observe=observe, crashes=crashes
+    )
     _wire(app, inbox, names, processor)
     return app
 
@@ -128,7 +140,7 @@ def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> Assignment
     return guard
 
 
-def _wire(app: StreamApplication, inbox: str, names: dict[Topic, str], processor: DecisionProcessor) -> None:
+def _wire(app: StreamApplication, inbox: str, names: dict[AnyTopic, str], processor: DecisionProcessor) -> None:
     payload = Payload()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")

@@ -3,11 +3,11 @@
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
 from schemas.internal.dead_letters import CODE
-from schemas.topics import Topic
+from schemas.topics import AnyTopic, Topic
 from topology.orchestrator.processor import DecisionRecord
 
 _INBOX = (Topic.INBOX.value,)
-_LABELS = {topic: (topic.value,) for topic in Topic}
+_LABELS: dict[AnyTopic, tuple[str]] = {topic: (topic.value,) for topic in Topic}
 
 
 class DecisionMetrics:
@@ -28,6 +28,7 @@ class DecisionMetrics:
         # Kinds come from the closed union of events, or are empty, so the number of series is bounded.
         self._decisions[decided.kind or "unreadable", decided.disposition] += 1
         for record in decided.records:
-            self._written[_LABELS[record.topic]] += 1
+            # Topics of generic commands come from the definitions, so the number of series is bounded.
+            self._written[_LABELS.get(record.topic) or (record.topic,)] += 1
             if record.topic is Topic.DEAD_LETTERS:
                 self._dead_letters.labels(dict(record.headers)[CODE].decode()).inc()

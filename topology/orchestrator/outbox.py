@@ -7,6 +7,7 @@ first.
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from schemas.errors import Code, TopicError
 from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.events import Event
 from schemas.internal.history import EffectNote
@@ -14,14 +15,21 @@ from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.limits import RECORD_OVERHEAD_BYTES
 from schemas.outbound.render import render
-from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
+from schemas.topics import PEER_OUTPUTS, AnyTopic, Topic, TopicTable
 from state.batch import Batch
 from state.codec import encode_batch
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision, Oversize
 
-DESTINATIONS = (*PEER_OUTPUTS, Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
-"""Topics that the orchestrator writes."""
+OWN_DESTINATIONS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
+DESTINATIONS: tuple[AnyTopic, ...] = (*PEER_OUTPUTS, *OWN_DESTINATIONS)
+"""Topics that the orchestrator writes, without those of generic commands."""
+
+
+def destinations(topics: TopicTable) -> tuple[AnyTopic, ...]:
+    """Return the topics that the orchestrator writes."""
+    return (*topics.outputs, *OWN_DESTINATIONS)
+
 
 Render = Callable[[Effect, TopicTable], OutgoingRecord]
 
@@ -40,14 +48,15 @@ class Outbox:
     """Turns decisions into records.
 
     `limits` holds the largest record batch that each destination accepts, read from the cluster, and `state_bytes`
-    that of the changelog, all in bytes.
+    that of the changelog, all in bytes. A command for a topic that is not among them is refused with `TopicError`:
+    its batch was registered with a definition that this process does not know.
     """
 
     def __init__(
-        self, topics: TopicTable, limits: Mapping[Topic, int], state_bytes: int, render: Render = render
+        self, topics: TopicTable, limits: Mapping[AnyTopic, int], state_bytes: int, render: Render = render
     ) -> None:
         self._topics = topics
-        self._names = {topic: topics.name(topic) for topic in DESTINATIONS}
+        self._names = {topic: topics.name(topic) for topic in limits}
         self._limits = {topic: limit - RECORD_OVERHEAD_BYTES for topic, limit in limits.items()}
         self._state_limit = state_bytes - RECORD_OVERHEAD_BYTES
         self._render = render
@@ -89,9 +98,20 @@ class Outbox:
         return None
 
     def _note(self, effect: Effect, record: OutgoingRecord) -> EffectNote:
-        kind, name = str(effect.__struct_config__.tag), self._names[record.topic]
+        kind, name = str(effect.__struct_config__.tag), self._names.get(record.topic)
+        if name is None:
+            raise _unknown_topic(record.topic)
         if isinstance(effect, CommandPhase):
             return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))
         if isinstance(effect, CommandStudentMatching):
             return EffectNote(kind, effect.event_id, name, essays=len(effect.essays))
         return EffectNote(kind, effect.event_id, name)
+
+
+def _unknown_topic(topic: str) -> TopicError:
+    return TopicError(
+        f"The batch commands a phase on topic {topic}, which no pipeline definition of this process names.",
+        next_step="Put the batch's definition into PIPELINES_FILE, create the topic with `bos topics apply`, start the "
+        "orchestrators again, then replay the dead letter.",
+        code=Code.COMMAND_TOPIC,
+    )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from quixstreams import message_context
 
 from runtime.logs import get_logger
-from schemas.errors import Code, UnreadableRecord
+from schemas.errors import Code, TopicError, UnreadableRecord
 from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event, InboxRecord
@@ -24,7 +24,9 @@ from state.decision.decide import decide
 from state.decision.result import Decision, Oversize
 from topology.orchestrator.outbox import Outbox, Written
 from topology.orchestrator.quarantine import (
+    CRASHED,
     MAX_DETAIL,
+    crash_letter,
     error_text,
     key_mismatch_letter,
     kind_of,
@@ -33,6 +35,7 @@ from topology.orchestrator.quarantine import (
     shortened,
     unreadable_letter,
 )
+from topology.stream.crash_guard import CrashGuard, Verdict
 from topology.stream.guards import require_newer
 
 STATE_KEY = b"batch"
@@ -84,12 +87,19 @@ class DecisionProcessor:
     """
 
     def __init__(
-        self, outbox: Outbox, *, generation: int = 0, decide: Decide = decide, observe: Observe | None = None
+        self,
+        outbox: Outbox,
+        *,
+        generation: int = 0,
+        decide: Decide = decide,
+        observe: Observe | None = None,
+        crashes: CrashGuard | None = None,
     ) -> None:
         self._outbox = outbox
         self._first_version = generation * VERSIONS_PER_GENERATION
         self._decide = decide
         self._observe = observe
+        self._crashes = crashes
         self._logger = get_logger(__name__)
 
     def __call__(
@@ -98,6 +108,9 @@ class DecisionProcessor:
         """Return the records to publish, and write the batch's new state to the store."""
         context = message_context()
         at = RecordPosition(context.topic, context.partition, context.offset, time_ms)
+        verdict = self._verdict(at)
+        if verdict is Verdict.QUARANTINE_UNREAD:
+            return self._set_aside(at, key, crash_letter(at, key, value), CRASHED)
         try:
             record = decode_inbox(value or b"")
         except UnreadableRecord as error:
@@ -118,10 +131,17 @@ class DecisionProcessor:
             partition=at.partition,
             offset=at.offset,
         )
-        decision, records = self._decided(event, value, store)
+        decision, records = self._decided(event, value, store, quarantine=verdict is Verdict.QUARANTINE)
         return self._emit(kind_of(record.body), decision.disposition, at, records)
 
-    def _decided(self, event: Event, value: bytes | None, store: Store) -> tuple[Decision, list[OutgoingRecord]]:
+    def _verdict(self, at: RecordPosition) -> Verdict:
+        if self._crashes is None or not self._crashes.careful:
+            return Verdict.PROCESS
+        return self._crashes.before(at.topic, at.partition, at.offset)
+
+    def _decided(
+        self, event: Event, value: bytes | None, store: Store, *, quarantine: bool
+    ) -> tuple[Decision, list[OutgoingRecord]]:
         stored = store.get_bytes(STATE_KEY)
         before = None
         try:
@@ -131,6 +151,10 @@ class DecisionProcessor:
             return decision, written.records
         if before is not None:
             require_newer(before.batch_id, before.version, event.version)
+        if quarantine:
+            letter = self._letter(event, value, Code.PROCESS_CRASHED, str(CRASHED.detail))
+            decision, written = self._quarantined(before, event, letter, CRASHED)
+            return decision, written.records
         decision, written = self._result(before, event, value)
         if decision.batch is not before:
             if written.state is None:
@@ -168,7 +192,8 @@ class DecisionProcessor:
         self, before: Batch | None, event: Event, value: bytes | None, error: Exception
     ) -> tuple[Decision, Written]:
         reason = Reason(code=ReasonCode.DECISION_FAILED, detail=error_text(error))
-        letter = self._letter(event, value, Code.DECISION_FAILED, str(reason.detail), shortened(error))
+        code = error.code if isinstance(error, TopicError) else Code.DECISION_FAILED
+        letter = self._letter(event, value, code, str(reason.detail), shortened(error))
         return self._quarantined(before, event, letter, reason)
 
     def _quarantined(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from schemas.errors import Code, UnreadableRecord
 from schemas.internal.dead_letters import dead_letter
-from schemas.internal.enums import Disposition
+from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Body, Event, InboxRecord
 from schemas.internal.formats import HISTORY
 from schemas.internal.history import NO_VERSION, HistoryRecord, Reason
@@ -22,6 +22,9 @@ MAX_DETAIL = 500
 """Characters of an error's text in a history record."""
 MAX_KEY = 1_000
 """Bytes of a record's key in the history of a quarantined record; the dead letter has the whole key."""
+CRASHED = Reason(
+    code=ReasonCode.PROCESS_CRASHED, detail="The orchestrator has ended each time that it processed this record."
+)
 _TRACEBACK_FRAMES = 8
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
@@ -43,6 +46,13 @@ def unreadable_letter(
 ) -> OutgoingRecord:
     """Return the dead letter of a record that could not be decoded; only its position on the inbox is known."""
     return dead_letter(value=value, key=key, first=at, code=error.code, reason=error.message, wrapped=True)
+
+
+def crash_letter(at: RecordPosition, key: bytes | None, value: bytes | None) -> OutgoingRecord:
+    """Return the dead letter of a record that ends the process before it is decided; its value is not looked into."""
+    return dead_letter(
+        value=value, key=key, first=at, code=Code.PROCESS_CRASHED, reason=str(CRASHED.detail), wrapped=True
+    )
 
 
 def _letter(

@@ -7,6 +7,7 @@ the application to buffered, time-aligned polling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,12 +20,15 @@ from runtime.kafka.admin import KafkaAdmin
 from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
+from schemas.errors import StateError
+from schemas.inbound.transform import RecordTransform
 from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.topics import ROUTER_INPUTS, Topic, TopicTable
+from schemas.topics import ROUTER_INPUTS, AnyTopic, Topic, TopicTable
 from topology.router.start_offsets import InputOffsets
-from topology.router.transform import RecordTransform, registration_policy
+from topology.router.transform import registration_policy
 from topology.stream.application import StreamApplication
+from topology.stream.crash_guard import CrashGuard, Verdict
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
 from topology.topics import provisioning
@@ -64,18 +68,35 @@ def _work(process: Process) -> None:
         interval_s=settings.topic_check_interval_s,
         on_change=process.restart,
     )
-    with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch:
+    with TemporaryDirectory(prefix="batch-orchestrator-router-") as unused, watch, ExitStack() as stack:
+        crashes = _crash_guard(process, cluster.cluster_id(), stack)
         options = router_options(settings, inputs, process.health)
         application = StreamApplication(
             guards=[offsets.guard],
             silence_timeout_s=settings.kafka_silence_timeout_s,
+            crashes=crashes,
             **options,
             state_dir=Path(unused),
         )
         application.twin_reports = process.twin_reports
-        build(application, table, [names[name] for name in inputs], transform, process.metrics, process.health)
+        topics = [names[name] for name in inputs]
+        build(application, table, topics, transform, process.metrics, process.health, crashes)
         process.shutdown.runs(application.stop)
         application.run()
+
+
+def _crash_guard(process: Process, cluster_id: str, stack: ExitStack) -> CrashGuard | None:
+    """Return the guard against records that kill the router; None where its directory cannot be used.
+
+    The router has no other state, so it works without: then such a record blocks its partition.
+    """
+    settings = process.settings
+    directory = settings.state_dir / f"router-{settings.instance}"
+    try:
+        return stack.enter_context(CrashGuard(directory, f"{cluster_id}/{settings.router_group}"))
+    except StateError as error:
+        process.log.warning("no_crash_guard", reason=error.message, next_step=error.next_step)
+        return None
 
 
 def router_options(settings: Settings, inputs: Mapping[str, int], health: ProcessHealth) -> dict[str, Any]:
@@ -108,13 +129,14 @@ def build(
     transform: RecordTransform,
     metrics: Metrics,
     health: ProcessHealth,
+    crashes: CrashGuard | None = None,
 ) -> None:
     """Connect each of `inputs` through `transform` to the inbox or the dead letters."""
-    outputs = {
+    outputs: dict[AnyTopic, Any] = {
         topic: application.topic(table.name(topic), value_serializer=Payload())
         for topic in (Topic.INBOX, Topic.DEAD_LETTERS)
     }
-    written = {topic: metrics.records_written.labels(topic.value) for topic in outputs}
+    written = {topic: metrics.records_written.labels(topic) for topic in outputs}
 
     def destination(outgoing: OutgoingRecord, *_: object) -> Any:
         written[outgoing.topic].inc()
@@ -123,13 +145,18 @@ def build(
     for topic in inputs:
         source = application.topic(table.name(topic), value_deserializer="bytes")
         frame = application.dataframe(source)
-        frame = frame.apply(_step(topic, table.name(topic), transform, metrics, health), metadata=True)
+        frame = frame.apply(_step(topic, table.name(topic), transform, metrics, health, crashes), metadata=True)
         frame = frame.set_headers(_headers)
         frame.to_topic(destination, key=_key)
 
 
 def _step(
-    topic: Topic, name: str, transform: RecordTransform, metrics: Metrics, health: ProcessHealth
+    topic: Topic,
+    name: str,
+    transform: RecordTransform,
+    metrics: Metrics,
+    health: ProcessHealth,
+    crashes: CrashGuard | None,
 ) -> Callable[[bytes | None, bytes | None, int, Headers], OutgoingRecord]:
     read = metrics.records_read.labels(topic.value)
     letters = metrics.dead_letters
@@ -139,7 +166,13 @@ def _step(
         context = message_context()
         at = RecordPosition(name, context.partition, context.offset, time_ms)
         given = {name: value for name, value in headers if value is not None} if headers else _NO_HEADERS
-        outgoing = apply(topic, at, key, value, given)
+        verdict = Verdict.PROCESS
+        if crashes is not None and crashes.careful:
+            verdict = crashes.before(name, at.partition, at.offset)
+        if verdict is Verdict.PROCESS:
+            outgoing = apply(topic, at, key, value, given)
+        else:
+            outgoing = transform.crashed(topic, at, key, value, given, read=verdict is Verdict.QUARANTINE)
         if outgoing.topic is Topic.DEAD_LETTERS:
             letters.labels(dict(outgoing.headers)[CODE].decode()).inc()
         read.inc()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
@@ -15,16 +16,14 @@ from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecov
 from runtime import exit_codes
 from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
-from schemas.errors import OrchestratorError
-from topology.stream.exit import fenced, instance_taken, leave, lost_partitions, unknown_commit
+from topology.stream.crash_guard import CrashGuard
+from topology.stream.exit import Leave, end_lifeless, fenced, instance_taken, leave, lost_partitions, unknown_commit
 from topology.stream.fencing import fence_of, is_fenced_consumer
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
 
 COMMIT_LIMIT_S = 10.0
 """Seconds that a commit may take. The coordinator aborts a transaction of that age, so a longer wait is useless."""
-
-Leave = Callable[[int, OrchestratorError], NoReturn]
 
 
 class AssignmentGuard(Protocol):
@@ -39,7 +38,8 @@ class StreamApplication(Application):
 
     `guards` run at each assignment before anything is recovered; `leave` ends the process at once; `on_commit` is
     called with the seconds that each commit of a transaction took. With `silence_timeout_s` the process ends if the
-    loop hangs, or a client gets no answer from Kafka, for so many seconds.
+    loop hangs, or a client gets no answer from Kafka, for so many seconds. `crashes` learns how the process ends, and
+    can slow it down to one record at a time.
     """
 
     def __init__(
@@ -49,13 +49,22 @@ class StreamApplication(Application):
         leave: Leave = leave,
         on_commit: Callable[[float], None] = lambda _: None,
         silence_timeout_s: float | None = None,
+        crashes: CrashGuard | None = None,
         **library: Any,
     ) -> None:
         self._guards = tuple(guards)
+        self._crashes = crashes
+        if crashes is not None:
+            self._guards = (*guards, crashes.assigned)
+            leave = crashes.noting(leave)
+            crashes.pace = self._set_pace
         self._leave = leave
         self._liveness: StreamLiveness | None = None
         if silence_timeout_s is not None:
-            self._liveness = StreamLiveness(self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s)
+            end = partial(end_lifeless, leave=leave)
+            self._liveness = StreamLiveness(
+                self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s, end=end
+            )
             library["consumer_extra_config"] = _with_liveness(library["consumer_extra_config"], self._liveness)
         super().__init__(**library)
         self.twin_reports: Callable[[], bool] = lambda: False
@@ -77,6 +86,23 @@ class StreamApplication(Application):
     def allow(self, seconds: float) -> AbstractContextManager[None]:
         """Allow the loop at least `seconds` for the work inside before it counts as hanging."""
         return self._liveness.allow(seconds) if self._liveness is not None else nullcontext()
+
+    def _set_pace(self, *, one_by_one: bool) -> None:
+        """Commit after each record, with a note before and after it; or at the usual interval, without notes."""
+        context, crashes = self._processing_context, self._crashes
+        assert crashes is not None
+        context.commit_every = context.checkpoint._commit_every = int(one_by_one)  # noqa: SLF001 - made for good
+        if not one_by_one:
+            vars(context).pop("commit_checkpoint", None)
+            return
+        commit = type(context).commit_checkpoint
+
+        def noted(*args: Any, **kwargs: Any) -> None:
+            crashes.committing()
+            commit(context, *args, **kwargs)
+            crashes.committed()
+
+        vars(context)["commit_checkpoint"] = noted
 
     def _inner_consumer(self) -> Any:
         return self._consumer._inner_consumer  # noqa: SLF001

@@ -4,6 +4,7 @@ import faulthandler
 import logging
 import os
 import sys
+from collections.abc import Callable
 from threading import Timer
 from typing import NoReturn
 
@@ -12,6 +13,8 @@ from runtime.logs import get_logger
 from schemas.errors import Code, ConfigurationError, OrchestratorError, StateError
 
 _LAST_WORDS_S = 2.0
+
+Leave = Callable[[int, OrchestratorError], NoReturn]
 
 
 def leave(code: int, error: OrchestratorError) -> NoReturn:
@@ -24,7 +27,7 @@ def leave(code: int, error: OrchestratorError) -> NoReturn:
     os._exit(code)
 
 
-def end_lifeless(error: OrchestratorError) -> NoReturn:
+def end_lifeless(error: OrchestratorError, *, leave: Leave = leave) -> NoReturn:
     """End a process that no longer does its work; the traceback of each thread goes to stderr."""
     at_last = Timer(_LAST_WORDS_S, os._exit, (exit_codes.NO_LIFE,))  # in case logging itself hangs
     at_last.daemon = True

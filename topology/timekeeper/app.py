@@ -98,7 +98,12 @@ class _Timekeeper:
             listener=self,
         )
         self._firing = Firing(
-            index, self._writer, topic=self._status, pause_s=settings.timekeeper_pause_s, observe=self._fired
+            index,
+            self._writer,
+            topic=self._status,
+            pause_s=settings.timekeeper_pause_s,
+            observe=self._fired,
+            early=self._fired_early,
         )
         self._gate_watch = GateWatch(
             self._gate,
@@ -171,6 +176,11 @@ class _Timekeeper:
     def _fired(self, deadlines: Sequence[tuple[ArmedDeadline, int]]) -> None:
         self._clock.observe(max(time_ms for _, time_ms in deadlines))
         self._metrics.fired(deadlines)
+
+    def _fired_early(self, append_ms: int) -> None:
+        """Begin anew with the broker's clock, which has been set back, and with the gate that was opened by it."""
+        self._clock.set_back(append_ms)
+        self._gate.close()
 
     def _leave_fenced(self, reason: KafkaError) -> None:
         with self._liveness.allow(FENCE_S):

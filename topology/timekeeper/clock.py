@@ -38,6 +38,16 @@ class BrokerClock:
             if self._offset is None or offset > self._offset:
                 self._offset = offset
 
+    def set_back(self, append_ms: int) -> None:
+        """Take over an append time (Unix milliseconds) that the broker has just given and that lies before `now_ms`.
+
+        The broker's clock has been set back: what was observed of it before no longer holds.
+        """
+        now = self._clock()
+        with self._lock:
+            self._since = now
+            self._offset, self._offset_before = append_ms - now * 1_000, None
+
     def now_ms(self) -> int | None:
         """Return the time (Unix milliseconds); None before the first observation."""
         with self._lock:

@@ -16,7 +16,7 @@ from topology.timekeeper.index import ArmedDeadline, DeadlineIndex
 
 EVENT_TYPE = "deadline_reached"
 SOURCE = "timekeeper"
-CHUNK = 5_000
+CHUNK = 10_000
 """Deadlines that are fired before the loop goes on: bounds the time between two looks at the status topic."""
 EARLY_PAUSE_MS = 1_000
 """Milliseconds until a deadline is fired again that a broker with a slower clock has stamped with an earlier time."""
@@ -37,7 +37,8 @@ class Firing:
     """Fires what is due in the index.
 
     `pause_s` is the first pause; it doubles with each repeat. `observe` is called with the deadlines of each firing and
-    the broker's append times of their records.
+    the broker's append times of their records. `early` is called with an append time before its deadline: then the
+    broker's clock is behind what this process takes it for.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Firing:
         topic: str,
         pause_s: float,
         observe: Callable[[Sequence[tuple[ArmedDeadline, int]]], None] = lambda _fired: None,
+        early: Callable[[int], None] = lambda _time_ms: None,
     ) -> None:
         self._index = index
         self._writer = writer
         self._topic = topic
         self._pause_ms = max(1, round(pause_s * 1_000))
         self._observe = observe
+        self._early = early
 
     def fire(self, partitions: Iterable[int], until_ms: int) -> int:
         """Fire deadlines of `partitions` up to `until_ms`, at most `CHUNK` of them; return how many."""
@@ -69,6 +72,9 @@ class Firing:
         # Noted only now: a deadline that was not acknowledged is fired again.
         self._index.postpone((entry, time_ms + self._pause(entry, time_ms)) for entry, time_ms in fired)
         self._observe(fired)
+        before_their_time = [time_ms for entry, time_ms in fired if time_ms < entry.due_ms]
+        if before_their_time:
+            self._early(max(before_their_time))
         return len(due)
 
     def _pause(self, entry: ArmedDeadline, time_ms: int) -> int:

@@ -73,6 +73,15 @@ class Gate:
                 self._passed_at = self._clock()
                 self._waits = None
 
+    def close(self) -> None:
+        """Forget what the router has passed, because the times at which ends were noted were ahead of the broker's.
+
+        An event that is written from now on could otherwise be older than an open gate, and not be waited for.
+        """
+        with self._lock:
+            self._passed_ms = None
+            self._waits = None
+
     def problem(self, bound_s: float) -> ProcessProblem | None:
         """Return what to report where the gate has not moved for more than `bound_s` seconds."""
         age_s = self.age_s
@@ -156,6 +165,8 @@ class GateWatch:
             # The router refuses to go on (ORC-INPUT-REPLACED): its offsets are those of a topic that is gone.
             _logger.warning("router_offsets_beyond_its_inputs")
             return
+        if time_ms > (self._broker_clock.now_ms() or 0):
+            return  # the broker's clock was found set back while the ends were read
         self._gate.note(time_ms, ends)
         self._gate.committed(offsets)
 

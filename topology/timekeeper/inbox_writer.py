@@ -1,6 +1,7 @@
 """Writes deadlines to the inbox with an idempotent producer, and waits for their acknowledgement."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
@@ -39,20 +40,18 @@ class KafkaInboxWriter:
         times = [0] * len(records)
         failed: list[KafkaError] = []
 
-        def delivered(number: int) -> Callable[[KafkaError | None, Message], None]:
-            def done(error: KafkaError | None, message: Message) -> None:
-                if error is not None:
-                    failed.append(error)
-                    return
-                kind, time_ms = message.timestamp()
-                assert kind == TIMESTAMP_LOG_APPEND_TIME, "the inbox is stamped by the broker"
-                times[number] = time_ms
-
-            return done
+        def delivered(number: int, error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+                return
+            kind, time_ms = message.timestamp()
+            assert kind == TIMESTAMP_LOG_APPEND_TIME, "the inbox is stamped by the broker"
+            times[number] = time_ms
 
         try:
             for number, record in enumerate(records):
-                self.producer.produce(self._topic, key=record.key, value=record.value, on_delivery=delivered(number))
+                done = partial(delivered, number)
+                self.producer.produce(self._topic, key=record.key, value=record.value, on_delivery=done)
             while self.producer.flush(_WAIT_S):  # ends by the delivery timeout
                 self._turned()
         except (KafkaException, BufferError) as error:

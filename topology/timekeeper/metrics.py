@@ -9,7 +9,7 @@ from topology.timekeeper.index import ArmedDeadline, DeadlineIndex
 
 INTERVAL_S = 1.0
 """Seconds between two counts of what is due: it walks over the index."""
-MOST_COUNTED = 10_000
+MOST_COUNTED = 2_000
 """Due deadlines of a partition are counted up to this number."""
 
 

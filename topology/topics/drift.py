@@ -77,7 +77,7 @@ def _missing(spec: TopicSpec, *, is_output: bool) -> Difference:
 def _own(spec: TopicSpec, topic: ActualTopic, *, keyed: bool) -> list[Difference]:
     """Return how an own topic differs; `keyed` is false if its partitions do not match those of the state."""
     found = []
-    if topic.partitions != spec.partitions:
+    if topic.partitions < spec.partitions or (topic.partitions > spec.partitions and not spec.more_partitions):
         found.append(
             Difference(
                 topic=spec.name,

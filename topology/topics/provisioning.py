@@ -5,7 +5,8 @@ import time
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, Code, TopicError
-from schemas.topics import PEER_OUTPUTS, TopicSpec
+from schemas.topics import PEER_OUTPUTS, TopicSpec, TopicTable
+from topology.topics.deployed import deployed_topics
 from topology.topics.drift import IN_SYNC, ActualTopic, Difference, differences, in_sync_replicas
 
 _VISIBLE_S = 60.0
@@ -18,10 +19,12 @@ def plan(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
     Raises:
         BrokerError: the cluster does not answer.
     """
-    actual = survey(connect(settings), settings)
-    missing = _to_create(settings, actual, create_peer_topics=create_peer_topics)
+    table = deployed_topics(settings)
+    actual = survey(connect(settings), table)
+    missing = _to_create(table, actual, create_peer_topics=create_peer_topics)
     names = {spec.name for spec in missing}
-    rest = [f"{found.severity}: {found}" for found in _differences(settings, actual) if found.topic not in names]
+    found = _differences(settings, table, actual)
+    rest = [f"{one.severity}: {one}" for one in found if one.topic not in names]
     return [f"create {_described(spec)}" for spec in missing] + rest
 
 
@@ -34,25 +37,29 @@ def apply(settings: Settings, *, create_peer_topics: bool = False) -> list[str]:
         BrokerError: the cluster does not answer.
         TopicError: a topic cannot be created, or an existing one differs.
     """
-    cluster = connect(settings)
-    missing = _to_create(settings, survey(cluster, settings), create_peer_topics=create_peer_topics)
+    table, cluster = deployed_topics(settings), connect(settings)
+    missing = _to_create(table, survey(cluster, table), create_peer_topics=create_peer_topics)
     if missing:
         _create(cluster, settings, missing)
-    actual = _survey_created(cluster, settings, missing) if missing else survey(cluster, settings)
-    found = _differences(settings, actual)
+    actual = _survey_created(cluster, table, missing) if missing else survey(cluster, table)
+    found = _differences(settings, table, actual)
     outputs = {settings.topics().name(topic) for topic in PEER_OUTPUTS}
     _refuse([one for one in found if one.topic not in outputs])
     return [f"created {_described(spec)}" for spec in missing] + [f"{one.severity}: {one}" for one in found]
 
 
 def check(settings: Settings, *, outputs: bool = True) -> list[str]:
-    """Check every topic against the table; returns warnings. Without `outputs` a missing output topic is a warning.
+    """Check every topic against the table; returns warnings.
+
+    Without `outputs`, as a process that publishes nothing checks them, a missing topic of the peers is a warning, and
+    the file of pipeline definitions, which gives the topics of commands, is not read.
 
     Raises:
         BrokerError: the cluster does not answer.
         TopicError: an own topic is missing or differs, or an output topic is missing. The message names all.
     """
-    found = _differences(settings, survey(connect(settings), settings))
+    table = deployed_topics(settings) if outputs else settings.topics()
+    found = _differences(settings, table, survey(connect(settings), table))
     optional = set() if outputs else {settings.topics().name(topic) for topic in PEER_OUTPUTS}
     _refuse([one for one in found if one.topic not in optional])
     return [str(one) for one in found if one.severity == "warning"]
@@ -65,9 +72,9 @@ def connect(settings: Settings) -> KafkaAdmin:
     return cluster
 
 
-def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
+def survey(cluster: KafkaAdmin, table: TopicTable) -> dict[str, ActualTopic]:
     """Return the topics of the table that exist, by real name."""
-    counts = cluster.partition_counts(spec.name for spec in settings.topics().specs())
+    counts = cluster.partition_counts(spec.name for spec in table.specs())
     configs, replicas = cluster.topic_configs(list(counts)), cluster.replica_counts(counts)
     return {
         name: ActualTopic(partitions=count, config=configs[name], replicas=replicas[name])
@@ -76,8 +83,8 @@ def survey(cluster: KafkaAdmin, settings: Settings) -> dict[str, ActualTopic]:
     }
 
 
-def _differences(settings: Settings, actual: dict[str, ActualTopic]) -> list[Difference]:
-    return differences(settings.topics(), actual, replication=settings.topic_replication)
+def _differences(settings: Settings, table: TopicTable, actual: dict[str, ActualTopic]) -> list[Difference]:
+    return differences(table, actual, replication=settings.topic_replication)
 
 
 def _create(cluster: KafkaAdmin, settings: Settings, specs: list[TopicSpec]) -> None:
@@ -86,15 +93,11 @@ def _create(cluster: KafkaAdmin, settings: Settings, specs: list[TopicSpec]) -> 
     cluster.create_topics(specs, replication=settings.topic_replication or -1, own=durable)
 
 
-def _to_create(settings: Settings, actual: dict[str, ActualTopic], *, create_peer_topics: bool) -> list[TopicSpec]:
-    return [
-        spec
-        for spec in settings.topics().specs()
-        if spec.name not in actual and (create_peer_topics or spec.owner == "own")
-    ]
+def _to_create(table: TopicTable, actual: dict[str, ActualTopic], *, create_peer_topics: bool) -> list[TopicSpec]:
+    return [spec for spec in table.specs() if spec.name not in actual and (create_peer_topics or spec.owner == "own")]
 
 
-def _survey_created(cluster: KafkaAdmin, settings: Settings, created: list[TopicSpec]) -> dict[str, ActualTopic]:
+def _survey_created(cluster: KafkaAdmin, table: TopicTable, created: list[TopicSpec]) -> dict[str, ActualTopic]:
     """Return the topics of the table once the brokers show the created ones.
 
     The controller acknowledges a creation, and each broker learns of it a moment later. Any broker may answer a
@@ -104,7 +107,7 @@ def _survey_created(cluster: KafkaAdmin, settings: Settings, created: list[Topic
     shown = 0
     while True:
         try:
-            actual = survey(cluster, settings)
+            actual = survey(cluster, table)
         except TopicError:  # one broker shows a topic that the next one does not know yet
             actual = {}
         shown = shown + 1 if all(spec.name in actual for spec in created) else 0

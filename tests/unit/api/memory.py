@@ -4,7 +4,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import Any, Self, TypeVar
 
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -29,16 +30,18 @@ from schemas.errors import (
     UnreadableRecord,
 )
 from schemas.inbound.normalise import normalise
+from schemas.inbound.transform import RecordTransform
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.enums import Disposition
 from schemas.internal.events import Event, InboxRecord
 from schemas.internal.formats import PROCESS
 from schemas.internal.history import EffectNote, HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import (
     decode_history,
+    decode_inbox,
     decode_status,
     history_outgoing,
     inbox_outgoing,
@@ -52,9 +55,10 @@ from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
-from state.projection import HistoryPage
+from state.projection import HistoryPage, Identity, LetterReader, ProjectedRecord, Writer, open_engine
 from tests.patience import PATIENCE_S
 
+Answer = TypeVar("Answer")
 PARTITIONS = 4
 PIPELINE = PipelineDefinition(
     name="default",
@@ -70,7 +74,7 @@ class MemoryCluster:
     """Topics, router and orchestrator in one object, which can be made slow, silent or broken."""
 
     def __init__(self, *, peer_era: str = "any", partitions: int = PARTITIONS) -> None:
-        self.policy = RegistrationPolicy(pipeline=PIPELINE, peer_era=peer_era)  # type: ignore[arg-type]
+        self.policy = RegistrationPolicy(pipelines=Pipelines.only(PIPELINE), peer_era=peer_era)  # type: ignore[arg-type]
         self.partitions = partitions
         self.logs: dict[LogPartition, list[LogRecord]] = {
             LogPartition(topic, number): [] for topic in FOLLOWED for number in range(partitions)
@@ -101,6 +105,7 @@ class MemoryCluster:
 
     def append(self, outgoing: OutgoingRecord, *, marker: bool = True) -> LogRecord:
         """Write a record in a transaction of its own, which ends with a control record."""
+        assert isinstance(outgoing.topic, Topic)
         partition = LogPartition(outgoing.topic, partition_of(outgoing.key, self.partitions))
         with self.arrived:
             offset = self.end(partition)
@@ -232,6 +237,35 @@ class MemoryRequests:
             self._cluster.decide_all()
 
 
+class MemoryLetters:
+    """Writes what operators do with dead letters; the router and the orchestrator work at once."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.transform = RecordTransform(cluster.policy, cluster.policy.limits)
+        self.replayed: list[OutgoingRecord] = []
+        self.too_large = False
+        """Whether a record of what was done is refused with its value."""
+
+    async def append(self, record: OutgoingRecord) -> None:
+        await asyncio.sleep(0)
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Send it again.")
+        if record.topic is Topic.DEAD_LETTERS:
+            if self.too_large and record.value is not None:
+                raise RecordTooLarge("too large", next_step="")
+            self._cluster.append(record)
+            return
+        assert record.topic is Topic.REPLAY
+        self.replayed.append(record)
+        at = RecordPosition(Topic.REPLAY.value, 0, len(self.replayed))
+        routed = self.transform.apply(record.topic, at, record.key, record.value, dict(record.headers))
+        if routed.topic is Topic.INBOX:
+            self._cluster.decide_inbox(decode_inbox(routed.value or b""))
+        else:
+            self._cluster.append(routed)
+
+
 class MemoryEnds:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
@@ -291,6 +325,7 @@ class MemoryProjection:
         self.histories: list[HistoryRecord] = []
         self.reflected: dict[LogPartition, int] = {}
         self.error: OrchestratorError | None = None
+        self._lock = threading.Lock()
 
     def get(self, batch_id: str) -> StatusRecord | None:
         if self.error is not None:
@@ -315,6 +350,22 @@ class MemoryProjection:
         found = tuple(own[begin : begin + limit])
         return HistoryPage(found, str(begin + len(found)) if found else after)
 
+    def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
+        """Query a real database, to which all dead letters are applied first."""
+        if self.error is not None:
+            raise self.error
+        with self._lock, TemporaryDirectory() as directory:
+            engine = open_engine(f"sqlite:///{directory}/projection.db")
+            writer = Writer(engine)
+            writer.prepare(Identity("cluster", "inbox"))
+            for partition, log in self._cluster.logs.items():
+                if partition.topic is Topic.DEAD_LETTERS:
+                    writer.apply([_projected(record) for record in log])
+            try:
+                return query(LetterReader(engine))
+            finally:
+                engine.dispose()
+
     def interrupt(self, thread: int) -> None:
         """Do nothing: no read waits."""
 
@@ -333,6 +384,18 @@ class MemoryProjection:
                 else:
                     self.rows[record.key.decode()] = decode_status(record.value)
             self.reflected[partition] = log[-1].offset + 1 if log else 0
+
+
+def _projected(record: LogRecord) -> ProjectedRecord:
+    return ProjectedRecord(
+        record.partition.topic,
+        record.partition.number,
+        record.offset,
+        1_750_000_000_000 + record.offset,
+        record.key,
+        record.value,
+        tuple(record.headers.items()),
+    )
 
 
 INTERVAL_S = 60.0
@@ -382,8 +445,16 @@ async def answers(client: AsyncClient, path: str, status: int) -> None:
 class World:
     """An api in front of a cluster in memory."""
 
-    def __init__(self, app: FastAPI, cluster: MemoryCluster, client: AsyncClient, projection: MemoryProjection) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        cluster: MemoryCluster,
+        client: AsyncClient,
+        projection: MemoryProjection,
+        letters: MemoryLetters,
+    ) -> None:
         self.cluster = cluster
+        self.letters = letters
         self.client = client
         self.projection = projection
         self.app = app
@@ -437,12 +508,14 @@ async def world(
     for kind in processes:
         cluster.append(process_outgoing(process_record(kind)), marker=False)
     failures: list[Exception] = []
+    letters = MemoryLetters(cluster)
 
     @asynccontextmanager
     async def parts(_: ApiSettings) -> AsyncIterator[Resources]:
         yield Resources(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
+            letters=letters,
             ends=MemoryEnds(cluster),
             projection=database or projection,
             health=ProcessHealth("api", grouped=False),
@@ -457,7 +530,7 @@ async def world(
         app.router.lifespan_context(app),
         AsyncClient(transport=transport, base_url="http://api") as client,
     ):
-        found = World(app, cluster, client, projection)
+        found = World(app, cluster, client, projection, letters)
         found.failures = failures
         if wait_ready:
             await answers(client, "/readyz", 200)

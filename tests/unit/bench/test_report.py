@@ -43,6 +43,7 @@ def deadlines(fired_s: float, assignments: int = 1) -> DeadlinesResult:
         next_start_s=2,
         at_once=100_000,
         fired_s=fired_s,
+        cpu_s=2.0,
         repeats=0,
         assignments=assignments,
     )
@@ -87,6 +88,7 @@ def test_the_tables_show_what_was_measured() -> None:
         "router": 30.0,
         "orchestrator-0": 70.0,
         "projector": 20.0,
+        "timekeeper": 10.0,
         "api-0": 5.0,
         "load generator": 9.0,
         "broker": 44.0,

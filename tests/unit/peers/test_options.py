@@ -36,7 +36,7 @@ def test_the_command_line_reaches_every_option() -> None:
         "--bootstrap 127.0.0.1:9092 --era head --seed 4 --latency 0.5 1 --validation-failure-rate 0.1"
         " --failed-essay-rate 0.2 --unaccounted-rate 0.3 --critical-rate 0.4 --repeat-rate 0.5 --repeat-delay 1 3"
         " --reorder-spread 2 --keyless --class-batches associations --silent --topic-prefix school --read-committed"
-        " --from-beginning --kafka security.protocol=SSL --kafka ssl.ca.location=/a=b.pem"
+        " --trust-ends --from-beginning --kafka security.protocol=SSL --kafka ssl.ca.location=/a=b.pem"
     )
     options = options_of(parser().parse_args(line.split()))
     assert options.kafka == {"security.protocol": "SSL", "ssl.ca.location": "/a=b.pem"}

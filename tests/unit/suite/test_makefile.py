@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -48,14 +49,15 @@ def test_the_hooks_of_pre_commit_are_what_lint_runs() -> None:
     assert [hook["entry"] for hook in local["hooks"]] == [f".venv/bin/{command.strip()}" for command in commands]
 
 
-def test_each_rule_that_is_taken_out_fits_the_code_once() -> None:
-    rules = tomllib.loads((ROOT / "tests/unit/state/rules.toml").read_text())["rule"]
+@pytest.mark.parametrize("folder", ["tests/unit/state", "tests/simulation"])
+def test_each_rule_that_is_taken_out_fits_the_code_once(folder: str) -> None:
+    rules = tomllib.loads((ROOT / folder / "rules.toml").read_text())["rule"]
     unfit = [
         rule["name"]
         for rule in rules
         if (ROOT / "state" / f"{rule['module']}.py").read_text().count(rule["old"]) != 1 or rule["old"] == rule["new"]
     ]
-    assert unfit == [], "renew these in tests/unit/state/rules.toml"
+    assert unfit == [], f"renew these in {folder}/rules.toml"
 
 
 def test_a_word_that_fits_no_rule_is_told_with_the_names_of_the_rules() -> None:

@@ -11,10 +11,23 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
-from api.openapi.problems import CONTROL, HISTORY, PROBLEMS, REGISTER, REPLAY, STATUS
+from api.openapi.problems import (
+    CONTROL,
+    HISTORY,
+    LETTER_GROUP,
+    LETTER_PREVIEW,
+    LETTER_WORK,
+    LETTERS,
+    PROBLEMS,
+    REGISTER,
+    REPLAY,
+    STATUS,
+)
 from api.paths import batch_path
 from api.routes.control import CONTROLS
 from api.settings import ApiSettings
+from schemas.internal.dead_letters import dead_letter
+from schemas.internal.outgoing import RecordPosition
 from tests.unit.api.bodies import head_body, seed_body
 from tests.unit.api.memory import world
 
@@ -125,6 +138,34 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
         assert metrics.headers["Content-Type"].partition(";")[0] in kinds
 
 
+@pytest.mark.anyio
+async def test_the_answers_about_dead_letters_fit_their_schemas(document: dict[str, Any]) -> None:
+    first = RecordPosition("huleedu.els.batch.essays.ready.v1", 0, 4, 1_750_000_000_000)
+    letter = dead_letter(value=b"x", key=None, first=first, code="ORC-NOT-JSON", reason="not JSON")
+    path, one = "/v1/dead-letters", f"/v1/dead-letters/{letter.key.decode()}"
+    group = {"filter": {"code": "ORC-NOT-JSON"}, "note": "n"}
+    calls: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("GET", path, None),
+        ("GET", f"{path}/groups", None),
+        ("POST", f"{one}/preview", None),
+        ("POST", f"{path}/preview", group),
+        ("POST", f"{path}/replay?dry_run=true", group),
+        ("POST", f"{path}/replay", group),
+        ("POST", f"{one}/discard", {"note": "n"}),
+        ("GET", one, None),
+    ]
+    async with world() as api:
+        api.cluster.append(letter)
+        for method, asked, body in calls:
+            answer = await api.client.request(method, asked, json=body)
+            assert answer.status_code == 200, answer.text
+            template = asked.partition("?")[0].replace(letter.key.decode(), "{dead_letter_id}")
+            described = document["paths"][template][method.lower()]
+            if body is not None:
+                check(document, described["requestBody"]["content"]["application/json"]["schema"], body)
+            check(document, described["responses"]["200"]["content"]["application/json"]["schema"], answer.json())
+
+
 def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     count = document["components"]["schemas"]["SeedRegistration"]["properties"]["expected_essay_count"]
     assert count["anyOf"][0]["maximum"] == 700
@@ -138,6 +179,7 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
+        ("Dead letters", tuple({*LETTERS, *LETTER_PREVIEW, *LETTER_WORK, *LETTER_GROUP})),
     ],
 )
 def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes: tuple[str, ...]) -> None:

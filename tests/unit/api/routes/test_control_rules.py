@@ -160,6 +160,6 @@ async def test_the_scope_for_every_owner_reaches_every_batch() -> None:
         last = page["decisions"][-1]
         assert (last["event"], last["disposition"], last["reason"]["code"]) == ("cancel", "applied", "batch_cancelled")
         assert last["reason"]["detail"] == "by the operator"
-        assert last["actor"]["scopes"] == ["batches:read", "batches:write", "batches:any-owner"]
+        assert "batches:any-owner" in last["actor"]["scopes"]
         assert last["request_id"] == asked.json()["request_id"]
         assert last["time"]

@@ -61,6 +61,14 @@ async def test_a_404_is_given_only_after_the_status_partition_was_read_to_its_en
         assert (await api.client.post("/v1/batches/nobody/cancel?dry_run=true", json={})).status_code == 404
 
 
+async def test_a_record_that_would_be_too_large_is_told_as_by_the_request_itself() -> None:
+    async with world(max_input_bytes=2_000) as api:
+        batch_id = await registered(api)
+        for query in ("", "?dry_run=true"):
+            response = await api.client.post(f"/v1/batches/{batch_id}/cancel{query}", json={"unknown": "x" * 1_950})
+            assert (response.status_code, response.json()["code"]) == (413, "ORC-BODY-TOO-LARGE"), response.text
+
+
 async def test_a_batch_whose_records_are_gone_cannot_be_previewed() -> None:
     async with world() as api:
         batch_id = await registered(api)

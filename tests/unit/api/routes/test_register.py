@@ -56,6 +56,16 @@ async def test_the_head_eras_body_is_taken() -> None:
     assert response.status_code == 202
 
 
+async def test_a_pipeline_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    async with world() as api:
+        assert (await api.client.post(REGISTER, json=head_body(pipeline="default"))).status_code == 202
+        refused = await api.client.post(REGISTER, json=head_body(pipeline="essays"))
+        malformed = await api.client.post(REGISTER, json=head_body(pipeline=7))
+    assert refused.status_code == 422
+    assert "'essays' is no pipeline here; there are default" in refused.json()["detail"]
+    assert malformed.status_code == 400
+
+
 async def test_the_request_is_written_once_under_the_batch_id() -> None:
     cluster = MemoryCluster()
     cluster.deciding = False

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cli.main import main
+from schemas.topics import Topic
 from tests.patience import PATIENCE_S, await_that
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import MemoryCluster
@@ -94,6 +95,32 @@ def test_the_options_become_the_request_and_an_undecided_one_exits_with_6(
     assert "durable" in done.err
     assert "--key my-key" in done.err
     assert "undecided" in done.out
+
+
+@pytest.mark.parametrize("batch_id", ["a/b", "..", "%2F", "?#", "å b"])
+def test_the_id_is_asked_for_as_it_is(bos: Bos, cluster: MemoryCluster, batch_id: str) -> None:
+    cluster.deciding = False
+    bos("cancel", batch_id)
+    assert last_request(cluster)["batch_id"] == batch_id
+    assert bos("cancel", batch_id, "--dry-run").code == 3
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 130), ("y\n", 8)])
+def test_a_person_is_asked_before_several_batches_are_changed(
+    bos: Bos, cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("cli.commands.control._at_a_terminal", lambda: True)
+    done = bos("cancel", "a", "b", stdin=answer)
+    assert (done.code, "Cancel 2 batches?" in done.err) == (code, True)
+    assert len(decided_batches(cluster)) == (0 if code == 130 else 2)
+    assert "?" not in bos("cancel", "c", "d", "--yes").err
+    assert "batches?" not in bos("cancel", "e").err
+
+
+def decided_batches(cluster: MemoryCluster) -> set[str]:
+    """Return the ids of the batches about which something was decided."""
+    logs = (log for partition, log in cluster.logs.items() if partition.topic is Topic.HISTORY)
+    return {record.key.decode() for log in logs for record in log}
 
 
 def test_a_repeat_with_the_key_is_the_same_request(bos: Bos, cluster: MemoryCluster) -> None:

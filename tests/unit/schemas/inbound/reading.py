@@ -15,7 +15,7 @@ from schemas.public.registration import RegistrationPolicy
 from schemas.topics import Topic
 from state.pipelines.loader import load_pipelines
 
-POLICY = RegistrationPolicy(pipeline=load_pipelines())
+POLICY = RegistrationPolicy(pipelines=load_pipelines())
 
 
 BATCH = "0b352314-208c-5ed1-81ba-5ce3fbb9d912"
@@ -45,6 +45,17 @@ DATA: dict[Topic, dict[str, Any]] = {
         "batch_id": BATCH,
         "failed_essays": [{"essay_id": "", "file_name": "f", "error_detail": {"error_code": "c", "message": "m"}}],
         "error_summary": {"total_errors": 1},
+    },
+    Topic.WORKER_OUTCOME: {
+        "batch_id": BATCH,
+        "phase": "grammar",
+        "attempt": 2,
+        "status": "completed_with_failures",
+        "essays": [
+            {**REFS[0], "metrics": {"errors": 3}},
+            {"essay_id": "e2", "failure": {"reason": "too long", "retryable": False}},
+            {"essay_id": "e3", "text_storage_id": "t3", "failure": {}},
+        ],
     },
     Topic.REQUESTS: {"request_id": "r-1", "kind": "pause", "batch_id": BATCH, "principal": None, "body": {}},
 }

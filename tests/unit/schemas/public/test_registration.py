@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from schemas.errors import EraGap, InvalidRequest
 from schemas.ids import keyed_batch_id
 from schemas.internal.events import Principal
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
+from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
 from schemas.public.registration import (
     PeerEra,
     Registration,
@@ -22,7 +22,7 @@ from schemas.public.registration import (
 )
 from state.pipelines.loader import load_pipelines
 
-POLICY = RegistrationPolicy(pipeline=load_pipelines())
+POLICY = RegistrationPolicy(pipelines=load_pipelines())
 SEED: dict[str, Any] = {
     "expected_essay_count": 3,
     "course_code": "SV1",
@@ -176,11 +176,67 @@ def test_default_phases_are_requested_for_every_batch() -> None:
 
 def test_a_phase_can_have_a_flag_of_its_own() -> None:
     phases = (PhaseDefinition(name="spellcheck"), PhaseDefinition(name="nlp", when="enable_nlp"))
-    policy = replace(POLICY, pipeline=PipelineDefinition(name="p", version=1, phases=phases))
+    policy = replace(POLICY, pipelines=Pipelines.only(PipelineDefinition(name="p", version=1, phases=phases)))
     assert parse_registration(SEED, policy).requested_phases == ("spellcheck",)
     assert parse_registration({**SEED, "enable_nlp": True}, policy).requested_phases == ("spellcheck", "nlp")
     with pytest.raises(InvalidRequest, match="enable_nlp"):
         parse_registration({**SEED, "enable_nlp": "perhaps"}, policy)
+
+
+def two_pipelines() -> RegistrationPolicy:
+    essays = PipelineDefinition(
+        name="essays",
+        version=3,
+        phases=(PhaseDefinition(name="grammar", payload="generic"), PhaseDefinition(name="nlp", when="enable_nlp")),
+    )
+    assert POLICY.pipelines is not None
+    known = {**POLICY.pipelines.by_name, "essays": essays}
+    pipelines = Pipelines(by_name=known, default_name="default")
+    return replace(POLICY, pipelines=pipelines, default_phases=("cj_assessment",))
+
+
+@pytest.mark.parametrize("body", [SEED, HEAD])
+def test_a_registration_may_name_its_pipeline(body: dict[str, Any]) -> None:
+    found = parse_registration({**body, "pipeline": "essays"}, two_pipelines())
+    assert (found.pipeline.name, found.pipeline.version) == ("essays", 3)
+    assert found.requested_phases == ("grammar",), "the phases of DEFAULT_PHASES belong to the default pipeline"
+
+
+@pytest.mark.parametrize("name", [None, "", "default"])
+def test_without_a_name_it_gets_the_default_pipeline(name: str | None) -> None:
+    found = parse_registration({**SEED, "pipeline": name}, two_pipelines())
+    assert found.pipeline.name == "default"
+    assert found.requested_phases == ("spellcheck", "cj_assessment")
+
+
+def test_a_registration_may_name_phases() -> None:
+    policy = two_pipelines()
+    body = {**SEED, "pipeline": "essays", "phases": ["nlp", "grammar", "nlp"]}
+    assert parse_registration(body, policy).requested_phases == ("grammar", "nlp")
+    assert parse_registration({**SEED, "phases": []}, POLICY).requested_phases == ("spellcheck",)
+    assert parse_registration({**SEED, "phases": None}, POLICY).requested_phases == ("spellcheck",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        ({"pipeline": "essay"}, "'essay' is no pipeline here; there are default, comprehensive, essays"),
+        ({"pipeline": "essays", "phases": ["spellcheck"]}, "not in pipeline essays, which has grammar, nlp"),
+        ({"pipeline": 7}, "pipeline: Input should be a valid string"),
+        ({"phases": "nlp"}, "phases: Input should be a valid list"),
+        ({"phases": [""]}, "at least 1 character"),
+    ],
+)
+def test_an_unknown_pipeline_or_phase_is_refused_with_the_known_ones(fields: dict[str, Any], known: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_registration({**SEED, **fields}, two_pipelines())
+    assert known in refused.value.message
+    assert refused.value.details[0]["loc"][0] in fields
+
+
+def test_where_another_process_chooses_names_pass() -> None:
+    policy = replace(POLICY, pipelines=None)
+    assert parse_registration({**SEED, "pipeline": "any", "phases": ["any"]}, policy).requested_phases == ()
 
 
 # ------------------------------------------------------------------------------ repeats and scopes

@@ -11,6 +11,7 @@ from state.batch import Batch
 from state.codec import decode_batch, encode_batch
 from state.decision.attempts import commanded
 from state.decision.decide import decide
+from state.decision.records import status_record
 from state.decision.result import Oversize
 from state.decision.texts import newest_of
 from state.decision.transitions import (
@@ -160,6 +161,17 @@ def oversized(story: Story) -> tuple[Event, Batch, PipelineCompleted]:
     (completed,) = decision.effects
     assert isinstance(completed, PipelineCompleted)
     return event, decision.batch, completed
+
+
+def test_the_end_for_size_drops_the_words_of_peers_and_keeps_why_essays_were_lost() -> None:
+    story = started(slots=2)
+    lost = story.slots[0]
+    outcome = story.concluded("spellcheck", [story.slots[1]], [lost])
+    story.tell(replace(outcome, failures={lost: "long words " * 10}))
+    assert story.status.failed_essays[0].detail
+    _, batch, _ = oversized(story)
+    found = [(essay.essay_id, essay.phase, essay.detail) for essay in status_record(batch).failed_essays]
+    assert (lost, "spellcheck", "") in found
 
 
 def test_a_result_that_does_not_fit_ends_the_batch_in_failure() -> None:

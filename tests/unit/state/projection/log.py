@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from schemas.internal.dead_letters import dead_letter
+from schemas.internal.dead_letters import Handled, dead_letter, handled_letter
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
 from schemas.internal.events import BatchContext, Origin
 from schemas.internal.formats import HISTORY, STATUS
@@ -85,6 +85,22 @@ def letter(offset: int, *, code: str = "ORC-UNREADABLE", request_id: str | None 
     )
 
 
+def handled(
+    of: ProjectedRecord, state: str, *, note: str = "", value: bytes | None = b"\x00not JSON"
+) -> OutgoingRecord:
+    """What an operator did with a dead letter that lies at a place in the log."""
+    done = Handled(
+        state=state,
+        letter_offset=of.offset,
+        letter_time_ms=of.time_ms,
+        time_ms=of.time_ms + 1_000,
+        by="operator-1",
+        note=note,
+    )
+    assert of.key is not None
+    return handled_letter(of.key.decode(), value, of.headers, done)
+
+
 class Log:
     """Gives records their places: partition by batch, offsets with gaps as transactions leave them."""
 
@@ -97,6 +113,7 @@ class Log:
             record = status_outgoing(record)
         elif isinstance(record, HistoryRecord):
             record = history_outgoing(record)
+        assert isinstance(record.topic, Topic)
         partition = sum(record.key) % PARTITIONS
         offset = self._next[record.topic, partition]
         self._next[record.topic, partition] = offset + 2

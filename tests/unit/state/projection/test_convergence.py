@@ -11,10 +11,12 @@ from sqlalchemy import Engine, delete, select
 
 from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
+from schemas.topics import Topic
 from state.projection import ProjectedRecord, Reader, Writer, tables
-from tests.unit.state.projection.log import Log, history, letter
+from tests.unit.state.projection.log import Log, handled, history, letter
 
 STATUSES = (BatchStatus.AWAITING_CONTENT_VALIDATION, BatchStatus.PROCESSING_PIPELINES, BatchStatus.CANCELLED)
+HAPPENINGS = (*["decide"] * 3, "stale", "purge", "lose", *["letter", "handle"] * 2)
 RUNS = settings(
     derandomize=True,
     max_examples=40,
@@ -31,9 +33,19 @@ def logs(draw: st.DrawFn) -> Log:
     for _ in range(draw(st.integers(1, 14))):
         number, inbox = draw(st.sampled_from(sorted(versions))), inbox + draw(st.integers(1, 3))
         before = versions[number]
-        match draw(st.sampled_from(["decide", "decide", "decide", "stale", "purge", "lose", "letter"])):
+        match draw(
+            st.sampled_from(
+                ["decide", "decide", "decide", "stale", "purge", "lose", "letter", "letter", "handle", "handle"]
+            )
+        ):
             case "letter":
                 log.write(letter(draw(st.integers(0, 2)), code=f"ORC-{inbox}"))
+            case "handle" if any(record.topic is Topic.DEAD_LETTERS for record in log.records):
+                # Of any dead letter record, also one that a newer one has overtaken.
+                letters = [record for record in log.records if record.topic is Topic.DEAD_LETTERS]
+                unhandled = [record for record in letters if "state" not in dict(record.headers)]
+                value = draw(st.sampled_from([None, b"value"]))
+                log.write(handled(draw(st.sampled_from(unhandled)), f"state-{inbox}", value=value))
             case "purge" if before != NO_VERSION:
                 log.purge(number, inbox, before)
                 versions[number] = NO_VERSION

@@ -12,7 +12,7 @@ from schemas.errors import InvalidCursor, ProjectionError
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, PhaseReason, PhaseStatus
 from schemas.internal.history import NO_VERSION
-from state.projection import EVERYTHING, BatchFilter, Reader, Visibility, Writer, open_engine
+from state.projection import EVERYTHING, BatchFilter, LetterFilter, Reader, Visibility, Writer, open_engine
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 
 
@@ -203,9 +203,9 @@ def test_dead_letters_are_listed_and_filtered_without_their_values(log: Log, wri
         if cursor is None:
             break
     assert sorted(seen) == [0, 1, 2, 3, 4]
-    assert {stored.letter.first.offset for stored in reader.dead_letters(code="ORC-A").letters} == {1, 3}
-    assert reader.dead_letters(topic="another").letters == ()
-    assert len(reader.dead_letters(state="open", topic="requests").letters) == 5
+    assert {stored.letter.first.offset for stored in reader.dead_letters(LetterFilter(code="ORC-A")).letters} == {1, 3}
+    assert reader.dead_letters(LetterFilter(topic="another")).letters == ()
+    assert len(reader.dead_letters(LetterFilter(state="open", topic="requests")).letters) == 5
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "W10", "WyJhIiwgMV0", "ä"])

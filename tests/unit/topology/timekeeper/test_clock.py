@@ -54,3 +54,13 @@ def test_without_new_records_it_keeps_what_it_knows() -> None:
     clock.observe(1_000_000)
     monotonic.seconds += 10 * WINDOW_S
     assert clock.now_ms() == 1_000_000 + 10 * WINDOW_S * 1_000
+
+
+def test_a_time_that_the_broker_has_just_given_sets_it_back() -> None:
+    monotonic = Monotonic()
+    clock = BrokerClock(monotonic)
+    clock.observe(9_000_000)
+    monotonic.seconds += WINDOW_S + 1
+    clock.observe(9_500_000)
+    clock.set_back(1_000_000)
+    assert clock.now_ms() == 1_000_000

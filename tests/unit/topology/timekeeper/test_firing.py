@@ -129,3 +129,14 @@ def test_many_are_fired_in_chunks(
         arm(index, f"b{number}", 5_000, partition=1)
     assert [fires.fire([0, 1], 10_000) for _ in range(4)] == [3, 3, 2, 0]
     assert len(set(inbox.batches())) == 8
+
+
+def test_one_that_was_fired_too_early_tells_the_broker_s_time(index: DeadlineIndex, inbox: Inbox) -> None:
+    told: list[int] = []
+    fires = Firing(index, inbox, topic="status", pause_s=PAUSE_S, early=told.append)
+    arm(index, "a", 10_000)
+    fires.fire([0], 10_000)
+    assert told == []
+    arm(index, "b", 10_001)
+    fires.fire([0], 10_001)
+    assert told == [10_000]

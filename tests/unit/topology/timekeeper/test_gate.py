@@ -66,6 +66,20 @@ def test_it_never_closes_again() -> None:
     assert gate.open_until_ms == 1_000
 
 
+def test_it_is_closed_where_the_times_were_ahead_of_the_broker_s() -> None:
+    gate = Gate()
+    gate.note(9_000, {})
+    gate.committed({})
+    gate.note(9_500, {ONE: 5})
+    gate.close()
+    assert gate.open_until_ms is None
+    gate.committed({ONE: 5})
+    assert gate.open_until_ms is None, "what it waited for was noted at a wrong time too"
+    gate.note(1_000, {})
+    gate.committed({})
+    assert gate.open_until_ms == 1_000
+
+
 def test_an_old_gate_is_a_problem() -> None:
     monotonic = Monotonic()
     gate = Gate(monotonic)
@@ -137,6 +151,18 @@ def test_a_router_that_is_behind_opens_it_when_it_has_caught_up() -> None:
     router.offsets[ONE] = 5
     watch.look()
     assert gate.open_until_ms == 1_000
+
+
+def test_it_stays_closed_where_the_broker_s_clock_is_found_set_back_during_a_look() -> None:
+    clock, gate = started_clock(9_000), Gate()
+
+    class Slow(Router):
+        def log_ends(self, partitions: Sequence[Partition], *, committed: bool) -> Mapping[Partition, int]:
+            clock.set_back(1_000)
+            return super().log_ends(partitions, committed=committed)
+
+    watching(Slow(), gate, clock).look()
+    assert gate.open_until_ms is None
 
 
 def test_it_stays_closed_before_the_time_of_the_broker_is_known() -> None:

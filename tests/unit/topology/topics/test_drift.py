@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.topics import PEER_OUTPUTS, Topic, TopicTable
 from topology.topics.drift import ActualTopic, Difference, differences
@@ -105,3 +106,18 @@ def test_own_topics_keep_records_by_time_alone_and_elect_no_leader_that_lacks_so
     assert "retention.bytes is 1000000, not -1." in size.what
     (election,) = found(cluster(unclean_leader_election_enable="true"))
     assert election.severity == "error"
+
+
+def test_a_command_topic_may_have_more_partitions_but_not_fewer() -> None:
+    table = replace(TABLE, commands=(TABLE.phase_command("grammar"),))
+    spec = next(spec for spec in table.specs() if spec.name in table.commands)
+    config = spec.config() | spec.durability()
+    for partitions, number in ((spec.partitions - 1, 1), (spec.partitions, 0), (spec.partitions + 8, 0)):
+        found = differences(table, {spec.name: ActualTopic(partitions=partitions, config=config)})
+        assert len([one for one in found if one.topic == spec.name]) == number
+
+
+def test_a_missing_command_topic_is_an_error() -> None:
+    table = replace(TABLE, commands=(TABLE.phase_command("grammar"),))
+    [found] = [one for one in differences(table, {}) if one.topic in table.commands]
+    assert (found.severity, found.remedy) == ("error", "Run `bos topics apply`, which creates it.")

@@ -1,0 +1,1 @@
+"""Dead letters that operators work: preview, replay, discard."""
