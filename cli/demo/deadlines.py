@@ -19,15 +19,18 @@ from schemas.topics import Topic, TopicTable
 
 STALLED_S, DEADLINE_S = 2, 4
 PIPELINE = f"""# Written by `bos demo --silent-peer`: phases whose peers never answer are given up after seconds.
+default = "silent-peer"
+
+[[pipelines]]
 name = "silent-peer"
 version = 1
 
-[[phases]]
+[[pipelines.phases]]
 name = "spellcheck"
 stalled_after_s = {STALLED_S}
 deadline_s = {DEADLINE_S}
 
-[[phases]]
+[[pipelines.phases]]
 name = "cj_assessment"
 after = ["spellcheck"]
 when = "enable_cj_assessment"
