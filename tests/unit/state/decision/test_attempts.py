@@ -149,7 +149,7 @@ def test_each_attempts_command_has_an_id_and_a_correlation_of_its_own() -> None:
 def test_a_selection_holds_for_one_attempt() -> None:
     story = retried(only=1)
     assert story.run("a").selection is None
-    story.outcome("a", ok=[], by="second")
+    story.outcome("a", failed=story.slots[2:], by="second")
     assert story.again("a").essays == tuple(EssayRef(slot, f"upload:{slot}") for slot in story.slots)
 
 
