@@ -178,7 +178,11 @@ def _check_effects(
     findings.problems += [
         f"{topic}: {event_id} is in no history" for topic, event_id in published.keys() - announced.keys()
     ]
-    findings.problems += [f"{command} is commanded {n} times" for command, n in commands.items() if n > 1]
+    findings.problems += [
+        f"{(batch_id, phase, attempt)} is commanded {n} times"
+        for (batch_id, _, phase, attempt), n in commands.items()
+        if n > 1
+    ]
 
 
 def _check_statuses(records: Iterable[VerifiedRecord], last: Mapping[str, int], findings: Findings) -> None:

@@ -13,7 +13,7 @@ from schemas.internal.pipeline import PipelineDefinition
 from schemas.internal.status import Deadline, Pause
 
 
-class Essay(Struct, frozen=True, array_like=True):
+class Essay(Struct, frozen=True, array_like=True, gc=False):
     """A ready essay. Its id is not stored: it is derived from its slot (`state.decision.attempts.essay_ids`)."""
 
     slot: int
@@ -22,7 +22,7 @@ class Essay(Struct, frozen=True, array_like=True):
     """Storage id of the uploaded text; empty once the batch has ended."""
 
 
-class LostEssay(Struct, frozen=True, array_like=True):
+class LostEssay(Struct, frozen=True, array_like=True, gc=False):
     """An essay that an attempt lost."""
 
     essay: int

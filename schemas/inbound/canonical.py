@@ -1,6 +1,5 @@
 """Converts the wire models of all eras into canonical event bodies."""
 
-from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -78,7 +77,7 @@ def content_provisioned(data: ProvisionedData, limits: Limits) -> Body:
 
 def validation_failed(data: ValidationErrorsData, limits: Limits) -> Body:
     """Files failed validation."""
-    _check_count(data.failed_essays, lambda failed: (failed.essay_id, failed.file_name), limits)
+    _check_count(len({(failed.essay_id, failed.file_name) for failed in data.failed_essays}), limits)
     return ValidationFailed(
         critical=data.error_summary.critical_failure,
         failures=tuple(
@@ -98,7 +97,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
             code=Code.OUTCOME_STATUS,
             next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
         )
-    _check_count(data.failed_essay_ids, str, limits)
+    _check_count(len(set(data.failed_essay_ids)), limits)
     correlation = data.correlation_id or envelope_correlation
     return PhaseConcluded(
         phase=_PHASES.get(data.phase_name, data.phase_name),
@@ -112,7 +111,7 @@ def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits
 
 def worker_concluded(data: WorkerOutcomeData, envelope_correlation: UUID | None, limits: Limits) -> Body:
     """An outcome of a worker of a generic command."""
-    _check_count(data.essays, lambda essay: essay.essay_id, limits)
+    _check_count(len({essay.essay_id for essay in data.essays}), limits)
     return worker_outcome.worker_concluded(data, None if envelope_correlation is None else str(envelope_correlation))
 
 
@@ -173,7 +172,7 @@ def _body(model: type[Model], body: dict[str, Any]) -> Model:
 
 
 def _refs(refs: list[Ref], limits: Limits) -> tuple[EssayRef, ...]:
-    _check_count(refs, lambda ref: ref["essay_id"], limits)
+    _check_count(len({ref["essay_id"] for ref in refs}), limits)
     return tuple([EssayRef(ref["essay_id"], ref["text_storage_id"], _metrics(ref)) for ref in refs])
 
 
@@ -189,14 +188,7 @@ def _metrics(ref: Ref) -> dict[str, Any] | None:
     return metrics
 
 
-Named = TypeVar("Named")
-
-
-def _check_count(named: Sequence[Named], identity: Callable[[Named], Hashable], limits: Limits) -> None:
-    """Raise `UnreadableRecord` where more essays are named than a batch holds, each counted once."""
-    if len(named) <= limits.essays:
-        return
-    count = len(set(map(identity, named)))
+def _check_count(count: int, limits: Limits) -> None:
     if count > limits.essays:
         raise UnreadableRecord(
             f"the record names {count} essays; a batch holds at most {limits.essays}.",

@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas.internal.pipeline import PipelineDefinition
 
 
-class EssayRef(Struct, frozen=True, omit_defaults=True):
+class EssayRef(Struct, frozen=True, omit_defaults=True, gc=False):
     """An essay and where its newest text lies. Encoded as it stands into commands to peers."""
 
     essay_id: str

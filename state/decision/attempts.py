@@ -69,21 +69,28 @@ def next_essays(batch: Batch, phase: str) -> tuple[int, ...]:
 
 def survivors(batch: Batch, phase: str) -> tuple[int, ...]:
     """Return the essays that the phase's attempts together did not lose; not those of a running attempt."""
-    results = _results(batch, batch.phases[phase])
-    return tuple(sorted(essay for essay, lost in results.items() if lost is None))
+    run = batch.phases[phase]
+    if len(run.attempts) == 1 and not run.attempts[0].lost and running_attempt(run) is None:
+        return () if run.attempts[0].superseded else commanded(batch, run.attempts[0])
+    return tuple(sorted(essay for essay, lost in _results(batch, run).items() if lost is None))
 
 
 def lost(batch: Batch, phase: str) -> tuple[LostEssay, ...]:
     """Return the essays that the phase's attempts together lost; not those of a running attempt."""
-    attempts = [attempt for attempt in batch.phases[phase].attempts if not attempt.superseded]
-    if len(attempts) == 1:
-        return attempts[0].lost
-    results = _results(batch, batch.phases[phase])
+    run = batch.phases[phase]
+    if not run.attempts:
+        return ()
+    if len(run.attempts) == 1 and not run.attempts[0].superseded:
+        return run.attempts[0].lost
+    results = _results(batch, run)
     return tuple(found for _, found in sorted(results.items()) if found is not None)
 
 
 def tally(batch: Batch, run: PhaseRun) -> tuple[int, int]:
     """Return how many essays survived the attempts of a run together, and how many they lost."""
+    if len(run.attempts) == 1 and not run.attempts[0].superseded:
+        failed = len(run.attempts[0].lost)
+        return len(commanded(batch, run.attempts[0])) - failed, failed
     results = _results(batch, run)
     failed = sum(found is not None for found in results.values())
     return len(results) - failed, failed

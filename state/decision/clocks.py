@@ -1,11 +1,15 @@
 """The armed deadlines of a batch: how they are added and removed."""
 
+from operator import attrgetter
+
 from msgspec.structs import replace
 
 from schemas.internal.enums import DeadlineKind
 from schemas.internal.events import Event
 from schemas.internal.status import Deadline
 from state.batch import Batch
+
+_ORDER = attrgetter("due_ms", "kind", "phase")
 
 
 def arm(batch: Batch, event: Event, kind: DeadlineKind, after_s: int, phase: str = "", attempt: int = 0) -> Batch:
@@ -20,7 +24,7 @@ def arm_in(batch: Batch, event: Event, kind: DeadlineKind, left_ms: int, phase: 
     """
     due_ms = left_ms if batch.pause is not None else event.time_ms + left_ms
     deadlines = (*batch.deadlines, Deadline(due_ms, kind, phase, attempt))
-    return replace(batch, deadlines=tuple(sorted(deadlines, key=lambda d: (d.due_ms, d.kind, d.phase))))
+    return replace(batch, deadlines=tuple(sorted(deadlines, key=_ORDER)))
 
 
 def disarm(batch: Batch, phase: str = "") -> Batch:

@@ -36,6 +36,8 @@ def ancestors(batch: Batch, phase: str) -> tuple[str, ...]:
         if name not in wanted:
             wanted.add(name)
             stack.extend(after[name])
+    if len(wanted) < 2:
+        return tuple(wanted)
     placed: dict[str, None] = {}
     while len(placed) < len(wanted):
         placed[next(n for n in after if n in wanted and n not in placed and placed.keys() >= set(after[n]))] = None

@@ -4,7 +4,7 @@ The newest is told by the graph of the pipeline, never by the order in which out
 phases. Metrics have the same rules, and travel apart from texts: a phase can give either without the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from schemas.internal.events import EssayRef
@@ -21,22 +21,26 @@ def newest(batch: Batch, phase: str, essay: int) -> EssayRef:
     return newest_of(batch, phase, (essay,))[0]
 
 
-def newest_of(batch: Batch, phase: str, essays: Iterable[int]) -> tuple[EssayRef, ...]:
+def newest_of(batch: Batch, phase: str, essays: Sequence[int]) -> tuple[EssayRef, ...]:
     """Return essays with the newest texts and metrics that the phases before `phase` gave them.
 
     Of several givers the last in topological order counts: no other giver comes after it in the graph. A phase that
     has not ended with survivors gives nothing.
     """
-    texts: Texts = {}
+    given_texts: Texts = {}
     metrics: Metrics = dict(batch.metrics)
     for run in _runs_before(batch, phase):
         if run.status.succeeded:
-            texts.update(run.texts)
+            given_texts.update(run.texts)
             metrics.update(run.metrics)
     known, uploaded = essay_ids(batch), batch.essays
-    return tuple(
-        [EssayRef(known[essay], texts.get(essay) or uploaded[essay].text, metrics.get(essay)) for essay in essays]
-    )
+    names = [known[essay] for essay in essays]
+    texts = [uploaded[essay].text for essay in essays]
+    if given_texts:
+        texts = list(map(given_texts.get, essays, texts))
+    if not metrics:
+        return tuple(map(EssayRef, names, texts))
+    return tuple(map(EssayRef, names, texts, map(metrics.get, essays)))
 
 
 def given(batch: Batch, phase: str, reported: dict[int, EssayRef]) -> tuple[Texts, Metrics]:
@@ -44,15 +48,20 @@ def given(batch: Batch, phase: str, reported: dict[int, EssayRef]) -> tuple[Text
 
     Peers repeat what they were sent: a text or metrics that the essay already had before this phase are echoes.
     """
-    before = _runs_before(batch, phase)
-    texts: Texts = {}
-    metrics: Metrics = {}
-    for essay, ref in reported.items():
-        text, found = ref.text_storage_id, ref.spellcheck_metrics
-        if text != batch.essays[essay].text and all(run.texts.get(essay) != text for run in before):
-            texts[essay] = text
-        if found is not None and found not in (batch.metrics.get(essay), *(run.metrics.get(essay) for run in before)):
-            metrics[essay] = found
+    uploaded = batch.essays
+    texts = {
+        essay: ref.text_storage_id for essay, ref in reported.items() if ref.text_storage_id != uploaded[essay].text
+    }
+    metrics = {
+        essay: ref.spellcheck_metrics
+        for essay, ref in reported.items()
+        if ref.spellcheck_metrics is not None and ref.spellcheck_metrics != batch.metrics.get(essay)
+    }
+    for run in _runs_before(batch, phase):
+        if run.texts:
+            texts = {essay: text for essay, text in texts.items() if text != run.texts.get(essay)}
+        if run.metrics:
+            metrics = {essay: found for essay, found in metrics.items() if found != run.metrics.get(essay)}
     return texts, metrics
 
 

@@ -75,13 +75,13 @@ REFUSALS: list[tuple[str, Topic, bytes | dict[str, Any] | None, str]] = [
     (
         "too many essays",
         READY_TOPIC,
-        envelope(READY_TOPIC, {**READY, "ready_essays": REFS[:1] * 5_001}),
+        envelope(READY_TOPIC, {**READY, "ready_essays": [{**REFS[0], "essay_id": f"e{n}"} for n in range(5_001)]}),
         "ORC-TOO-MANY-ESSAYS",
     ),
     (
         "too many failures",
         Topic.OUTCOME,
-        envelope(Topic.OUTCOME, {**OUTCOME, "failed_essay_ids": ["e"] * 5_001}),
+        envelope(Topic.OUTCOME, {**OUTCOME, "failed_essay_ids": [f"e{n}" for n in range(5_001)]}),
         "ORC-TOO-MANY-ESSAYS",
     ),
     ("too large", READY_TOPIC, b" " * (Limits().input_bytes + 1), "ORC-TOO-LARGE"),

@@ -13,8 +13,10 @@ from schemas.internal.enums import (
     PhaseStatus,
     ReasonCode,
 )
+from schemas.internal.events import EssayRef
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import Deadline, FailedEssay, Pause, PhaseView
+from state.batch import Essay
 from state.decision.attempts import lost, supersede, survivors
 from state.decision.ending import end
 from state.decision.records import status_record
@@ -140,6 +142,13 @@ def test_each_attempts_command_has_an_id_and_a_correlation_of_its_own() -> None:
     assert (first.correlation_id, second.correlation_id) == (CORRELATION, correlation(story, 2))
 
 
+def test_a_selection_holds_for_one_attempt() -> None:
+    story = retried(only=1)
+    assert story.run("a").selection is None
+    story.outcome("a", failed=story.slots[2:], by="second")
+    assert story.again("a").essays == tuple(EssayRef(slot, f"upload:{slot}") for slot in story.slots)
+
+
 def test_survivors_of_several_attempts_merge() -> None:
     story = retried(only=1)
     story.outcome("a", by="second")
@@ -201,7 +210,7 @@ def test_the_stub_keeps_what_all_attempts_together_lost_and_counts_each_essay_on
     story.outcome("a", ok=story.slots[2:], failed=story.slots[1:2], by="second")
     story.outcome("b", failed=story.slots[:1])
     assert story.batch.status.terminal
-    assert [essay.slot for essay in story.batch.essays] == [0, 1]
+    assert story.batch.essays == (Essay(0, ""), Essay(1, ""))
     assert story.lost("a") == [(story.slots[1], "failed")]
     assert story.lost("b") == [(story.slots[0], "failed")]
     view = story.status.phases["a"]

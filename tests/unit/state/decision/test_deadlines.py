@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from schemas.internal.enums import DeadlineKind
 from schemas.internal.events import ValidationFailed
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
-from schemas.internal.status import Deadline
+from schemas.internal.status import Deadline, Pause
+from state.decision.clocks import arm
 from tests.unit.state.story import START_MS, Story, ended, registered, started
 
 SECOND_MS = 1_000
@@ -87,6 +88,13 @@ def test_validation_failures_stop_no_clock() -> None:
     story = registered(TIMED)
     story.tell(ValidationFailed(critical=False, total=1))
     assert clocks(story) == [("never_provisioned", "", 0, 49)]
+
+
+def test_a_clock_that_is_armed_in_a_paused_batch_holds_what_is_left() -> None:
+    story = started(TIMED)
+    event = story.last.event
+    paused = replace(story.batch, deadlines=(), pause=Pause(since_ms=event.time_ms, by="teacher"))
+    assert arm(paused, event, DeadlineKind.HOLD, 70, "a", 1).deadlines == (Deadline(70_000, DeadlineKind.HOLD, "a", 1),)
 
 
 def test_events_without_effect_stop_no_clock() -> None:

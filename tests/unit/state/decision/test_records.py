@@ -158,6 +158,14 @@ def test_an_outcomes_record_counts_what_that_outcome_said() -> None:
     assert story.last.history.failed_essays == ()
 
 
+def test_the_record_of_an_event_that_ends_no_attempt_counts_nothing() -> None:
+    story = started()
+    assert (story.last.history.succeeded, story.last.history.failed) == (0, 0)
+    story.invalid(critical=False)
+    assert story.last.decision.disposition is Disposition.APPLIED
+    assert (story.last.history.succeeded, story.last.history.failed) == (0, 0)
+
+
 def test_a_request_gets_its_actor_and_its_answer_also_on_a_repeat() -> None:
     story = registered()
     answer = Answer(
