@@ -41,16 +41,19 @@ _PLAY_S = 0.5
 _MIB = 1_048_576
 
 PIPELINE = f"""
+default = "soak"
+
+[[pipelines]]
 name = "soak"
 version = 1
 purge_after_s = {PURGE_AFTER_S}
 
-[[phases]]
+[[pipelines.phases]]
 name = "spellcheck"
 stalled_after_s = 60
 deadline_s = 600
 
-[[phases]]
+[[pipelines.phases]]
 name = "cj_assessment"
 after = ["spellcheck"]
 when = "enable_cj_assessment"

@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from bench.sizes import PROJECTION_TABLES, directory_bytes, projection_rows, topic_bytes
-from bench.soak import FLAT, PURGE_AFTER_S, RETENTION_S, Sample, SoakResult, curve_table
+from bench.soak import FLAT, PIPELINE, PURGE_AFTER_S, RETENTION_S, Sample, SoakResult, curve_table
 from schemas.topics import TopicTable
+from state.pipelines.loader import load_pipelines
 from state.projection import Identity, Writer, open_engine, sqlite_url
 
 
@@ -50,6 +51,13 @@ def test_the_table_names_what_grows_and_what_is_left() -> None:
 
 def test_batches_are_purged_as_soon_as_the_check_of_definitions_allows() -> None:
     assert TopicTable(retention_ms=RETENTION_S * 1000).registrations_kept_ms < PURGE_AFTER_S * 1000 < 60_000
+
+
+def test_the_soaks_own_pipeline_is_a_definition_that_the_router_takes(tmp_path: Path) -> None:
+    (tmp_path / "pipelines.toml").write_text(PIPELINE)
+    assert (
+        load_pipelines(tmp_path / "pipelines.toml", TopicTable(retention_ms=RETENTION_S * 1000)).default_name == "soak"
+    )
 
 
 @pytest.mark.filterwarnings("default::ResourceWarning")
