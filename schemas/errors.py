@@ -128,7 +128,7 @@ class Code(StrEnum):
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
     LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
-    LETTER_FILTER = "ORC-LETTER-FILTER"  # 400: dead letters were to be worked without saying which
+    LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which
     LETTER_LIMIT = "ORC-LETTER-LIMIT"  # 422: the filter fits more dead letters than are worked at once
     KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
     REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule

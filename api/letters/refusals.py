@@ -62,7 +62,7 @@ def letter_not_found(dead_letter_id: str) -> Problem:
 def empty_filter() -> Problem:
     """Return the problem of dead letters that are to be worked without saying which."""
     return Problem(
-        400,
+        422,
         Code.LETTER_FILTER,
         "The filter is empty, so it would fit every dead letter.",
         next_step="Name at least one of code, topic, batch, since and until.",

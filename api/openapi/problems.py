@@ -99,7 +99,7 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Begin at the first page, and go on with the cursor that each page gives.",
     ),
     Code.LETTER_FILTER: KnownProblem(
-        400,
+        422,
         "Validation Error",
         "The filter is empty, so it would fit every dead letter.",
         "Name at least one of code, topic, batch, since and until.",

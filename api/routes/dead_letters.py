@@ -27,7 +27,7 @@ letter_routes = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
 Text = Annotated[str | None, Query(min_length=1, max_length=255)]
 Moment = Annotated[datetime | None, Query()]
 State = Annotated[LetterState | None, Query()]
-Cursor = Annotated[str | None, Query(max_length=300)]
+Cursor = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=_MOST_LISTED)]
 DryRun = Annotated[bool, Query()]
 Body = TypeVar("Body", bound=WorkLetter)

@@ -256,7 +256,7 @@ async def test_a_group_can_be_discarded_the_oldest_first(api: World) -> None:
 async def test_an_empty_filter_is_refused(api: World, act: str, filters: dict[str, str]) -> None:
     put(api, letter(4, b"x"))
     answer = await api.client.post(f"{PATH}/{act}", json={"filter": filters, "note": "n"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "ORC-LETTER-FILTER")
+    assert (answer.status_code, answer.json()["code"]) == (422, "ORC-LETTER-FILTER")
 
 
 async def test_a_group_has_a_largest_size(api: World, monkeypatch: pytest.MonkeyPatch) -> None:
