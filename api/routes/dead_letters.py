@@ -81,19 +81,6 @@ async def group_letters(request: Request, filters: Filters) -> Response:
     return _json(bodies.groups_body(groups))
 
 
-@letter_routes.get("/{dead_letter_id}")
-async def letter(request: Request, dead_letter_id: str) -> Response:
-    """Return one dead letter: its bytes, headers and traceback, and what was done with it."""
-    require_principal(request, LETTERS_READ)
-    stored = await services_of(request).letters.get(_id(dead_letter_id))
-    size = len(stored.letter.value or b"")
-    return Response(
-        await off_the_loop(size, lambda: msgspec.json.encode(bodies.letter_body(stored))),
-        media_type="application/json",
-        headers=_NO_CACHE,
-    )
-
-
 @letter_routes.post("/preview")
 async def preview_letters(request: Request) -> Response:
     """Tell what would become of a group of dead letters if it were replayed. Nothing is sent."""
@@ -113,6 +100,19 @@ async def replay_letters(request: Request, *, dry_run: DryRun = False) -> Respon
 async def discard_letters(request: Request, *, dry_run: DryRun = False) -> Response:
     """Discard a group of dead letters; with `dry_run`, tell only how many they are."""
     return await _work_group(request, DISCARDED, dry_run=dry_run)
+
+
+@letter_routes.get("/{dead_letter_id}")
+async def letter(request: Request, dead_letter_id: str) -> Response:
+    """Return one dead letter: its bytes, headers and traceback, and what was done with it."""
+    require_principal(request, LETTERS_READ)
+    stored = await services_of(request).letters.get(_id(dead_letter_id))
+    size = len(stored.letter.value or b"")
+    return Response(
+        await off_the_loop(size, lambda: msgspec.json.encode(bodies.letter_body(stored))),
+        media_type="application/json",
+        headers=_NO_CACHE,
+    )
 
 
 @letter_routes.post("/{dead_letter_id}/preview")
