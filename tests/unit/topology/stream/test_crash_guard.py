@@ -115,11 +115,13 @@ def test_it_is_careful_no_longer_where_only_transaction_markers_are_left(tmp_pat
     guard.before("inbox", 0, END - 2)
     guard.committing()
     guard.committed()
+    paces: list[bool] = []
+    guard.pace = lambda *, one_by_one: paces.append(one_by_one)
     guard.passed("inbox", 0, END - 1)
-    assert guard.careful
+    assert paces == []
     guard.passed("inbox", 0, END)
-    assert not guard.careful
     guard.passed("inbox", 0, END)
+    assert (paces, guard.careful) == ([False], False)
 
 
 def ends_by(leave_code: int) -> Callable[[CrashGuard], None]:
