@@ -17,9 +17,6 @@ from schemas.topics import Topic, TopicTable
 _TIMEOUT_SECONDS = 15.0
 _RETRY_SECONDS = 0.5
 _NO_VERSION = -1
-_WITHOUT_BATCH = ("unreadable_record", "key_mismatch")
-"""Reasons of quarantined records whose key need not be a batch_id."""
-
 _PURGED = "batch_purged"
 """Reason of the record that ends a life of a batch; a registration after it begins another."""
 
@@ -128,7 +125,7 @@ def _check_one_for_one(inbox: Mapping[tuple[int, int], str], history: list[Verif
 def _check_chains(history: list[VerifiedRecord], findings: Findings) -> dict[str, int]:
     by_batch: dict[str, list[VerifiedRecord]] = defaultdict(list)
     for record in history:
-        if record.value["reason"]["code"] not in _WITHOUT_BATCH:
+        if record.value["disposition"] != "quarantined" or record.value["based_on"] != _NO_VERSION:
             by_batch[record.value["batch_id"]].append(record)
     last: dict[str, int] = {}
     for batch_id, records in by_batch.items():

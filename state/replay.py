@@ -21,9 +21,6 @@ from state.decision.decide import decide
 from state.decision.records import history_record, status_record
 from state.decision.result import Decision, Oversize
 
-OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
-"""Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
-
 Decide = Callable[[Batch | None, Event, Oversize | None], Decision]
 
 
@@ -109,7 +106,7 @@ def replay(
     rebuilt: StatusRecord | None = None
     for event in events:
         history = event.history
-        linked = history.reason.code not in OF_NO_BATCH
+        linked = history.in_chain
         broken = linked and history.based_on != expected
         decided = False
         differences: tuple[Difference, ...] = ()

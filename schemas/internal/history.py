@@ -100,3 +100,11 @@ class HistoryRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dead_letter_id: str | None = None
     answer: Answer | None = None
     """Answer to the request; set for requests about a batch that exists."""
+
+    @property
+    def in_chain(self) -> bool:
+        """Whether the record is a link of its batch's chain of versions.
+
+        One that was quarantined without a look at the batch changed nothing, and does not say which version it had.
+        """
+        return self.disposition is not Disposition.QUARANTINED or self.based_on != NO_VERSION

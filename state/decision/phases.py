@@ -55,7 +55,9 @@ def _prospects(batch: Batch, definition: PhaseDefinition) -> tuple[bool, bool]:
     succeeded = [status.succeeded for status in before]
     failed = [status.terminal and not status.succeeded for status in before]
     if definition.join == "any" and before:
-        return any(succeeded), all(failed)
+        # After a retry it waits for the phases that run again, else it would start without the essays retried.
+        waits = batch.phases[definition.name].reopened and not all(status.terminal for status in before)
+        return any(succeeded) and not waits, all(failed)
     return all(succeeded), any(failed)
 
 

@@ -125,7 +125,7 @@ def retry_phase(batch: Batch, body: RetryPhase) -> tuple[Batch, Reason]:
     again = supersede(run) if selection is None else _select(run, selection)
     changed = {body.phase: _pending(again)}
     for name in _requested_after(batch, body.phase):
-        changed[name] = _pending(supersede(batch.phases[name]))
+        changed[name] = _reopen(batch.phases[name])
     essays = inputs(batch, body.phase) if selection is None else selection
     reason = Reason(code=ReasonCode.RETRY_STARTED, phase=body.phase, attempt=number, essays=len(essays))
     batch = replace(batch, phases={**batch.phases, **changed})
@@ -148,6 +148,12 @@ def _select(run: PhaseRun, selection: tuple[int, ...]) -> PhaseRun:
         stalled=False,
         reason=None,
     )
+
+
+def _reopen(run: PhaseRun) -> PhaseRun:
+    """Return the run of a phase after the retried one, pending again without results."""
+    started = run.status is not PhaseStatus.PENDING_DEPENDENCIES
+    return replace(_pending(supersede(run)), reopened=run.reopened or started)
 
 
 def _pending(run: PhaseRun) -> PhaseRun:

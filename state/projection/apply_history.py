@@ -6,15 +6,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from schemas.ids import VERSIONS_PER_GENERATION
-from schemas.internal.enums import ReasonCode
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
 from state.projection import tables
 from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
-
-_OF_NO_BATCH = (ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH)
-"""Why a record was set aside under a key of which nobody knows whether it is a batch's: no link of any chain."""
 
 
 class DecodedHistory(NamedTuple):
@@ -54,7 +50,7 @@ def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> 
     moved: dict[str, _Head] = {}
     breaks: list[ChainBreak] = []
     for record in records:
-        if record.reason.code in _OF_NO_BATCH:
+        if not record.in_chain:
             continue
         batch_id = text(record.batch_id)
         head, position = heads.get(batch_id), _position(record)

@@ -27,7 +27,7 @@ def new_phase(requested: bool) -> dict[str, Any]:  # noqa: FBT001
     """Return a phase that has not run."""
     status = "pending_dependencies" if requested else "skipped_by_user_config"
     reason = None if requested else "not_requested"
-    return {"status": status, "attempts": [], "selection": None, "stalled": False, "reason": reason}
+    return {"status": status, "attempts": [], "selection": None, "reopened": False, "stalled": False, "reason": reason}
 
 
 # --------------------------------------------------------------------------------------------------------------- clocks
@@ -65,7 +65,8 @@ def advance(batch: dict[str, Any], now: int) -> None:
             good = [status in SUCCEEDED for status in before]
             bad = [status in OVER and status not in SUCCEEDED for status in before]
             joins_any = batch["definition"][name].join == "any"
-            if not before or (any(good) if joins_any else all(good)):
+            waits = phase["reopened"] and not all(status in OVER for status in before)
+            if not before or ((any(good) and not waits) if joins_any else all(good)):
                 if batch["pause"] is None:
                     start_attempt(batch, now, name)
             elif all(bad) if joins_any else any(bad):
@@ -90,7 +91,7 @@ def start_attempt(batch: dict[str, Any], now: int, name: str) -> None:
     attempt = {"number": number, "essays": essays, "over": False, "lost": {}, "outcomes": []}
     attempt |= {"superseded": False, "gave": {"text": {}, "metrics": {}}}
     phase["attempts"].append(attempt)
-    phase |= {"status": "dispatch_initiated", "selection": None, "stalled": False, "reason": None}
+    phase |= {"status": "dispatch_initiated", "selection": None, "reopened": False, "stalled": False, "reason": None}
     disarm(batch, name)
     arm(batch, now, definition.stalled_after_s * 1_000, "stalled", name)
     arm(batch, now, definition.deadline_s * 1_000, "phase", name)

@@ -120,6 +120,8 @@ def retry(batch: dict[str, Any], now: int, body: RetryPhase) -> None:
     for name in after(batch, body.phase):
         for attempt in batch["phases"][name]["attempts"]:
             attempt["superseded"] = True
+        if batch["phases"][name]["status"] != "pending_dependencies":
+            batch["phases"][name]["reopened"] = True
         _run_again(batch, name, None)
     advance(batch, now)
 

@@ -11,7 +11,7 @@ from schemas.errors import NewerRecord, OlderRecord
 from schemas.internal.codec import encode
 from schemas.internal.dead_letters import parse_dead_letter
 from schemas.internal.enums import BatchStatus, Disposition, ReasonCode
-from schemas.internal.events import CancelBatch, DeadlineReached, Event
+from schemas.internal.events import CancelBatch, DeadlineReached, Event, PauseBatch, Principal
 from schemas.internal.history import HistoryRecord
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_history, decode_inbox, decode_status
@@ -250,6 +250,27 @@ def test_a_state_too_large_for_the_changelog_ends_the_batch(in_memory: Path) -> 
     driver.run()
     assert history(driver)[-1].reason.code is ReasonCode.OVERSIZED
     assert history(driver)[-1].reason.what == "the stored record"
+
+
+def pause(request_id: str) -> PauseBatch:
+    return PauseBatch(request_id=request_id, principal=Principal(), correlation_id="c", fingerprint=f"1:{request_id}")
+
+
+def test_an_event_that_changes_nothing_ends_no_batch_whose_state_has_grown_too_large(in_memory: Path) -> None:
+    driver = Driver(in_memory)
+    version = driver.put(record(BATCH, register(BATCH, essays=200)))
+    driver.put(record(BATCH, pause("first")))
+    driver.put(record(BATCH, ready(BATCH, version, essays=200)))
+    driver.run()
+    driver.kafka.sizes[driver.kafka.table.changelog] = 4_000
+    driver.put(record(BATCH, ready(BATCH, version, essays=200)))
+    driver.put(record(BATCH, pause("second")))
+    driver.run()
+    told = history(driver)[-2:]
+    assert [one.disposition for one in told] == [Disposition.DUPLICATE, Disposition.QUARANTINED]
+    assert [one.reason.code for one in told] == [ReasonCode.READY_AGAIN, ReasonCode.OVERSIZED]
+    assert [letter.dead_letter_id for letter in dead_letters(driver)] == [told[1].dead_letter_id]
+    assert not driver.kafka.read(Topic.COMPLETED)
 
 
 def test_a_value_that_no_dead_letter_can_hold_is_named_and_left_on_the_inbox(driver: Driver) -> None:

@@ -41,7 +41,7 @@ class Written(NamedTuple):
     """Records in the order of publication: effects, dead letter, status, history. The api answers a request when it
     reads the history record; all others are committed in the same transaction."""
     state: bytes | None
-    """The batch's stored record; None if there is no batch."""
+    """The batch's stored record; None if there is no batch, or if it stays as it is."""
 
 
 class Outbox:
@@ -78,7 +78,7 @@ class Outbox:
             records.append(status_outgoing(status_record(after)))
         letter_id = dead_letter.key.decode() if dead_letter is not None else None
         records.append(history_outgoing(history_record(before, event, decision, notes, letter_id)))
-        return Written(records, None if after is None else encode_batch(after))
+        return Written(records, None if after is None or after is before else encode_batch(after))
 
     def oversize(self, written: Written) -> Oversize | None:
         """Return the first record that does not fit, or None."""

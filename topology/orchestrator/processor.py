@@ -172,14 +172,19 @@ class DecisionProcessor:
                 letter = self._letter(event, value, Code.UNKNOWN_BATCH, f"There is no batch {event.batch_id}.")
             written = self._outbox.write(before, event, decision, letter)
             oversize = self._outbox.oversize(written)
-            return (decision, written) if oversize is None else self._oversized(before, event, value, oversize)
+            if oversize is None:
+                return decision, written
+            applied = decision.disposition is Disposition.APPLIED
+            return self._oversized(before, event, value, oversize, applied=applied)
         except Exception as error:  # noqa: BLE001  (a defect of a rule quarantines this record; the others go on)
             return self._failed(before, event, value, error)
 
     def _oversized(
-        self, before: Batch | None, event: Event, value: bytes | None, oversize: Oversize
+        self, before: Batch | None, event: Event, value: bytes | None, oversize: Oversize, *, applied: bool
     ) -> tuple[Decision, Written]:
         letter = self._letter(event, value, Code.OVERSIZED, oversize.sentence)
+        if not applied:  # A request that is refused ends no batch.
+            return self._quarantined(before, event, letter, oversize.reason)
         decision = self._decide(before, event, oversize)
         if decision.disposition is Disposition.APPLIED:
             written = self._outbox.write(before, event, decision, letter)

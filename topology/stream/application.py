@@ -181,6 +181,8 @@ class StreamApplication(Application):
             self._ends[topic, partition] = end
             with suppress(InvalidStoredOffset):  # the record before the end was the last one, and is stored
                 self._processing_context.store_offset(topic, partition, end - 1)
+            if self._crashes is not None:
+                self._crashes.passed(topic, partition, end)
 
     def _on_assign(self, consumer: Any, topic_partitions: list[TopicPartition]) -> None:
         with self.allow(ASSIGNMENT_S):

@@ -162,8 +162,12 @@ class CrashGuard:
         if at in self._suspects and self._suspects[at].place.offset <= done.offset:
             del self._suspects[at]
             self._save(Ended.RUNNING)
-        if done.offset + 1 >= self._until.get(at, done.offset + 2):
-            del self._until[at]
+        self.passed(done.topic, done.partition, done.offset + 1)
+
+    def passed(self, topic: str, partition: int, offset: int) -> None:
+        """Note that everything before an offset is processed: after the last record, its transaction's marker too."""
+        if offset >= self._until.get((topic, partition), offset + 1):
+            del self._until[topic, partition]
             if not self._until:
                 self._set_careful(on=False)
 

@@ -122,13 +122,14 @@ def test_a_quarantined_record_is_not_decided() -> None:
     assert result.whole
 
 
-def test_a_record_of_no_batch_is_no_link_of_the_chain() -> None:
+@pytest.mark.parametrize("code", [ReasonCode.KEY_MISMATCH, ReasonCode.PROCESS_CRASHED])
+def test_a_record_that_was_set_aside_without_its_batch_is_no_link_of_the_chain(code: ReasonCode) -> None:
     story = started()
     events = recorded(story.told)
     stranger = replace(
         events[0].history,
         disposition=Disposition.QUARANTINED,
-        reason=Reason(code=ReasonCode.KEY_MISMATCH),
+        reason=Reason(code=code),
         version=NO_VERSION,
         based_on=NO_VERSION,
     )

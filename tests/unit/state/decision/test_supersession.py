@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
 from tests.unit.state import givens
 from tests.unit.state.clocked import HOLDS, RETRIES, ClockedStory, begun, phase
 from tests.unit.state.story import assert_ignored, essay_ids, texts
@@ -170,16 +170,72 @@ def test_a_phase_that_is_not_requested_passes_the_supersession_on() -> None:
     assert story.run("b").status is P.SKIPPED_BY_USER_CONFIG
 
 
-def test_a_dependant_on_any_runs_again_at_once_on_who_has_survived() -> None:
+def joined_on_any(**fields: Any) -> ClockedStory:
+    """Return a story in which `c` runs on what survived `a`, and `b` beside it has ended without one essay."""
+    story = begun(phase("a"), phase("b", **fields), phase("c", ["a", "b"], join="any"))
+    story.answer("a", failed=[2])
+    story.answer("b", failed=[1])
+    return story
+
+
+def test_a_dependant_on_any_that_a_retry_superseded_waits_for_the_phases_that_run_again() -> None:
+    story = joined_on_any()
+    story.retry("b")
+    assert (story.run("c").status, len(story.commands("c"))) == (P.PENDING_DEPENDENCIES, 1)
+    story.answer("b")
+    assert essay_ids(story.commands("c")[-1]) == list(story.slots)
+    story.answer("c")
+    assert [attempt.superseded for attempt in story.run("c").attempts] == [True, False]
+    assert story.batch.status is BatchStatus.COMPLETED_WITH_FAILURES
+
+
+def test_a_dependant_on_any_goes_on_without_a_phase_that_fails_again() -> None:
+    story = joined_on_any()
+    story.retry("b", "all")
+    story.fail("b")
+    assert essay_ids(story.commands("c")[-1]) == list(story.slots[:2])
+
+
+def test_a_dependant_on_any_that_was_skipped_waits_for_every_phase_that_runs_again() -> None:
+    story = begun(phase("a"), phase("b"), phase("c", ["a", "b"], join="any"), phase("z"))
+    story.fail("a")
+    story.fail("b")
+    assert story.run("c").status is P.SKIPPED_DUE_TO_DEPENDENCY_FAILURE
+    story.retry("a", [story.slots[0]])
+    story.retry("b")
+    story.answer("a")
+    assert story.commands("c") == []
+    story.answer("b", failed=[0])
+    assert essay_ids(story.commands("c")[-1]) == list(story.slots)
+
+
+def test_a_dependant_on_any_that_has_not_started_starts_on_the_first_survivors_still() -> None:
+    story = begun(phase("a"), phase("b"), phase("c", ["a", "b"], join="any"))
+    story.retry("b", "all")
+    story.answer("a", failed=[0])
+    assert essay_ids(story.commands("c")[-1]) == list(story.slots[1:])
+
+
+def test_a_dependant_on_any_that_is_retried_itself_starts_at_once() -> None:
     story = begun(phase("a"), phase("b"), phase("c", ["a", "b"], join="any"))
     story.answer("a")
-    story.answer("b", failed=[1])
-    assert len(story.commands("c")) == 1
-    story.retry("b")
-    assert story.run("c").status is P.DISPATCH_INITIATED
+    story.pause()
+    story.retry("c", "all")
+    story.resume()
     assert [command.attempt for command in story.commands("c")] == [1, 2]
-    assert [attempt.superseded for attempt in story.run("c").attempts] == [True, False]
-    assert essay_ids(story.commands("c")[-1]) == list(story.slots)
+
+
+def test_a_dependant_on_any_waits_through_a_pause_and_a_hold() -> None:
+    story = joined_on_any(**HOLDS)
+    story.pause()
+    story.retry("b", "all")
+    story.resume()
+    story.fail("b")
+    assert (story.run("b").status, story.run("c").status) == (P.HELD, P.PENDING_DEPENDENCIES)
+    story.reach(DeadlineKind.HOLD, "b")
+    assert essay_ids(story.commands("c")[-1]) == list(story.slots[:2])
+    story.retry("b", "all")
+    assert (len(story.commands("c")), story.run("c").status) == (2, P.PENDING_DEPENDENCIES)
 
 
 def test_a_selection_that_waits_for_the_resume_goes_with_a_retry_upstream() -> None:

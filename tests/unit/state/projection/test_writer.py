@@ -151,7 +151,7 @@ def test_a_batch_that_is_suddenly_unknown_is_a_break(log: Log, writer: Writer, r
     assert [(found.offset, found.expected) for found in reader.chain_breaks()] == [(9, 5)]
 
 
-@pytest.mark.parametrize("code", [ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH])
+@pytest.mark.parametrize("code", [ReasonCode.UNREADABLE_RECORD, ReasonCode.KEY_MISMATCH, ReasonCode.PROCESS_CRASHED])
 def test_a_record_set_aside_under_a_batchs_key_is_no_link_of_its_chain(
     code: ReasonCode, log: Log, writer: Writer, reader: Reader
 ) -> None:

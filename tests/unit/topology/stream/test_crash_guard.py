@@ -110,6 +110,20 @@ def test_it_is_careful_up_to_the_end_that_the_partition_had(tmp_path: Path) -> N
     assert paces == [False]
 
 
+def test_it_is_careful_no_longer_where_only_transaction_markers_are_left(tmp_path: Path) -> None:
+    guard = until_careful(tmp_path)
+    guard.before("inbox", 0, END - 2)
+    guard.committing()
+    guard.committed()
+    paces: list[bool] = []
+    guard.pace = lambda *, one_by_one: paces.append(one_by_one)
+    guard.passed("inbox", 0, END - 1)
+    assert paces == []
+    guard.passed("inbox", 0, END)
+    guard.passed("inbox", 0, END)
+    assert (paces, guard.careful) == ([False], False)
+
+
 def ends_by(leave_code: int) -> Callable[[CrashGuard], None]:
     def end(guard: CrashGuard) -> None:
         with pytest.raises(SystemExit):
