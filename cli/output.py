@@ -27,6 +27,11 @@ def note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def counted(number: int, one: str) -> str:
+    """Return a number with its noun, such as `1 essay` or `2 essays`."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
 def print_json(value: Any, *, lines: bool = False) -> None:
     """Print a value as JSON, on one line or indented."""
     typer.echo(json.dumps(value, indent=None if lines else 2, ensure_ascii=False))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.api_client import DEFAULT_URL, Url, fetch
+from cli.ids import BatchId
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -15,7 +16,7 @@ _HEADINGS = ("OFFSET", "TIME", "DISPOSITION", "EVENT", "REASON")
 _EVENTS = {"phase_concluded": "outcome", "": "unreadable"}
 
 
-def history(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
+def history(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
     """Print what was decided on a batch, one line for each of its events.
 
     Example: bos batches history 7f3a2c91-5b0e-4d53-9a2b-0f8f4f1f7d11
@@ -28,7 +29,7 @@ def history(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) 
         typer.echo(line)
 
 
-def replay(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
+def replay(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
     """Decide a batch's events again, print each decision, and say whether all is as it was published.
 
     The exit code is 1 where a decision or the state differs, or the chain of versions is broken.
