@@ -8,6 +8,7 @@ import typer
 
 from cli.api_client import DEFAULT_URL, Url, fetch
 from cli.ids import BatchId
+from cli.output import print_lines
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -25,8 +26,7 @@ def history(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_U
     if output == "json":
         typer.echo(json.dumps({"batch_id": batch_id, "decisions": decisions}, indent=2, ensure_ascii=False))
         return
-    for line in table(decisions):
-        typer.echo(line)
+    print_lines(*table(decisions))
 
 
 def replay(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
@@ -44,10 +44,9 @@ def replay(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_UR
     else:
         decisions = result["decisions"]
         for line, decision in zip(table(decisions), [None, *decisions], strict=True):
-            typer.echo(line)
-            for more in () if decision is None else _details(decision):
-                typer.echo(f"    {more}")
-        typer.echo(verdict(result))
+            more = () if decision is None else _details(decision)
+            print_lines(line, *(f"    {each}" for each in more))
+        print_lines(*verdict(result).split("\n"))
     if not (result["identical"] and result["whole"]):
         raise typer.Exit(1)
 

@@ -14,7 +14,7 @@ from cli import exit_codes
 from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch
 from cli.commands.control import cancel, pause, resume, retry
 from cli.ids import BatchId
-from cli.output import Format, OutputFormat, print_json
+from cli.output import Format, OutputFormat, print_json, print_lines
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
@@ -65,7 +65,7 @@ def status(batch_id: BatchId, *, output: OutputFormat = Format.TABLE, url: Url =
 @batches.command()
 def watch(batch_id: BatchId, *, timeout: Timeout = "", exit_status: ExitStatus = False, url: Url = DEFAULT_URL) -> None:
     """Print a line at each change of a batch until it ends."""
-    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: typer.echo(_line(body)))), exit_status)
+    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: print_lines(_line(body)))), exit_status)
 
 
 @batches.command()
@@ -136,7 +136,7 @@ def _show(body: dict[str, Any], output: Format) -> None:
     if output is Format.NAME:
         typer.echo(body["batch_id"])
     elif output is Format.TABLE:
-        typer.echo(_line(body))
+        print_lines(_line(body))
     else:
         print_json(body, lines=output is Format.JSONL)
 

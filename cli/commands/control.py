@@ -14,7 +14,7 @@ from msgspec import Struct
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected
 from cli.ids import not_empty
-from cli.output import Format, OutputFormat, counted, note, print_json
+from cli.output import Format, OutputFormat, counted, note, print_json, print_lines
 
 Ids = Annotated[
     list[str],
@@ -225,7 +225,7 @@ def _print(result: _Result, output: Format) -> None:
         body = result.body
         status = body.get("batch_status") or (body.get("status") if "disposition" in body else None) or "-"
         reason = body.get("reason") or body.get("code") or "-"
-        typer.echo(_row(_word(result), result.batch_id, str(status), str(body.get("version", "-")), str(reason)))
+        print_lines(_row(_word(result), result.batch_id, str(status), str(body.get("version", "-")), str(reason)))
 
 
 def _row(result: str, batch_id: str, status: str, version: str, reason: str) -> str:

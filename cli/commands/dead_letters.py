@@ -12,7 +12,7 @@ import typer
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, Url, connected, fetch
 from cli.ids import LetterId, not_empty
-from cli.output import Format, OutputFormat, counted, print_json
+from cli.output import Format, OutputFormat, counted, print_json, print_lines
 from cli.output import note as tell
 
 dead_letters = typer.Typer(help="Dead letters, over the HTTP api (docs/dead-letters.md).", no_args_is_help=True)
@@ -250,8 +250,7 @@ def _print(body: dict[str, Any], items: list[dict[str, Any]], lines: Iterable[st
             for item in items:
                 typer.echo(item.get("dead_letter_id", item.get("code")))
         case Format.TABLE:
-            for line in lines:
-                typer.echo(line)
+            print_lines(*lines)
 
 
 def _line(letter: dict[str, Any]) -> str:
@@ -274,9 +273,9 @@ def _details(letter: dict[str, Any]) -> list[str]:
     else:
         content = value["content"]
         text = json.dumps(content, indent=2, ensure_ascii=False) if value["form"] == "json" else content
-        lines += [f"value ({value['form']}, {value['size']} bytes):", text]
+        lines += [f"value ({value['form']}, {value['size']} bytes):", *text.split("\n")]
     if letter["traceback"]:
-        lines += ["traceback:", letter["traceback"]]
+        lines += ["traceback:", *letter["traceback"].split("\n")]
     return lines
 
 

@@ -171,3 +171,10 @@ def test_what_the_api_refuses_is_told_in_whole_sentences(bos: Bos) -> None:
     done = bos("list", "--state", "lost")
     assert done.code == 2
     assert "'open', 'replayed' or 'discarded'. Next step: " in done.err
+
+
+def test_what_a_record_holds_does_not_steer_the_terminal(bos: Bos, cluster: MemoryCluster) -> None:
+    [letter_id] = put(cluster, b"one\x1b[31m\n\ttwo\xe2\x80\xae")
+    shown = bos("show", letter_id).out
+    assert "one\\x1b[31m\n\\ttwo\\u202e" in shown
+    assert "\x1b" not in shown
