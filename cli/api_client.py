@@ -33,6 +33,17 @@ class RequestFailed(OrchestratorError):
         super().__init__(message, next_step=next_step, code=code)
         self.exit_code = exit_code
 
+    def repeatable(self, key: str) -> "RequestFailed":
+        """Return the error with the Idempotency-Key to repeat the request with, where what came of it is unknown."""
+        if self.exit_code != exit_codes.UNDECIDED:
+            return self
+        return RequestFailed(
+            self.message,
+            next_step=f"{self.next_step} Repeat it with --key {key}.",
+            code=self.code,
+            exit_code=self.exit_code,
+        )
+
 
 class Reply(Struct, frozen=True):
     """An answer of the api."""
@@ -50,11 +61,18 @@ class Reply(Struct, frozen=True):
         if self.status < 400:
             return None
         return RequestFailed(
-            f"{self.status}: {self.body.get('detail', self.body.get('error', ''))}",
+            _sentence(f"{self.status}: {self.body.get('detail', self.body.get('error', ''))}"),
             next_step=str(self.body.get("next_step", "See the answer above.")),
             code=self.body.get("code"),
             exit_code=self.exit_code,
         )
+
+    def required(self) -> dict[str, Any]:
+        """Return the body. Raises `RequestFailed` where the answer is an error."""
+        failure = self.failure()
+        if failure is not None:
+            raise failure
+        return self.body
 
 
 class ApiClient:
@@ -78,7 +96,7 @@ class ApiClient:
             raise _no_address(self._url, error) from error
         except httpx.TransportError as error:
             raise RequestFailed(
-                f"The api at {self._url} cannot be reached: {str(error) or type(error).__name__}.",
+                _sentence(f"The api at {self._url} cannot be reached: {str(error) or type(error).__name__}"),
                 next_step="Start it (`bos dev`), or name another address with --url.",
                 exit_code=exit_codes.UNDECIDED,
             ) from error
@@ -94,11 +112,7 @@ class ApiClient:
 
     async def get(self, path: str) -> dict[str, Any]:
         """Return the body of a GET. Raises `RequestFailed` for an error too."""
-        reply = await self.send("GET", path)
-        failure = reply.failure()
-        if failure is not None:
-            raise failure
-        return reply.body
+        return (await self.send("GET", path)).required()
 
 
 @asynccontextmanager
@@ -122,6 +136,11 @@ def fetch(url: str, path: str) -> dict[str, Any]:
             return await api.get(path)
 
     return asyncio.run(get())
+
+
+def _sentence(text: str) -> str:
+    """Return the text with one full stop: what a server or a library says has none, or has one already."""
+    return f"{text.rstrip('. ')}."
 
 
 def _no_address(url: str, error: Exception) -> RequestFailed:

@@ -24,6 +24,7 @@ from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
+from cli.output import note
 from runtime.exit_codes import CONFIGURATION
 from runtime.settings_loading import ignored_variables
 from schemas.errors import ConfigurationError, OrchestratorError
@@ -82,7 +83,7 @@ def main() -> None:
         sys.stderr.write(f"bos: {error}\n")
         sys.exit(CONFIGURATION)
     except RequestFailed as error:
-        sys.stderr.write(f"bos: {error}\n")
+        note(f"bos: {error}")
         sys.exit(error.exit_code)
     except OrchestratorError as error:
         sys.exit(f"bos: {error}")

@@ -5,20 +5,20 @@ The codes are what programs read; a sentence may change from one version of the 
 
 from collections import defaultdict
 
-from schemas.internal.enums import ReasonCode
+from schemas.internal.enums import PhaseStatus, ReasonCode
 from schemas.internal.history import EffectNote, HistoryRecord, Reason
 
 R = ReasonCode
 
 _SENTENCES: dict[ReasonCode, str] = {
     R.REGISTERED: "registered with {essays} essay slots",
-    R.PIPELINE_STARTED: "{essays} essays are ready",
-    R.STUDENT_MATCHING_STARTED: "{essays} essays are provisioned; their students are matched first",
-    R.VALIDATION_FAILURES_RECORDED: "{essays} files failed validation",
-    R.CRITICAL_VALIDATION_FAILURE: "validation failed critically for {essays} files",
+    R.PIPELINE_STARTED: "{some_essays} {are} ready",
+    R.STUDENT_MATCHING_STARTED: "{some_essays} {are} provisioned; their students are matched first",
+    R.VALIDATION_FAILURES_RECORDED: "{some_files} failed validation",
+    R.CRITICAL_VALIDATION_FAILURE: "validation failed critically for {some_files}",
     R.NO_ESSAYS: "no file became an essay",
-    R.PHASE_COMPLETED: "{phase}: {essays} essays passed",
-    R.PHASE_FAILED: "{phase} failed: {essays} essays passed",
+    R.PHASE_COMPLETED: "{phase}: {some_essays} passed",
+    R.PHASE_FAILED: "{phase} failed: {some_essays} passed",
     R.OVERSIZED: "{what} has {size} bytes; the limit is {limit}",
     R.UNKNOWN_BATCH: "there is no such batch",
     R.SAME_REGISTRATION: "equals the registration of this batch",
@@ -66,6 +66,12 @@ _SENTENCES: dict[ReasonCode, str] = {
     R.KEY_MISMATCH: "the record has the key of another batch",
 }
 
+_AFTER_A_DEADLINE = {
+    PhaseStatus.HELD.value: "it is held for a person",
+    PhaseStatus.WAITING_TO_RETRY.value: "another attempt follows after its backoff",
+}
+"""What a phase does after its deadline, by its status."""
+
 
 def sentence(record: HistoryRecord) -> str:
     """Return what a history record says in one line: its reason, its counts, and what was commanded."""
@@ -79,6 +85,8 @@ def sentence(record: HistoryRecord) -> str:
         parts[0] += f", {reason.foreign} foreign"
     if reason.detail:
         parts[0] += f" ({reason.detail})"
+    if reason.code is R.PHASE_DEADLINE_MISSED:
+        parts += [said for change in record.changes if (said := _AFTER_A_DEADLINE.get(change.after))]
     parts += [said for effect in record.effects if (said := _effect(effect))]
     return "; ".join(parts)
 
@@ -86,14 +94,21 @@ def sentence(record: HistoryRecord) -> str:
 def _reason(reason: Reason) -> str:
     template = _SENTENCES.get(reason.code, str(reason.code.value).replace("_", " "))
     facts = {name: value for name in reason.__struct_fields__ if (value := getattr(reason, name)) is not None}
-    return template.format_map(defaultdict(lambda: "?", facts))
+    essays = facts.get("essays", "?")
+    counts = {"some_essays": _counted(essays, "essay"), "some_files": _counted(essays, "file")}
+    counts["are"] = "is" if essays == 1 else "are"
+    return template.format_map(defaultdict(lambda: "?", facts | counts))
+
+
+def _counted(number: int | str, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def _effect(effect: EffectNote) -> str:
     match effect.kind:
         case "command_phase":
             again = f" (attempt {effect.attempt})" if effect.attempt > 1 else ""
-            return f"{effect.phase}{again} commanded for {effect.essays} essays"
+            return f"{effect.phase}{again} commanded for {_counted(effect.essays, 'essay')}"
         case "pipeline_completed":
             return "the batch has ended"
         case _:

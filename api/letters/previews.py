@@ -45,7 +45,7 @@ class Preview(Struct, frozen=True, kw_only=True):
 
     dead_letter_id: str
     becomes: str
-    """`inbox_record`, or `dead_letter` where the router still cannot use it."""
+    """`inbox_record`, or `dead_letter` where the router still cannot use it or its batch is still unknown."""
     batch_id: str | None = None
     event: str | None = None
     """Kind of the event."""
@@ -142,9 +142,12 @@ class Previews:
         except Exception as error:  # noqa: BLE001 - a defect of a rule: the orchestrator would quarantine the record
             fault = {"code": str(Code.DECISION_FAILED), "detail": f"{type(error).__name__}: {error}"}
             return _undecided(letter_id, record, fault, Disposition.QUARANTINED), before
+        unknown = decision.disposition is Disposition.UNKNOWN
+        fault = {"code": str(Code.UNKNOWN_BATCH), "detail": f"There is no batch {record.batch_id}."}
         preview = Preview(
             dead_letter_id=letter_id,
-            becomes="inbox_record",
+            becomes="dead_letter" if unknown else "inbox_record",
+            fault=fault if unknown else None,
             batch_id=record.batch_id,
             event=_kind(record),
             disposition=decision.disposition,

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.api_client import DEFAULT_URL, Url, fetch
+from cli.ids import BatchId
+from cli.output import print_lines
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -15,7 +17,7 @@ _HEADINGS = ("OFFSET", "TIME", "DISPOSITION", "EVENT", "REASON")
 _EVENTS = {"phase_concluded": "outcome", "": "unreadable"}
 
 
-def history(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
+def history(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
     """Print what was decided on a batch, one line for each of its events.
 
     Example: bos batches history 7f3a2c91-5b0e-4d53-9a2b-0f8f4f1f7d11
@@ -24,11 +26,10 @@ def history(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) 
     if output == "json":
         typer.echo(json.dumps({"batch_id": batch_id, "decisions": decisions}, indent=2, ensure_ascii=False))
         return
-    for line in table(decisions):
-        typer.echo(line)
+    print_lines(*table(decisions))
 
 
-def replay(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
+def replay(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_URL) -> None:
     """Decide a batch's events again, print each decision, and say whether all is as it was published.
 
     The exit code is 1 where a decision or the state differs, or the chain of versions is broken.
@@ -43,10 +44,9 @@ def replay(batch_id: str, *, output: Output = "table", url: Url = DEFAULT_URL) -
     else:
         decisions = result["decisions"]
         for line, decision in zip(table(decisions), [None, *decisions], strict=True):
-            typer.echo(line)
-            for more in () if decision is None else _details(decision):
-                typer.echo(f"    {more}")
-        typer.echo(verdict(result))
+            more = () if decision is None else _details(decision)
+            print_lines(line, *(f"    {each}" for each in more))
+        print_lines(*verdict(result).split("\n"))
     if not (result["identical"] and result["whole"]):
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,13 +13,17 @@ import typer
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch
 from cli.commands.control import cancel, pause, resume, retry
-from cli.output import Format, OutputFormat, print_json
+from cli.ids import BatchId
+from cli.output import Format, OutputFormat, print_json, print_lines
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
+_AWAY_S = 60.0
+"""How long a wait goes on while the api cannot be reached or is not ready."""
+_AGAIN_S = 1.0
 Timeout = Annotated[str, typer.Option(help="Longest wait, such as 30s, 10m or 2h; exit code 7 when it is over.")]
 ExitStatus = Annotated[bool, typer.Option("--exit-status", help="Exit code 1 if the batch does not end with success.")]
 
@@ -32,40 +37,40 @@ def register(
 ) -> None:
     """Register a batch and print the answer."""
     text = sys.stdin.read() if str(body) == "-" else _read(body)
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
+    print_json(asyncio.run(_register(url, text, key or str(uuid.uuid4()))))
 
-    async def ask() -> dict[str, Any]:
+
+async def _register(url: str, text: str, key: str) -> dict[str, Any]:
+    """Return the answer. Where it is unknown, the error names the key, with which a repeat is safe."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    try:
         async with connected(url) as api:
-            reply = await api.send("POST", "/v1/batches/register", content=text, headers=headers)
-        failure = reply.failure()
-        if failure is not None:
-            raise failure
-        return reply.body
-
-    print_json(asyncio.run(ask()))
+            return (await api.send("POST", "/v1/batches/register", content=text, headers=headers)).required()
+    except RequestFailed as failure:
+        raise failure.repeatable(key) from failure
 
 
 @batches.command()
-def get(batch_id: str, *, output: OutputFormat = Format.JSON, url: Url = DEFAULT_URL) -> None:
+def get(batch_id: BatchId, *, output: OutputFormat = Format.JSON, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch, as JSON."""
     _show(fetch(url, _status_path(batch_id)), output)
 
 
 @batches.command()
-def status(batch_id: str, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
+def status(batch_id: BatchId, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch, in one line."""
     _show(fetch(url, _status_path(batch_id)), output)
 
 
 @batches.command()
-def watch(batch_id: str, *, timeout: Timeout = "", exit_status: ExitStatus = False, url: Url = DEFAULT_URL) -> None:
+def watch(batch_id: BatchId, *, timeout: Timeout = "", exit_status: ExitStatus = False, url: Url = DEFAULT_URL) -> None:
     """Print a line at each change of a batch until it ends."""
-    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: typer.echo(_line(body)))), exit_status)
+    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: print_lines(_line(body)))), exit_status)
 
 
 @batches.command()
 def wait(
-    batch_id: str,
+    batch_id: BatchId,
     *,
     timeout: Timeout = "",
     exit_status: ExitStatus = False,
@@ -102,12 +107,24 @@ async def _until_ended(api: ApiClient, batch_id: str, each: Any) -> dict[str, An
         path = _status_path(batch_id)
         if version >= 0:
             path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={WAIT_SECONDS}"
-        found = await api.get(path)
+        found = await api.get(path) if version < 0 else await _get_again(api, path)
         if found["version"] != version:
             version = found["version"]
             each(found)
         if BatchStatus(found["status"]).terminal:
             return found
+
+
+async def _get_again(api: ApiClient, path: str) -> dict[str, Any]:
+    """Return the body of a GET, which is repeated for a while where the api is away: a restart ends no wait."""
+    until = time.monotonic() + _AWAY_S
+    while True:
+        try:
+            return await api.get(path)
+        except RequestFailed as failure:
+            if failure.exit_code != exit_codes.UNDECIDED or time.monotonic() > until:
+                raise
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _finish(ended: dict[str, Any], exit_status: bool) -> None:  # noqa: FBT001  (an option's value)
@@ -119,7 +136,7 @@ def _show(body: dict[str, Any], output: Format) -> None:
     if output is Format.NAME:
         typer.echo(body["batch_id"])
     elif output is Format.TABLE:
-        typer.echo(_line(body))
+        print_lines(_line(body))
     else:
         print_json(body, lines=output is Format.JSONL)
 

@@ -13,9 +13,13 @@ from msgspec import Struct
 
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected
-from cli.output import Format, OutputFormat, note, print_json
+from cli.ids import not_empty
+from cli.output import Format, OutputFormat, counted, note, print_json, print_lines
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of batches; - reads them from standard input.")]
+Ids = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="Ids of batches; - reads them from standard input.", callback=not_empty),
+]
 Reason = Annotated[str, typer.Option(help="Why, kept in the batch's history.")]
 IfVersion = Annotated[int | None, typer.Option(min=0, help="Refuse unless the batch has this version (its ETag).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be decided now; send nothing.")]
@@ -202,8 +206,7 @@ async def _ask(api: ApiClient, batch_id: str, control: _Control) -> _Result:
 
 
 def _tell(batch_id: str, failure: RequestFailed, control: _Control) -> None:
-    repeatable = failure.exit_code == exit_codes.UNDECIDED and not control.dry_run
-    note(f"bos: {batch_id}: {failure}{f' Repeat it with --key {control.key}.' if repeatable else ''}")
+    note(f"bos: {batch_id}: {failure if control.dry_run else failure.repeatable(control.key)}")
 
 
 def _exit_code(reply: Reply) -> int:
@@ -222,7 +225,7 @@ def _print(result: _Result, output: Format) -> None:
         body = result.body
         status = body.get("batch_status") or (body.get("status") if "disposition" in body else None) or "-"
         reason = body.get("reason") or body.get("code") or "-"
-        typer.echo(_row(_word(result), result.batch_id, str(status), str(body.get("version", "-")), str(reason)))
+        print_lines(_row(_word(result), result.batch_id, str(status), str(body.get("version", "-")), str(reason)))
 
 
 def _row(result: str, batch_id: str, status: str, version: str, reason: str) -> str:
@@ -252,6 +255,6 @@ def _summarise(results: list[_Result], control: _Control, *, unasked: int) -> No
         effects = [effect for result in results for effect in result.body.get("effects", ())]
         commands = [effect for effect in effects if effect["kind"].startswith("command")]
         essays = sum(command["essays"] for command in commands)
-        told.append(f"{len(commands)} commands, {essays} essays. Nothing was sent.")
+        told.append(f"{counted(len(commands), 'command')}, {counted(essays, 'essay')}. Nothing was sent.")
     if told:
         note(" ".join(told))

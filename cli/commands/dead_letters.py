@@ -10,13 +10,17 @@ from urllib.parse import quote, urlencode
 import typer
 
 from cli import exit_codes
-from cli.api_client import DEFAULT_URL, Reply, Url, connected, fetch
-from cli.output import Format, OutputFormat, print_json
+from cli.api_client import DEFAULT_URL, Url, connected, fetch
+from cli.ids import LetterId, not_empty
+from cli.output import Format, OutputFormat, counted, print_json, print_lines
 from cli.output import note as tell
 
 dead_letters = typer.Typer(help="Dead letters, over the HTTP api (docs/dead-letters.md).", no_args_is_help=True)
 
-Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="Id of one dead letter; without it, the filter counts.")]
+Id = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="Id of one dead letter; without it, the filter counts.", callback=not_empty),
+]
 OneCode = Annotated[str, typer.Option("--code", help="Error code of the dead letters.")]
 FirstTopic = Annotated[str, typer.Option("--topic", help="Topic that the records were first read from.")]
 Batch = Annotated[str, typer.Option("--batch", help="Id of the batch that they are about.")]
@@ -66,7 +70,7 @@ def list_letters(
 
 
 @dead_letters.command()
-def show(dead_letter_id: str, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
+def show(dead_letter_id: LetterId, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
     """Print one dead letter: its bytes, headers and traceback, and what was done with it."""
     found = fetch(url, _path(dead_letter_id))
     _print(found, [found], _details(found), output)
@@ -169,7 +173,7 @@ def _work(
         tell("No dead letter fits.")
         return
     if not yes and not _agreed(verb, count):
-        tell(f"{count} dead letters fit. Nothing was done; give --yes to {verb} them.")
+        tell(f"{counted(count, 'dead letter')} found. Nothing was done; give --yes to {verb} what was found.")
         raise typer.Exit(exit_codes.USAGE)
     done = _ask(url, f"{_BASE}/{verb}", body)
     while done["left"] and limit is None:  # the api works for a bounded time; what is done no longer fits the filter
@@ -218,7 +222,7 @@ def _require_no_filter(filters: dict[str, str]) -> None:
 
 def _agreed(verb: str, count: int) -> bool:
     """Ask a person at a terminal; a script is never asked."""
-    return sys.stdin.isatty() and typer.confirm(f"{verb} {count} dead letters?", err=True)
+    return sys.stdin.isatty() and typer.confirm(f"{verb} {counted(count, 'dead letter')}?", err=True)
 
 
 def _path(dead_letter_id: str) -> str:
@@ -232,11 +236,7 @@ def _ask(url: str, path: str, body: dict[str, Any] | None = None) -> dict[str, A
 async def _post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     async with connected(url) as api:
         headers = {"Content-Type": "application/json"}
-        reply: Reply = await api.send("POST", path, content=json.dumps(body), headers=headers)
-    failure = reply.failure()
-    if failure is not None:
-        raise failure
-    return reply.body
+        return (await api.send("POST", path, content=json.dumps(body), headers=headers)).required()
 
 
 def _print(body: dict[str, Any], items: list[dict[str, Any]], lines: Iterable[str], output: Format) -> None:
@@ -250,8 +250,7 @@ def _print(body: dict[str, Any], items: list[dict[str, Any]], lines: Iterable[st
             for item in items:
                 typer.echo(item.get("dead_letter_id", item.get("code")))
         case Format.TABLE:
-            for line in lines:
-                typer.echo(line)
+            print_lines(*lines)
 
 
 def _line(letter: dict[str, Any]) -> str:
@@ -274,9 +273,9 @@ def _details(letter: dict[str, Any]) -> list[str]:
     else:
         content = value["content"]
         text = json.dumps(content, indent=2, ensure_ascii=False) if value["form"] == "json" else content
-        lines += [f"value ({value['form']}, {value['size']} bytes):", text]
+        lines += [f"value ({value['form']}, {value['size']} bytes):", *text.split("\n")]
     if letter["traceback"]:
-        lines += ["traceback:", letter["traceback"]]
+        lines += ["traceback:", *letter["traceback"].split("\n")]
     return lines
 
 

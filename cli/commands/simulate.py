@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,7 +11,17 @@ from cli.commands.peer_options import Critical, Era, Failed, Repeats, Unaccounte
 from runtime.settings_loading import load_settings, variable
 from schemas.errors import BrokerError
 
+if TYPE_CHECKING:
+    from runtime.settings import Settings
+
 _POLL_SECONDS = 0.5
+
+
+def has_workers(settings: "Settings") -> bool:
+    """Tell whether a pipeline of the settings has a phase of the generic command, which the peers never see."""
+    from state.pipelines.loader import load_pipelines
+
+    return any(load_pipelines(settings.pipelines_file, settings.topics()).generic_phases())
 
 
 def simulate(
@@ -30,6 +40,13 @@ def simulate(
         Literal["command", "associations", "never"], typer.Option(help="What makes class batches ready (head era).")
     ] = "command",
     silent: Annotated[bool, typer.Option("--silent", help="Answer no command.")] = False,
+    trust_ends: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust-ends/--judge-ends",
+            help="Take batches' ends as they come (default where the pipelines have generic phases).",
+        ),
+    ] = None,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Answer existing records too.")] = False,
     until: Annotated[int, typer.Option("--batches", min=0, help="Stop after so many completed batches; 0: never.")] = 0,
 ) -> None:
@@ -51,6 +68,7 @@ def simulate(
         reorder_spread=reorder,
         keyless=keyless,
         class_batches=class_batches,
+        judges_ends=not (has_workers(settings) if trust_ends is None else trust_ends),
         silent=silent,
         topic_prefix=settings.topic_prefix,
         from_beginning=from_beginning,

@@ -21,6 +21,11 @@ def faults(error: ValidationError) -> list[Mapping[str, Any]]:
 
 def sentence(found: list[Mapping[str, Any]]) -> str:
     """Return the first faults in one line, such as `data.batch_id: Field required`."""
-    shown = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in found[:SHOWN_FAULTS]]
+    shown = [": ".join(filter(None, (_place(fault), fault["msg"]))) for fault in found[:SHOWN_FAULTS]]
     more = len(found) - len(shown)
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    """Return where a fault lies; empty where the document as a whole is wrong."""
+    return ".".join(str(part) for part in fault["loc"])

@@ -1,11 +1,11 @@
 """Rules that a pipeline definition must keep, so that a batch can run it to its end."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
-from schemas.internal.pipeline import DAY_S, PhaseDefinition, PipelineDefinition, Pipelines
+from schemas.internal.pipeline import DAY_S, PhaseDefinition, PipelineDefinition
 from schemas.public.registration import HeadRegistration
 from schemas.topics import PHASE_COMMANDS, TopicTable
 from state.decision.attempts import MAX_ATTEMPTS
@@ -31,9 +31,12 @@ class Fault(NamedTuple):
     """What is wrong, as a sentence without its full stop."""
 
 
-def faults(pipelines: Pipelines, topics: TopicTable) -> Iterator[Fault]:
+def faults(pipelines: Sequence[PipelineDefinition], topics: TopicTable) -> Iterator[Fault]:
     """Yield every rule that the definitions break."""
-    for number, pipeline in enumerate(pipelines.by_name.values()):
+    names = [pipeline.name for pipeline in pipelines]
+    for number, pipeline in enumerate(pipelines):
+        if pipeline.name in names[:number]:
+            yield Fault(("pipelines", number, "name"), f"pipeline {pipeline.name} is there twice")
         for fault in _pipeline(pipeline, topics):
             yield Fault(("pipelines", number, *fault.path), fault.text)
     yield from _collisions(pipelines, topics)
@@ -155,7 +158,7 @@ def _purge(pipeline: PipelineDefinition, topics: TopicTable) -> Iterator[Fault]:
         )
 
 
-def _collisions(pipelines: Pipelines, topics: TopicTable) -> Iterator[Fault]:
+def _collisions(pipelines: Sequence[PipelineDefinition], topics: TopicTable) -> Iterator[Fault]:
     """Yield command topics that cannot be topics of their own.
 
     Kafka refuses names that differ in dots and underscores alone. Two pipelines may command one worker, under one
@@ -163,7 +166,7 @@ def _collisions(pipelines: Pipelines, topics: TopicTable) -> Iterator[Fault]:
     """
     taken = {_folded(spec.name): spec.name for spec in topics.specs() if spec.name not in topics.commands}
     commanded: dict[str, tuple[str, str]] = {}
-    for number, pipeline in enumerate(pipelines.by_name.values()):
+    for number, pipeline in enumerate(pipelines):
         for index, phase in enumerate(pipeline.phases):
             if phase.payload != "generic" or not _NAME.fullmatch(phase.name):
                 continue

@@ -1,10 +1,18 @@
 """The line of a TOML file on which a value stands, for messages about it."""
 
+import re
 import tomllib
 from typing import Any
 
 Place = tuple[str | int, ...]
 """Keys and indexes from the top of a document to a value, such as `("pipelines", 0, "name")`."""
+
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+def place_of(steps: str) -> Place:
+    """Return the place that msgspec writes as, for example, `.pipelines[0].name`."""
+    return tuple(name or int(index) for name, index in _STEP.findall(steps))
 
 
 def line_of(text: str, place: Place) -> int:

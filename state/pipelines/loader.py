@@ -2,30 +2,24 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.errors import Code, ConfigurationError
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
+from schemas.internal.pipeline import Pipelines
 from schemas.topics import TopicTable
 from state.pipelines.checks import Fault, faults
-from state.pipelines.lines import Place, line_of
+from state.pipelines.lines import line_of
+from state.pipelines.shape import DefinitionsFile, shape_faults
 
 BUILT_IN = "the built-in pipelines"
 _TOML_LINE = re.compile(r" ?\(at line (\d+), column \d+\)$")
 _TOML_END = " (at end of document)"
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
-
-
-class _File(Struct, frozen=True, kw_only=True):
-    default: str
-    pipelines: tuple[PipelineDefinition, ...]
 
 
 def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -> Pipelines:
@@ -64,19 +58,15 @@ class _Source(NamedTuple):
 
 
 def _read(source: _Source, topics: TopicTable) -> Pipelines:
-    document = _parse(source)
-    unknown = _unknown_names(document)
-    if unknown:
-        raise source.refused(*unknown)
-    try:
-        file = msgspec.convert(_with_echo(document), _File)
-    except msgspec.ValidationError as error:
-        raise source.refused(_of_type(error)) from error
-    pipelines = _pipelines(source, file)
-    found = list(faults(pipelines, topics))
+    document = _with_echo(_parse(source))
+    found = list(shape_faults(document))
     if found:
         raise source.refused(*found)
-    return pipelines
+    file = msgspec.convert(document, DefinitionsFile)
+    found = [*_default(file), *faults(file.pipelines, topics)]
+    if found:
+        raise source.refused(*found)
+    return Pipelines(by_name={pipeline.name: pipeline for pipeline in file.pipelines}, default_name=file.default)
 
 
 def _parse(source: _Source) -> dict[str, Any]:
@@ -90,22 +80,11 @@ def _parse(source: _Source) -> dict[str, Any]:
         raise source.refused_at([(line, fault)]) from error
 
 
-def _pipelines(source: _Source, file: _File) -> Pipelines:
-    by_name: dict[str, PipelineDefinition] = {}
-    for number, pipeline in enumerate(file.pipelines):
-        if pipeline.name in by_name:
-            raise source.refused(Fault(("pipelines", number, "name"), f"pipeline {pipeline.name} is there twice"))
-        by_name[pipeline.name] = pipeline
-    if file.default not in by_name:
-        known = ", ".join(by_name) or "none"
-        raise source.refused(Fault(("default",), f"default is {file.default!r}, which is no pipeline here ({known})"))
-    return Pipelines(by_name=by_name, default_name=file.default)
-
-
-def _of_type(error: msgspec.ValidationError) -> Fault:
-    text, _, where = str(error).partition(" - at `$")
-    steps = _STEP.findall(where.removesuffix("`"))
-    return Fault(tuple(name or int(index) for name, index in steps), text)
+def _default(file: DefinitionsFile) -> Iterator[Fault]:
+    names = [pipeline.name for pipeline in file.pipelines]
+    if file.default not in names:
+        known = ", ".join(names) or "none"
+        yield Fault(("default",), f"default is {file.default!r}, which is no pipeline here ({known})")
 
 
 def _with_echo(document: dict[str, Any]) -> dict[str, Any]:
@@ -115,25 +94,6 @@ def _with_echo(document: dict[str, Any]) -> dict[str, Any]:
             if phase.get("payload") == "generic":
                 phase.setdefault("echoes_attempt", True)
     return document
-
-
-def _unknown_names(document: dict[str, Any]) -> list[Fault]:
-    found = _unknown(document, (), _File)
-    for number, pipeline in enumerate(_tables(document.get("pipelines"))):
-        path: Place = ("pipelines", number)
-        found += _unknown(pipeline, path, PipelineDefinition)
-        for index, phase in enumerate(_tables(pipeline.get("phases"))):
-            found += _unknown(phase, (*path, "phases", index), PhaseDefinition)
-    return found
-
-
-def _unknown(table: dict[str, Any], path: Place, known: type[Struct]) -> list[Fault]:
-    fields = known.__struct_fields__
-    return [
-        Fault((*path, name), f"unknown name {name!r}; here stand {', '.join(fields)}")
-        for name in table
-        if name not in fields
-    ]
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

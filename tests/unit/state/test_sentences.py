@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.internal.enums import Disposition, ReasonCode
-from schemas.internal.history import EffectNote, HistoryRecord, Reason
+from schemas.internal.history import Change, EffectNote, HistoryRecord, Reason
 from state.sentences import sentence
 
 FACTS: dict[str, Any] = {
@@ -33,6 +33,22 @@ def test_every_reason_has_a_sentence_of_its_own(code: ReasonCode) -> None:
 
 def test_what_a_reason_lacks_does_not_fail() -> None:
     assert sentence(HistoryRecord(reason=Reason(code=ReasonCode.PHASE_COMPLETED), **FACTS)) == "?: ? essays passed"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("held", "it is held for a person"), ("waiting_to_retry", "another attempt follows after its backoff")],
+)
+def test_a_missed_deadline_says_what_becomes_of_the_phase(status: str, said: str) -> None:
+    reason = Reason(code=ReasonCode.PHASE_DEADLINE_MISSED, phase="nlp")
+    record = HistoryRecord(reason=reason, failed=2, changes=(Change(phase="nlp", after=status),), **FACTS)
+    assert sentence(record) == f"nlp: no outcome came before its deadline, 2 lost; {said}"
+
+
+def test_one_essay_is_no_plural() -> None:
+    commanded = (EffectNote(kind="command_phase", topic="t", event_id="e", phase="nlp", attempt=1, essays=1),)
+    record = HistoryRecord(reason=Reason(code=ReasonCode.PIPELINE_STARTED, essays=1), effects=commanded, **FACTS)
+    assert sentence(record) == "1 essay is ready; nlp commanded for 1 essay"
 
 
 def test_counts_details_and_commands_follow() -> None:

@@ -126,6 +126,13 @@ async def test_a_preview_says_why_it_would_be_a_dead_letter_again(api: World) ->
     assert preview["fault"]["code"] == "ORC-NOT-JSON"
 
 
+async def test_a_preview_of_an_unknown_batch_says_that_it_would_be_a_dead_letter_again(api: World) -> None:
+    [letter_id] = put(api, letter(4, ready(api, "nobody")))
+    preview = (await api.client.post(f"{PATH}/{letter_id}/preview")).json()
+    assert (preview["becomes"], preview["disposition"]) == ("dead_letter", "unknown")
+    assert preview["fault"] == {"code": "ORC-UNKNOWN-BATCH", "detail": "There is no batch nobody."}
+
+
 async def test_a_wrong_pipeline_file_fails_previews_and_nothing_else(tmp_path: Path) -> None:
     async with world(pipelines_file=tmp_path / "missing.toml") as api:
         [letter_id] = put(api, letter(4, b"x"))

@@ -24,14 +24,19 @@ STATUS = {
 class Api(ThreadingHTTPServer):
     daemon_threads = True
     asked: list[str]
+    answers: list[tuple[int, dict[str, object]] | None]
+    """Status and body of the first answers; None closes the connection. Then the batch has ended."""
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Api)
         self.server.asked.append(self.path)
-        body = json.dumps(STATUS).encode()
-        self.send_response(200)
+        answer = self.server.answers.pop(0) if self.server.answers else (200, STATUS)
+        if answer is None:
+            return
+        body = json.dumps(answer[1]).encode()
+        self.send_response(answer[0])
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -48,7 +53,7 @@ def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         server = type("Listening", (Api,), {"address_family": family_of(request.param)})((request.param, 0), Handler)
-        server.asked = []
+        server.asked, server.answers = [], []
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"http://{shown_address(request.param, server.server_address[1])}", server
@@ -74,6 +79,23 @@ def test_the_id_is_asked_for_as_it_is(api: tuple[str, Api], command: str, batch_
     result = CliRunner().invoke(batches, [command, batch_id, "--url", f"{url}/"])
     assert result.exit_code == 0, result.exception
     assert server.asked == [path]
+
+
+@pytest.mark.parametrize("away", [None, (503, {"detail": "not ready", "code": "ORC-NOT-READY"})])
+def test_a_wait_outlives_a_restart_of_the_api(api: tuple[str, Api], away: tuple[int, dict[str, object]] | None) -> None:
+    url, server = api
+    server.answers = [(200, {**STATUS, "status": "processing_pipelines"}), away, away]
+    result = CliRunner().invoke(batches, ["wait", "b", "--url", url, "--exit-status"])
+    assert result.exit_code == 0, result.exception
+    assert len(server.asked) == 4
+
+
+def test_a_wait_for_a_batch_that_cannot_be_read_at_all_ends_at_once(api: tuple[str, Api]) -> None:
+    url, server = api
+    server.answers = [(503, {"detail": "not ready", "code": "ORC-NOT-READY"})]
+    result = CliRunner().invoke(batches, ["wait", "b", "--url", url])
+    assert isinstance(result.exception, RequestFailed)
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "http://[::1", "ftp://127.0.0.1"])

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -226,6 +227,24 @@ def test_a_body_that_the_api_refuses_exits_with_2(bos: Bos) -> None:
     done = bos("cancel", "b", "--reason", "x" * 501)
     assert done.code == 2
     assert "ORC-REQUEST-BODY" in done.err
+
+
+@pytest.mark.parametrize("arguments", [["status", ""], ["history", ""], ["watch", ""], ["cancel", "b", ""]])
+def test_an_empty_id_is_no_request(bos: Bos, cluster: MemoryCluster, arguments: list[str]) -> None:
+    done = bos(*arguments)
+    assert (done.code, done.out, "an id is empty" in done.err) == (2, "", True)
+    assert not cluster.requests
+
+
+def test_a_registration_without_an_answer_names_the_key_to_repeat_it_with(bos: Bos, tmp_path: Path) -> None:
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps(seed_body()))
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    done = bos("register", str(body), "--key", "class-9a", "--url", url)
+    assert done.code == 6
+    assert done.err.rstrip().endswith("Repeat it with --key class-9a.")
+    assert ".." not in done.err
 
 
 def test_ids_come_from_standard_input_each_once(bos: Bos, cluster: MemoryCluster) -> None:

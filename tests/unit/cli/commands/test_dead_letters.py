@@ -110,7 +110,7 @@ def test_one_letter_is_discarded_with_a_note(bos: Bos, cluster: MemoryCluster) -
 def test_a_script_must_say_yes_to_a_group_and_hears_the_count_first(bos: Bos, cluster: MemoryCluster) -> None:
     put(cluster, b"x", b"y")
     asked = bos("discard", "--code", "ORC-NOT-JSON", "--note", "n")
-    assert (asked.code, asked.out, "2 dead letters fit" in asked.err) == (2, "", True)
+    assert (asked.code, asked.out, "2 dead letters found" in asked.err) == (2, "", True)
     assert states(bos) == ["open", "open"]
     done = bos("discard", "--code", "ORC-NOT-JSON", "--note", "n", "--yes", "--limit", "1")
     assert (done.code, done.err) == (0, "1 discarded, 0 refused.\n")
@@ -159,3 +159,22 @@ def test_an_api_that_is_away_exits_with_6(bos: Bos, cluster: MemoryCluster, monk
     assert bos("replay", letter_id).code == 6
     monkeypatch.setenv("BOS_URL", "http://127.0.0.1:9")
     assert bos("list").code == 6
+
+
+@pytest.mark.parametrize("verb", ["show", "preview", "replay", "discard"])
+def test_an_empty_id_is_no_request(bos: Bos, verb: str) -> None:
+    done = bos(verb, "", *(["--note", "sent by a test"] if verb == "discard" else []))
+    assert (done.code, done.out, "an id is empty" in done.err) == (2, "", True)
+
+
+def test_what_the_api_refuses_is_told_in_whole_sentences(bos: Bos) -> None:
+    done = bos("list", "--state", "lost")
+    assert done.code == 2
+    assert "'open', 'replayed' or 'discarded'. Next step: " in done.err
+
+
+def test_what_a_record_holds_does_not_steer_the_terminal(bos: Bos, cluster: MemoryCluster) -> None:
+    [letter_id] = put(cluster, b"one\x1b[31m\n\ttwo\xe2\x80\xae")
+    shown = bos("show", letter_id).out
+    assert "one\\x1b[31m\n\\ttwo\\u202e" in shown
+    assert "\x1b" not in shown

@@ -142,6 +142,25 @@ def test_every_fault_is_told_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert [one.split(":")[0] for one in told] == [f"pipelines.toml, line {line}" for line in (7, 11, 12)]
 
 
+def test_every_wrong_name_and_type_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        f'{HEAD}colour = 1\nversion = "1"\n'.replace("version = 1\n", "")
+        + f'{SPELLCHECK}dedline_s = 1\nhold_s = "x"\nafter = 3\n'
+        + '[[pipelines.phases]]\npayload = "generic"\n[[pipelines.phases]]\nname = 4\nhold_s = "y"\n'
+    )
+    told = refused(tmp_path, text).split("\n  ")
+    assert [one.split(":")[0] for one in told] == [
+        f"pipelines.toml, line {line}" for line in (4, 5, 8, 9, 10, 11, 14, 15)
+    ]
+
+
+def test_what_several_pipelines_break_is_told_at_once(tmp_path: Path) -> None:
+    second = f"{HEAD[14:]}{SPELLCHECK}hold_s = 0\n"
+    first = HEAD.replace('default = "p"', 'default = "q"')
+    told = refused(tmp_path, f"{first}{SPELLCHECK}hold_s = 0\n{second}").split("\n  ")
+    assert [one.split(":")[0] for one in told] == [f"pipelines.toml, line {line}" for line in (1, 7, 9, 13)]
+
+
 def test_two_pipelines_may_command_one_worker(tmp_path: Path) -> None:
     text = HEAD + GENERIC + HEAD[14:].replace('"p"', '"q"') + GENERIC
     topics = TopicTable()
