@@ -41,7 +41,7 @@ def test_the_call_of_the_readme_registers_a_batch(start_stack: StartStack) -> No
 
 
 def test_every_command_of_the_readme_is_there() -> None:
-    for command in set(re.findall(r"\bbos ([a-z]+(?: (?:plan|apply))?)", README)):
+    for command in set(re.findall(r"\bbos ([a-z-]+(?: (?:plan|apply))?)", README)):
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *command.split(), "--help"], capture_output=True, check=False
         )

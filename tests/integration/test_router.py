@@ -295,4 +295,4 @@ def test_the_metrics_port_tells_what_was_read_and_written(router: RunningProcess
     await_that(lambda: router.report()["lag_seconds"] == 0, "the router has caught up")
     report = router.report()
     assert (report["process"], report["alive"], report["assigned"], report["restored"]) == ("router", True, True, True)
-    assert report["partitions"] == 5 * 3 + 2 * router.settings.topic_partitions
+    assert report["partitions"] == 5 * 3 + 3 * router.settings.topic_partitions

@@ -118,7 +118,7 @@ def test_defect_48_a_topic_that_appears_later_is_read_then(kafka: Kafka) -> None
     table = settings.topics()
     with started(settings) as process:
         process.await_ready()
-        assert process.report()["partitions"] == 2 * settings.topic_partitions
+        assert process.report()["partitions"] == 3 * settings.topic_partitions
         admin = AdminClient(settings.kafka())
         name = table.name(READY)
         admin.create_topics([NewTopic(name, num_partitions=2)])[name].result()
