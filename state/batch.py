@@ -67,7 +67,7 @@ class PhaseRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     selection: tuple[int, ...] | None = None
     """Indexes of the essays that the next attempt is limited to; None: all its inputs."""
     reopened: bool = False
-    """A retry of a phase before it made it pending again. With `join = "any"` it then waits until all those ended."""
+    """Only with `join = "any"`: a retry of a phase before it made it pending again, so it waits until those ended."""
     texts: dict[int, str] = {}
     """New texts (storage ids) that this phase gave, by essay index. A text that the essay already had is not new."""
     metrics: dict[int, dict[str, Any]] = {}

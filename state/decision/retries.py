@@ -11,7 +11,7 @@ from schemas.internal.pipeline import PhaseDefinition
 from state.batch import Batch, PhaseRun
 from state.decision.attempts import MAX_ATTEMPTS, commanded, essay_ids, inputs, lost, running_attempt, supersede
 from state.decision.clocks import arm_in, disarm
-from state.decision.graph import descendants
+from state.decision.graph import definition_of, descendants
 from state.decision.transitions import phase_status
 
 _LOWEST_PERCENT = 80
@@ -125,7 +125,7 @@ def retry_phase(batch: Batch, body: RetryPhase) -> tuple[Batch, Reason]:
     again = supersede(run) if selection is None else _select(run, selection)
     changed = {body.phase: _pending(again)}
     for name in _requested_after(batch, body.phase):
-        changed[name] = _reopen(batch.phases[name])
+        changed[name] = _reopen(batch.phases[name], definition_of(batch, name))
     essays = inputs(batch, body.phase) if selection is None else selection
     reason = Reason(code=ReasonCode.RETRY_STARTED, phase=body.phase, attempt=number, essays=len(essays))
     batch = replace(batch, phases={**batch.phases, **changed})
@@ -150,10 +150,12 @@ def _select(run: PhaseRun, selection: tuple[int, ...]) -> PhaseRun:
     )
 
 
-def _reopen(run: PhaseRun) -> PhaseRun:
+def _reopen(run: PhaseRun, definition: PhaseDefinition) -> PhaseRun:
     """Return the run of a phase after the retried one, pending again without results."""
-    started = run.status is not PhaseStatus.PENDING_DEPENDENCIES
-    return replace(_pending(supersede(run)), reopened=run.reopened or started)
+    pending = _pending(supersede(run))
+    if definition.join == "all" or run.status is PhaseStatus.PENDING_DEPENDENCIES:
+        return pending
+    return replace(pending, reopened=True)
 
 
 def _pending(run: PhaseRun) -> PhaseRun:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event
@@ -118,6 +119,22 @@ def test_afterwards_it_runs_at_normal_speed(world: World) -> None:
     world.driver.put_lives(uuid_of("later"))
     assert world.run(kills_at_ready)
     assert world.driver.fate.steps.count("commit") == 1
+
+
+def test_the_end_of_a_partition_ends_the_careful_pace_there(world: World) -> None:
+    for _ in range(UNCLEAN_ENDS):
+        assert not world.run(lambda _batch, _event: True)
+    with CrashGuard(world.directory, "owner") as guard:
+        application = world.driver.application(crashes=guard)
+        inbox = world.driver.kafka.table.name(Topic.INBOX)
+        partitions = [TopicPartition(inbox, number) for number in range(2)]
+        application._processing_context.init_checkpoint()
+        guard.assigned(application._consumer, partitions)
+        assert guard.careful
+        for at in partitions:
+            end = application._consumer.get_watermark_offsets(at, timeout=1.0)[1]
+            application._reached_end(at.topic, at.partition, end)
+        assert not guard.careful
 
 
 def test_records_next_to_each_other_are_quarantined_in_turn(world: World) -> None:
