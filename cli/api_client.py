@@ -145,7 +145,7 @@ def _sentence(text: str) -> str:
 
 def _no_address(url: str, error: Exception) -> RequestFailed:
     return RequestFailed(
-        f"{url!r} is not the address of an api: {error}.",
+        _sentence(f"{url!r} is not the address of an api: {error}"),
         next_step="Name it with --url, such as http://127.0.0.1:5000 or http://[::1]:5000.",
         exit_code=exit_codes.USAGE,
     )

@@ -27,5 +27,8 @@ def sentence(found: list[Mapping[str, Any]]) -> str:
 
 
 def _place(fault: Mapping[str, Any]) -> str:
-    """Return where a fault lies; empty where the document as a whole is wrong."""
-    return ".".join(str(part) for part in fault["loc"])
+    """Return where a fault lies; empty where the document as a whole is wrong.
+
+    A member of a union, such as `list[str]`, is no place in the document.
+    """
+    return ".".join(str(part) for part in fault["loc"] if "[" not in str(part))

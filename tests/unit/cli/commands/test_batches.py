@@ -103,3 +103,4 @@ def test_what_is_no_address_is_told(url: str) -> None:
     result = CliRunner().invoke(batches, ["get", "b", "--url", url])
     assert isinstance(result.exception, RequestFailed)
     assert "--url" in result.exception.next_step
+    assert ".." not in result.exception.message
