@@ -102,6 +102,7 @@ async def discard_letters(request: Request, *, dry_run: DryRun = False) -> Respo
     return await _work_group(request, DISCARDED, dry_run=dry_run)
 
 
+# After the routes of groups: their paths fit this one too, and `Allow` names the methods of the first that fits.
 @letter_routes.get("/{dead_letter_id}")
 async def letter(request: Request, dead_letter_id: str) -> Response:
     """Return one dead letter: its bytes, headers and traceback, and what was done with it."""

@@ -226,6 +226,12 @@ async def test_a_wrong_filter_is_a_clear_error(api: World, params: dict[str, str
     assert answer.json()["next_step"]
 
 
+@pytest.mark.parametrize("verb", ["preview", "replay", "discard"])
+async def test_another_method_on_a_group_is_told_the_one_it_has(api: World, verb: str) -> None:
+    answer = await api.client.put(f"{PATH}/{verb}")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
 async def test_a_group_is_counted_previewed_and_replayed(api: World) -> None:
     batches = [await registered(api) for _ in range(2)]
     api.projection.project()
