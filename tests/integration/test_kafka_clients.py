@@ -14,6 +14,7 @@ from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader, read_to_ends
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
+from tests.patience import await_that
 
 WAIT_S = 60.0
 GROUP = "kafka-clients-test"
@@ -41,6 +42,9 @@ def topic(address: dict[str, str]) -> str:
             )
         producer.flush(WAIT_S)
         end(WAIT_S)
+    # The broker answers the end of a transaction before it has written the markers.
+    admin, first = KafkaAdmin(address), (spec.name, 0)
+    await_that(lambda: admin.log_ends([first], committed=True) == {first: 6}, "both markers are written")
     return spec.name
 
 
