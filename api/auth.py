@@ -8,11 +8,10 @@ from api.headers import Raw, header
 from schemas.errors import InvalidIdentity
 from schemas.internal.events import Principal
 from schemas.text import unusable_character
+from state.decision.requests import ANY_OWNER
 
 READ = "batches:read"
 WRITE = "batches:write"
-ANY_OWNER = "batches:any-owner"
-"""Scope that also reaches batches of other owners."""
 LETTERS_READ = "dead-letters:read"
 """Scope that reads dead letters, which are records of any owner."""
 LETTERS_WRITE = "dead-letters:write"

@@ -29,7 +29,6 @@ _SENTENCES: dict[ReasonCode, str] = {
     R.VALIDATION_FAILURES_ALREADY_RECORDED: "these validation failures were recorded before",
     R.KEY_REUSED: "the key or request id was used before with other content",
     R.FOREIGN_BATCH_ID: "the batch belongs to another owner",
-    R.UNSUPPORTED: "this version of the product does not support it",
     R.BATCH_ENDED: "the batch has ended: {status}",
     R.ALREADY_STARTED: "the batch has started before",
     R.ALREADY_PROVISIONED: "the content was provisioned before",

@@ -71,9 +71,6 @@ REFUSALS: dict[ReasonCode, Refusal] = {
         "The phase, or one after it, has had as many attempts as a phase can have.",
         "Cancel the batch, and register its essays as a new one.",
     ),
-    ReasonCode.UNSUPPORTED: Refusal(
-        "The orchestrator does not support this request.", "Upgrade the orchestrator, then send the request again."
-    ),
 }
 _OTHER = Refusal("The request does not fit the state of the batch.", _READ_AGAIN)
 

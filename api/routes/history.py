@@ -5,12 +5,13 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
-from api.auth import ANY_OWNER, READ, may, may_reach
+from api.auth import READ, may, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, batch_not_found
 from api.routes.decision_response import history_body, replay_body
 from api.routes.operations import decoded_id
 from schemas.errors import Code, InvalidCursor, OrchestratorError
+from state.decision.requests import ANY_OWNER
 
 _MOST_DECISIONS = 500
 history_routes = APIRouter(prefix="/v1/batches", tags=["batches"])

@@ -133,7 +133,6 @@ class ReasonCode(OpenEnum):
     VALIDATION_FAILURES_ALREADY_RECORDED = "validation_failures_already_recorded"
     KEY_REUSED = "key_reused"
     FOREIGN_BATCH_ID = "foreign_batch_id"
-    UNSUPPORTED = "unsupported"
     BATCH_ENDED = "batch_ended"
     ALREADY_STARTED = "already_started"
     ALREADY_PROVISIONED = "already_provisioned"

@@ -9,7 +9,7 @@ from state.batch import Batch, DecidedRequest
 from state.decision.result import Decision
 
 ANY_OWNER = "batches:any-owner"
-"""Scope that controls batches of any owner."""
+"""Scope of a principal who controls, and over HTTP also reads, the batches of every owner."""
 REMEMBERED_REQUESTS = 32
 """How many of a batch's last requests are remembered, refused ones included."""
 

@@ -9,7 +9,6 @@ REQUESTS = ("register", "cancel", "pause", "resume", "retry all", "retry failed"
 """Requests as the run counts them."""
 ELSEWHERE = {
     ReasonCode.PROCESS_CRASHED: "the process ends before the decision; tests/topology holds it",
-    ReasonCode.UNSUPPORTED: "no rule gives it any more; it stays a word of old history records",
 }
 """Reason codes that no history of the simulation can lead to, and why."""
 

@@ -66,7 +66,7 @@ def test_a_duplicate_gets_the_first_answer() -> None:
         (ReasonCode.KEY_REUSED, 422),
         (ReasonCode.FOREIGN_BATCH_ID, 409),
         (ReasonCode.BATCH_ENDED, 409),
-        (ReasonCode.UNSUPPORTED, 409),
+        (ReasonCode.VERSION_CHANGED, 409),
     ],
 )
 def test_a_refusal_and_its_repeat_are_told_alike(code: ReasonCode, status: int) -> None:
