@@ -30,8 +30,8 @@ from schemas.topics import Topic
 
 _CHECK_S = 0.5
 """Seconds between two checks of the process's health: a change is reported at once."""
-_LAST_RECORD_S = 1.0
-"""Seconds to wait for the last record at a stop."""
+_LAST_RECORD_S = 4.0
+"""Seconds to wait for the last record at a stop: a process whose last record is lost counts as missing."""
 _MOST_POSITIONS = 2_000
 """Assigned partitions whose positions are reported; the record has to fit its topic."""
 _OWN_TO_A_PROCESS = {
@@ -62,7 +62,7 @@ class ProcessReporter:
         self._producer = producer or KafkaReportProducer(
             settings.kafka(),
             settings.topics().name(Topic.PROCESSES),
-            delivery_s=max(1.0, 2 * settings.report_interval_s),
+            delivery_s=max(_LAST_RECORD_S, 2 * settings.report_interval_s),
             on_result=self._written,
             on_append=self._appended,
         )
@@ -108,7 +108,7 @@ class ProcessReporter:
         if error is not None:
             self._ends_with = ProcessState.FAILED, (_problem(error),)
         self._stopping.set()
-        self._thread.join(2 * _LAST_RECORD_S)
+        self._thread.join(_LAST_RECORD_S + _CHECK_S + 1)
 
     def _run(self) -> None:
         reported: object = None
