@@ -88,19 +88,33 @@ EVERYTHING = Visibility()
 class BatchFilter(Struct, frozen=True, kw_only=True):
     """Which batches a list shows; all that is given must fit."""
 
-    statuses: tuple[BatchStatus, ...] = ()
+    status: tuple[BatchStatus, ...] = ()
     """Any of these; empty: any."""
     phase: str | None = None
     phase_status: PhaseStatus | None = None
     """Status of `phase`, or of any phase where that is None."""
-    user_id: str | None = None
+    owner: str | None = None
+    """The subject that registered the batch."""
     organisation: str | None = None
     """The batch's own (`org_id` of its registration)."""
-    owner_subject: str | None = None
+    user: str | None = None
     course: str | None = None
     """The course code as the client gave it."""
-    registered_from_ms: int | None = None
-    registered_before_ms: int | None = None
+    pipeline: str | None = None
+    stalled: bool | None = None
+    held: bool | None = None
+    paused: bool | None = None
+    ended: bool | None = None
+    attention: bool | None = None
+    """Whether it needs a person."""
+    created_from_ms: int | None = None
+    created_before_ms: int | None = None
+    updated_from_ms: int | None = None
+    updated_before_ms: int | None = None
+
+    def empty(self) -> bool:
+        """Whether every batch fits."""
+        return self == BatchFilter()
 
 
 class PhaseSummary(Struct, frozen=True, kw_only=True):

@@ -151,18 +151,18 @@ def _ordered(filters: BatchFilter, cursor: str | None, limit: int) -> Select[Any
 def _wanted(filters: BatchFilter) -> list[ColumnElement[bool]]:
     columns, phases = tables.batches.c, tables.phases.c
     exact = {
-        "user_id": filters.user_id,
+        "user_id": filters.user,
         "organisation": filters.organisation,
-        "owner_subject": filters.owner_subject,
+        "owner_subject": filters.owner,
         "course": filters.course,
     }
     wanted = [columns[name] == value for name, value in exact.items() if value is not None]
-    if filters.statuses:
-        wanted.append(columns.status.in_([status.value for status in filters.statuses]))
-    if filters.registered_from_ms is not None:
-        wanted.append(columns.registered_ms >= filters.registered_from_ms)
-    if filters.registered_before_ms is not None:
-        wanted.append(columns.registered_ms < filters.registered_before_ms)
+    if filters.status:
+        wanted.append(columns.status.in_([status.value for status in filters.status]))
+    if filters.created_from_ms is not None:
+        wanted.append(columns.registered_ms >= filters.created_from_ms)
+    if filters.created_before_ms is not None:
+        wanted.append(columns.registered_ms < filters.created_before_ms)
     if (filters.phase is None) != (filters.phase_status is None):
         phase = and_(
             phases.batch_id == columns.batch_id,
