@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from schemas.errors import InvalidFilter
 from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.text import unusable_character
-from state.projection.models import BatchFilter
+from state.projection import BatchFilter
 
 Query = Mapping[str, str | Sequence[str]]
 """Values by name; a name that is given several times has a sequence of values."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.queries.filters import FLAGS, LONGEST_VALUE, NAMES, SINCE, TEXTS, TIMES, Query, filter_query, parse_filter
 from schemas.errors import InvalidFilter
 from schemas.internal.enums import BatchStatus, PhaseStatus
-from state.projection.models import BatchFilter
+from state.projection import BatchFilter
 
 NOW = 1_764_000_000_000
 END_OF_TIME = 253_402_300_799_999
