@@ -7,6 +7,7 @@
     ├── ProjectionError          the projection database cannot be used
     │   └── ProjectionEmpty      no projector has begun to fill it
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
+    ├── InvalidFilter            a filter of batches has a name or a value that does not exist (HTTP 400)
     ├── BrokerError              the Kafka cluster cannot be reached or started
     │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
     ├── RecordsExpired           records that a replay needs are no longer in their topic
@@ -98,6 +99,7 @@ class Code(StrEnum):
     PROJECTION_REPLACED = "ORC-PROJECTION-REPLACED"  # the database's file was removed or replaced while it was written
     CHAIN_BREAK = "ORC-CHAIN-BREAK"  # a history record does not follow from the version before it
     CURSOR = "ORC-CURSOR"  # a page was asked for with a cursor that this list did not give
+    FILTER = "ORC-FILTER"  # a filter of batches has a name or a value that does not exist
     # Records that become dead letters.
     NOT_JSON = "ORC-NOT-JSON"  # a record's value is not one JSON object
     FIELDS = "ORC-FIELDS"  # a record lacks a field that its event has, or a field is of the wrong type
@@ -187,6 +189,16 @@ class InvalidCursor(OrchestratorError):
     """A page was asked for with a cursor that its list did not give."""
 
     code = Code.CURSOR
+
+
+class InvalidFilter(OrchestratorError):
+    """A filter of batches has a name or a value that does not exist; `name` is the filter's name (HTTP 400)."""
+
+    code = Code.FILTER
+
+    def __init__(self, message: str, *, next_step: str, name: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.name = name
 
 
 class ProjectionEmpty(ProjectionError):
