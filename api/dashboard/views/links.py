@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 BATCHES = "/batches"
-DOCUMENTATION = "/errors"
 
 
 def batch_url(batch_id: str, below: str = "", **query: str | int | None) -> str:
     """Return the page of a batch, or what lies below it; `.` and `..`, which clients remove, go into the query."""
-    given = {name: value for name, value in query.items() if value is not None}
+    given: dict[str, str | int] = {name: value for name, value in query.items() if value is not None}
     if batch_id in {".", ".."}:
-        return _with_query(f"/batch{below}", {"batch_id": batch_id} | given)
+        return _with_query(f"/batch{below}", {**given, "batch_id": batch_id})
     return _with_query(f"{BATCHES}/{quote(batch_id, safe='')}{below}", given)
 
 
@@ -33,5 +32,5 @@ def list_url(query: Mapping[str, str | Sequence[str]] | None = None, **more: str
     return _with_query(BATCHES, dict(query or {}) | more)
 
 
-def _with_query(path: str, query: Mapping[str, str | int | Sequence[str]]) -> str:
+def _with_query(path: str, query: Mapping[str, str | int] | Mapping[str, str | Sequence[str]]) -> str:
     return f"{path}?{urlencode(query, doseq=True)}" if query else path
