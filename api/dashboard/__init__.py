@@ -1,1 +1,1 @@
-"""The dashboard: pages for people, rendered on the server (docs/guide)."""
+"""The dashboard: pages rendered on the server from the services that the HTTP interface uses too."""
