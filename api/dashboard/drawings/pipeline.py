@@ -6,7 +6,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from api.dashboard.drawings.svg import joined, number, tag
-from api.dashboard.drawings.words import duration
+from api.dashboard.drawings.words import length
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from state.pipelines.graph import levels
 
@@ -109,7 +109,7 @@ def _box(phase: PhaseDefinition, at: tuple[float, float], load: PhaseLoad) -> Ma
                 "g",
                 tag("rect", x=right - width, y=y + 48, width=width, height=18, rx=9),
                 tag("text", text, x=right - width / 2, y=y + 61, class_="load-text"),
-                class_=f"load tone-{tone}",
+                class_=f"load t-{tone}",
             )
         )
     return tag("g", *parts)
@@ -118,7 +118,7 @@ def _box(phase: PhaseDefinition, at: tuple[float, float], load: PhaseLoad) -> Ma
 def _usual(load: PhaseLoad) -> str:
     if load.p50_ms is None or load.p95_ms is None:
         return "no times yet"
-    return f"p50 {duration(load.p50_ms)} · p95 {duration(load.p95_ms)}"
+    return f"p50 {length(load.p50_ms)} · p95 {length(load.p95_ms)}"
 
 
 def _table(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad]) -> Markup:
@@ -135,7 +135,7 @@ def _table(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad]) -> Ma
         )
         rows.append(tag("tr", tag("th", phase.name, scope="row"), *(tag("td", cell) for cell in cells)))
     caption = tag("caption", f"Phases of {definition.name}, version {definition.version}")
-    return tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)), class_="visually-hidden")
+    return tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)), class_="hidden")
 
 
 def _shortened(text: str, most: int) -> str:

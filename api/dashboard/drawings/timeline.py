@@ -13,7 +13,7 @@ from api.dashboard.drawings.timeline_bars import GHOST_INSET, bar, fold, ghost, 
 from api.dashboard.drawings.timeline_facts import Lane, Span, TimelineFacts, timeline_facts
 from api.dashboard.drawings.timeline_marks import marks
 from api.dashboard.drawings.timeline_text import list_of, table_of
-from api.dashboard.drawings.words import clock, duration
+from api.dashboard.drawings.words import clock, length
 from schemas.internal.history import HistoryRecord
 from schemas.internal.pipeline import PipelineDefinition
 from schemas.internal.status import StatusRecord
@@ -123,7 +123,7 @@ def _gutter(lanes: Sequence[Lane], rows: Rows) -> Markup:
     )
     lines = [tag("path", d=line.path, class_="dependency") for line in found.lines]
     nodes = [
-        tag("circle", cx=found.node_x[lane.phase], cy=rows.middle(lane.phase), r=5, class_=f"node tone-{lane.tone}")
+        tag("circle", cx=found.node_x[lane.phase], cy=rows.middle(lane.phase), r=5, class_=f"node t-{lane.tone.name}")
         for lane in lanes
     ]
     return tag("g", *lines, *nodes, aria_hidden="true")
@@ -145,7 +145,7 @@ def _lane(
         end = span.end_ms if span.end_ms is not None else facts.end_ms
         parts.append(bar(span, scale, end, rows.middle(lane.phase, span.attempt), _bar_label(span, lane, end)))
     if lane.deadline is not None:
-        left = duration(lane.deadline.due_ms - now_ms)
+        left = length(lane.deadline.due_ms - now_ms)
         late = lane.deadline.due_ms <= now_ms
         words = "deadline due" if late else f"{lane.deadline.kind.value.replace('_', ' ')} in {left}"
         parts.append(_flag(y, words, late=late))
@@ -154,14 +154,14 @@ def _lane(
 
 def _beside(lane: Lane) -> str:
     if lane.view.attempt > 1:
-        return f"{lane.word}, attempt {lane.view.attempt}"
-    return lane.word
+        return f"{lane.tone.word}, attempt {lane.view.attempt}"
+    return lane.tone.word
 
 
 def _bar_label(span: Span, lane: Lane, end_ms: int) -> str:
     if span.kind != "running":
         return {"held": "held", "backing_off": "backing off"}.get(span.kind, "")
-    took = duration(end_ms - span.start_ms)
+    took = length(end_ms - span.start_ms)
     last = span.attempt == lane.view.attempt and lane.view.commanded
     return f"{took} · {lane.view.succeeded}/{lane.view.commanded}" if last and span.end_ms is not None else took
 

@@ -26,7 +26,7 @@ def bar(span: Span, scale: TimeScale, end_ms: int, y: float, label: str) -> Mark
     shape = _closed(left, top, width) if span.end_ms is not None else _open(left, top, width)
     kind = "bar-held" if span.kind == "held" else "bar"
     parts = [shape, *_label(label, left, width, y)]
-    return tag("g", *parts, class_=f"{kind} tone-{span.tone}{'' if span.end_ms is not None else ' bar-open'}")
+    return tag("g", *parts, class_=f"{kind} t-{span.tone}{'' if span.end_ms is not None else ' bar-open'}")
 
 
 def ghost(scale: TimeScale, start_ms: int, usual_ms: int, y: float) -> Markup:

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from api.dashboard.drawings.tones import Tone, phase_tone, phase_word, status_tone
+from api.dashboard.views.words import Tone, phase_status_tone, phase_tone
 from schemas.internal.enums import Disposition, PhaseStatus, ReasonCode
 from schemas.internal.history import HistoryRecord
 from schemas.internal.pipeline import PipelineDefinition
@@ -26,7 +26,7 @@ class Span(Struct, frozen=True, kw_only=True):
 
     kind: SpanKind
     attempt: int
-    tone: Tone
+    tone: str
     start_ms: int
     end_ms: int | None
     """None: it goes on."""
@@ -48,7 +48,6 @@ class Lane(Struct, frozen=True, kw_only=True):
     phase: str
     view: PhaseView
     tone: Tone
-    word: str
     after: tuple[str, ...]
     spans: tuple[Span, ...]
     deadline: Deadline | None
@@ -125,7 +124,6 @@ def _lane(
         phase=name,
         view=view,
         tone=phase_tone(view),
-        word=phase_word(view),
         after=after,
         spans=tuple(_toned(spans, view)),
         deadline=clocks[0] if clocks else None,
@@ -146,7 +144,7 @@ def _told(name: str, history: Sequence[HistoryRecord]) -> list[Span]:
             if kind is not None:
                 attempt = max((span.attempt for span in spans), default=0 if kind == "running" else 1)
                 attempt += kind == "running"
-                tone = status_tone(PhaseStatus(change.after))
+                tone = _tone(change.after)
                 spans.append(Span(kind=kind, attempt=attempt, tone=tone, start_ms=record.time_ms, end_ms=None))
         for effect in record.effects:
             if effect.kind == "command_phase" and effect.phase == name:
@@ -168,17 +166,19 @@ def _closed(spans: list[Span], time_ms: int, status: str | None = None) -> list[
     last = spans[-1]
     tone = last.tone
     if status is not None and last.kind == "running":
-        tone = (
-            "failed" if status in (PhaseStatus.WAITING_TO_RETRY, PhaseStatus.HELD) else status_tone(PhaseStatus(status))
-        )
+        tone = "failed" if status in (PhaseStatus.WAITING_TO_RETRY, PhaseStatus.HELD) else _tone(status)
     return [*spans[:-1], replace(last, end_ms=time_ms, tone=tone)]
+
+
+def _tone(status: str) -> str:
+    return phase_status_tone(PhaseStatus(status)).name
 
 
 def _last_attempt(view: PhaseView, started_ms: int) -> Span:
     return Span(
         kind="running",
         attempt=view.attempt,
-        tone=status_tone(view.status),
+        tone=_tone(view.status),
         start_ms=started_ms,
         end_ms=view.completed_ms,
     )
@@ -187,7 +187,7 @@ def _last_attempt(view: PhaseView, started_ms: int) -> Span:
 def _toned(spans: Sequence[Span], view: PhaseView) -> Iterable[Span]:
     """Give the span that goes on the tone of the phase: a late one is stalled."""
     for span in spans:
-        yield replace(span, tone=phase_tone(view)) if span.end_ms is None and span.kind == "running" else span
+        yield replace(span, tone=phase_tone(view).name) if span.end_ms is None and span.kind == "running" else span
 
 
 def _marks(history: Sequence[HistoryRecord], phases: set[str]) -> Iterable[Mark]:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from api.dashboard.drawings.svg import tag
 from api.dashboard.drawings.time_scale import TimeScale
 from api.dashboard.drawings.timeline_facts import Mark
-from api.dashboard.drawings.words import exact
+from api.dashboard.views.times import utc
 from schemas.internal.enums import Disposition
 
 _APART_PX = 24.0
@@ -44,9 +44,9 @@ def _dot(cluster: Sequence[Mark], scale: TimeScale, y: float, href: str) -> Mark
         shapes.append(tag("path", d=f"M{x - 2.5:.1f} {y - 2.5:.1f}l5 5m0 -5l-5 5", class_="mark-cross"))
     if len(cluster) > 1:
         shapes.append(tag("text", str(len(cluster)), x=x + 6, y=y + 4, class_="mark-count"))
-    told = f"{last.disposition.value} at {exact(last.time_ms)}"
+    told = f"{last.disposition.value} at {utc(last.time_ms)}"
     if len(cluster) > 1:
-        told = f"{len(cluster)} decisions up to {exact(last.time_ms)}, the last one {last.disposition.value}"
+        told = f"{len(cluster)} decisions up to {utc(last.time_ms)}, the last one {last.disposition.value}"
     return tag(
         "a",
         tag("title", told),

@@ -6,7 +6,9 @@ from markupsafe import Markup
 
 from api.dashboard.drawings.svg import joined, number, tag
 from api.dashboard.drawings.timeline_facts import Lane, Span, TimelineFacts
-from api.dashboard.drawings.words import counted, duration, exact
+from api.dashboard.drawings.words import length
+from api.dashboard.views.times import utc
+from api.dashboard.views.words import counted
 
 _COLUMNS = ("Phase", "Status", "After", "Attempt", "Commanded", "Ended", "Took", "Essays")
 
@@ -16,8 +18,7 @@ def table_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
     rows = [_row(lane, span, facts, usual) for lane in facts.lanes for span in _attempts(lane)]
     head = tag("tr", *(tag("th", name, scope="col") for name in _COLUMNS))
     pauses = [
-        f"Paused from {exact(since)}" + (f" to {exact(until)}." if until else ", still.")
-        for since, until in facts.pauses
+        f"Paused from {utc(since)}" + (f" to {utc(until)}." if until else ", still.") for since, until in facts.pauses
     ]
     caption = " ".join(["Phases, attempt by attempt.", *pauses])
     return tag(
@@ -25,7 +26,7 @@ def table_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
         tag("caption", caption),
         tag("thead", head),
         tag("tbody", *rows),
-        class_="visually-hidden",
+        class_="hidden",
     )
 
 
@@ -38,7 +39,7 @@ def list_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
             tag("span", lane.phase, class_="phase-name"),
             tag("span", _summary(lane, facts, usual), class_="phase-note"),
             _small_bar(lane, _length(lane, facts) / max(1, longest)),
-            class_=f"tone-{lane.tone}",
+            class_=f"t-{lane.tone.name}",
         )
         for lane in facts.lanes
     ]
@@ -46,15 +47,15 @@ def list_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
 
 
 def _row(lane: Lane, span: Span | None, facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
-    cells: list[str] = [lane.word, ", ".join(lane.after) or "nothing"]
+    cells: list[str] = [lane.tone.word, ", ".join(lane.after) or "nothing"]
     if span is None:
         cells += ["none yet", "", "", ""]
     else:
         end = facts.end_ms if span.end_ms is None else span.end_ms
-        took = duration(end - span.start_ms)
+        took = length(end - span.start_ms)
         if lane.phase in usual:
-            took += f", usually {duration(usual[lane.phase])}"
-        cells += [str(span.attempt), exact(span.start_ms), exact(end) if span.end_ms else "goes on", took]
+            took += f", usually {length(usual[lane.phase])}"
+        cells += [str(span.attempt), utc(span.start_ms), utc(end) if span.end_ms else "goes on", took]
     cells.append(_essays(lane))
     return tag("tr", tag("th", lane.phase, scope="row"), *(tag("td", cell) for cell in cells))
 
@@ -65,13 +66,13 @@ def _attempts(lane: Lane) -> list[Span] | list[None]:
 
 def _summary(lane: Lane, facts: TimelineFacts, usual: Mapping[str, int]) -> str:
     running = [span for span in lane.spans if span.kind == "running"]
-    said = [lane.word]
+    said = [lane.tone.word]
     if lane.view.attempt > 1:
         said[0] += f", attempt {lane.view.attempt}"
     if running:
         end = facts.end_ms if running[-1].end_ms is None else running[-1].end_ms
-        took = duration(end - running[-1].start_ms)
-        said.append(f"{took} (usually {duration(usual[lane.phase])})" if lane.phase in usual else took)
+        took = length(end - running[-1].start_ms)
+        said.append(f"{took} (usually {length(usual[lane.phase])})" if lane.phase in usual else took)
     if lane.view.commanded:
         said.append(_essays(lane))
     return " · ".join(said)
@@ -97,7 +98,7 @@ def _small_bar(lane: Lane, share: float) -> Markup:
     return tag(
         "svg",
         tag("rect", x=0, y=0, width=f"{number(max(2.0, 100 * share))}%", height=6, rx=3),
-        class_=f"small-bar tone-{lane.tone}",
+        class_=f"small-bar t-{lane.tone.name}",
         width="100%",
         height=6,
         aria_hidden="true",

@@ -1,4 +1,4 @@
-"""Times and durations as drawings write them."""
+"""Durations and clock times as drawings write them."""
 
 from datetime import UTC, datetime
 
@@ -7,8 +7,11 @@ _HOUR_S = 3_600
 _DAY_S = 86_400
 
 
-def duration(milliseconds: float) -> str:
-    """Return a duration in its two largest units, such as `41m 12s` or `3d 4h`."""
+def length(milliseconds: float) -> str:
+    """Return how long a stretch of time is, in its two largest units: `1m 40s`, `3d 4h`.
+
+    Finer than `views.times.duration`, because what is measured here has ended or is compared.
+    """
     seconds = max(0, round(milliseconds / 1_000))
     if seconds < _MINUTE_S:
         return f"{seconds}s"
@@ -19,12 +22,6 @@ def duration(milliseconds: float) -> str:
     return _two(seconds, _DAY_S, "d", _HOUR_S, "h")
 
 
-def exact(time_ms: int) -> str:
-    """Return a time in UTC to the millisecond: `2026-11-24 14:03:22.120Z`."""
-    moment = datetime.fromtimestamp(time_ms / 1_000, UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1_000:03d}Z"
-
-
 def clock(time_ms: int, step_ms: int) -> str:
     """Return the label of a tick in UTC, as fine as the step between two ticks asks for."""
     moment = datetime.fromtimestamp(time_ms / 1_000, UTC)
@@ -33,11 +30,6 @@ def clock(time_ms: int, step_ms: int) -> str:
     if step_ms < _DAY_S * 1_000:
         return f"{moment:%H:%M}"
     return f"{moment:%d %b}"
-
-
-def counted(count: int, one: str) -> str:
-    """Return a count with its noun, such as `1 essay` or `1,204 essays`."""
-    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
 
 
 def _two(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:

@@ -23,15 +23,15 @@ export const setServerTime = (serverMs) => {
   offset = serverMs - Date.now();
 };
 
-/** @param {number} ms @returns {string} the two largest units, as `41m 12s` */
+/** @param {number} ms @returns {string} as the server writes it: `12s`, `41m`, `3h 5m`, `2d 4h` */
 export const duration = (ms) => {
-  const seconds = Math.max(0, Math.round(ms / 1000));
+  const seconds = Math.max(0, Math.floor(ms / 1000));
   const at = UNITS.findIndex(([size]) => seconds >= size);
   if (at < 0) return "0s";
   const [size, unit] = UNITS[at];
-  const next = UNITS[at + 1];
+  const next = at < 2 ? UNITS[at + 1] : null;
   const rest = next ? Math.floor((seconds % size) / next[0]) : 0;
-  return `${Math.floor(seconds / size)}${unit}${rest ? ` ${rest}${next[1]}` : ""}`;
+  return `${Math.floor(seconds / size)}${unit}${next && rest ? ` ${rest}${next[1]}` : ""}`;
 };
 
 /** @param {Date} date */
@@ -51,7 +51,8 @@ const show = (element, at) => {
   if (element.dataset.as === "duration") text = duration(age);
   else if (mode === "utc") text = utc(date);
   else if (mode === "local") text = local(date);
-  else text = age >= 0 ? `${duration(age)} ago` : `in ${duration(-age)}`;
+  else if (Math.abs(age) < 1000) text = "now";
+  else text = age > 0 ? `${duration(age)} ago` : `in ${duration(-age)}`;
   if (element.textContent !== text) element.textContent = text;
   const title = `${utc(date)}\n${local(date)}`;
   if (element.title !== title) element.title = title;

@@ -6,9 +6,7 @@ from api.dashboard.drawings.sparkline import sparkline
 from api.dashboard.drawings.status_bar import Part, status_bar
 from api.dashboard.drawings.svg import joined, tag
 from api.dashboard.drawings.time_scale import time_scale
-from api.dashboard.drawings.tones import status_tone
-from api.dashboard.drawings.words import counted, duration, exact
-from schemas.internal.enums import PhaseStatus
+from api.dashboard.drawings.words import clock, length
 from tests.unit.api.dashboard.drawings.reading import of_class, parsed, table_rows
 from tests.unit.state.clocked import phase, pipeline_of
 
@@ -18,11 +16,6 @@ DIAMOND = pipeline_of(
     phase("c", ("a",), max_attempts=3),
     phase("d", ("b", "c"), join="any", on_failure="hold"),
 )
-
-
-def test_every_phase_status_has_a_tone_and_an_unknown_one_is_conspicuous() -> None:
-    assert all(status_tone(status) for status in PhaseStatus)
-    assert status_tone(PhaseStatus("a word of tomorrow")) == "stalled"
 
 
 def test_a_sparkline_says_its_least_largest_and_last_value() -> None:
@@ -110,15 +103,12 @@ def test_a_scale_folds_nothing_that_works() -> None:
     [(0, "0s"), (59_400, "59s"), (60_000, "1m"), (2_472_000, "41m 12s"), (3_600_000, "1h"), (274_000_000, "3d 4h")],
 )
 def test_durations_have_their_two_largest_units(milliseconds: int, words: str) -> None:
-    assert duration(milliseconds) == words
+    assert length(milliseconds) == words
 
 
-def test_times_are_exact_and_in_utc() -> None:
-    assert exact(1_750_000_000_120) == "2025-06-15 15:06:40.120Z"
-
-
-def test_counts_agree_with_their_nouns() -> None:
-    assert (counted(1, "essay"), counted(1_204, "essay")) == ("1 essay", "1,204 essays")
+def test_ticks_are_as_fine_as_their_step() -> None:
+    at = 1_750_000_000_120
+    assert [clock(at, step) for step in (1_000, 60_000, 86_400_000)] == ["15:06:40", "15:06", "15 Jun"]
 
 
 def test_elements_escape_what_they_are_given() -> None:

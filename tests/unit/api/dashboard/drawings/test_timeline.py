@@ -54,7 +54,7 @@ def test_each_attempt_has_a_bar_and_a_row_of_the_table() -> None:
     assert [row[3] for row in rows] == ["1", "2"]
     assert rows[0][6] == "31s"
     assert rows[1][5] == "goes on"
-    assert [bar.get("class") for bar in of_class(root, "bar")] == ["bar tone-failed", "bar tone-running bar-open"]
+    assert [bar.get("class") for bar in of_class(root, "bar")] == ["bar t-failed", "bar t-running bar-open"]
     assert len(of_class(root, "bar-backing-off")) == 1
 
 
@@ -93,7 +93,7 @@ def test_a_held_phase_looks_as_if_it_needs_somebody() -> None:
     story.wait(600)
     record, history = seen(story)
     root = parsed(phase_timeline(record, history, now_ms=story.now_ms))
-    assert [bar.get("class") for bar in of_class(root, "bar-held")] == ["bar-held tone-stalled bar-open"]
+    assert [bar.get("class") for bar in of_class(root, "bar-held")] == ["bar-held t-stalled bar-open"]
     assert [text.text for text in of_class(root, "flag-text")] == ["hold in 6m 40s"]
 
 
