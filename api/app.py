@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import errors
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
+from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogRecord
@@ -93,6 +94,7 @@ def create_app(
     app.include_router(letter_routes)
     app.include_router(stream_routes)
     app.include_router(service_routes)
+    install_dashboard(app)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
