@@ -19,7 +19,9 @@ THEME_COOKIE = "theme"
 _HTML = "text/html; charset=utf-8"
 _STYLES = ("tokens.css", "app.css", "drawings.css", "pages.css")
 _SCRIPTS = ("vendor/htmx.min.js", "vendor/hx-sse.min.js")
-_MODULES = ("time.js", "keys.js", "live.js", "slider.js", "theme.js", "dialog.js")
+_FIRST_SCRIPTS = ("theme.js",)
+"""Run before the first paint."""
+_MODULES = ("time.js", "keys.js", "live.js", "slider.js", "dialog.js")
 _TIME_TEXT = re.compile(rb"(<time[^>]*>)[^<]*")
 
 
@@ -61,6 +63,7 @@ def environment() -> Environment:
     made.globals |= {
         "asset": assets.url,
         "styles": tuple(filter(assets.has, _STYLES)),
+        "first_scripts": tuple(filter(assets.has, _FIRST_SCRIPTS)),
         "scripts": tuple(filter(assets.has, _SCRIPTS)),
         "modules": tuple(filter(assets.has, _MODULES)),
         "navigation": NAVIGATION,

@@ -1,9 +1,8 @@
 """The list of batches as its page shows it."""
 
-from urllib.parse import quote, urlencode
-
 from msgspec import Struct
 
+from api.dashboard.views.links import batch_url
 from api.dashboard.views.words import PhaseCell, Tone, batch_tone, phase_cells, short_id
 from schemas.internal.status import StatusRecord
 
@@ -27,13 +26,6 @@ class BatchRow(Struct, frozen=True, kw_only=True):
     ended_ms: int | None
     waiting_for: str
     deadline_ms: int | None
-
-
-def batch_url(batch_id: str, below: str = "") -> str:
-    """Return the page of a batch, or what lies below it; `.` and `..`, which clients remove, go into the query."""
-    if batch_id in {".", ".."}:
-        return f"/batch{below}?{urlencode({'batch_id': batch_id})}"
-    return f"/batches/{quote(batch_id, safe='')}{below}"
 
 
 def batch_row(record: StatusRecord, waiting_for: str) -> BatchRow:
