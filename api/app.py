@@ -10,13 +10,16 @@ from fastapi import FastAPI
 from api import errors
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
+from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
 from api.explain.lives import Lives
 from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
@@ -35,6 +38,7 @@ from api.routes.dead_letters import letter_routes
 from api.routes.explain import explain_routes
 from api.routes.history import history_routes
 from api.routes.service import service_routes
+from api.routes.stream import stream_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
 from runtime.metrics import build_info
@@ -65,11 +69,13 @@ def create_app(
             projection = BoundedProjection(resources.projection, timeout_s=settings.projection_timeout_s)
             services, poll = _services(settings, resources, projection, metrics, on_failure)
             app.state.services = services
-            tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
+            works = (_observe(services.health), poll.run(), services.live.run())
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 with resources.reporting(services.health.own_report):
                     yield
             finally:
+                services.live.close()
                 for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
@@ -92,7 +98,9 @@ def create_app(
     app.include_router(history_routes)
     app.include_router(explain_routes)
     app.include_router(letter_routes)
+    app.include_router(stream_routes)
     app.include_router(service_routes)
+    install_dashboard(app)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
@@ -110,12 +118,19 @@ def _services(
     metrics: ApiMetrics,
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
+    live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
+
+    def observe(record: LogRecord) -> None:
+        metrics.record(record)
+        live.observe(record)
+
     follower = KafkaLogFollower(
         resources.log,
         SnapshotCache(settings.tail_bytes),
-        observe=metrics.record,
+        observe=observe,
         failed=on_failure,
     )
+    live.follow(follower)
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
@@ -146,6 +161,7 @@ def _services(
         ),
         metrics=metrics,
         explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),
+        live=live,
     )
     return services, poll
 

@@ -12,6 +12,7 @@ from api.errors import Problem
 from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
@@ -43,6 +44,8 @@ class Services(Struct, frozen=True):
     metrics: ApiMetrics
     explain: ExplainService
     """Explains batches from their own records."""
+    live: Hub
+    """Streams of live updates."""
 
 
 def services_of(request: Request) -> Services:
