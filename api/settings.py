@@ -27,6 +27,8 @@ class ApiSettings(Settings):
     """Concurrent requests of one worker, including those that wait for a status; further ones are answered with 503."""
     max_concurrent_registrations: int = Field(default=256, ge=1)
     """Concurrent registrations of one worker: each can hold a body of `max_input_bytes` in memory."""
+    max_decision_lag_s: float = Field(default=60.0, gt=0)
+    """Seconds that the oldest undecided request may have waited; while it is older, registrations get 503."""
     body_timeout_s: float = Field(default=30, gt=0)
     """Seconds that a client may take to send a request's head, and again for its body."""
     response_timeout_s: float = Field(default=15.0, gt=0)

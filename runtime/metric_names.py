@@ -37,6 +37,7 @@ PROCESS_MEMBERS: Final = "process_members"
 HEALTHY: Final = "healthy"
 API_READY: Final = "api_ready"
 API_HELD_BATCHES: Final = "api_held_batches"
+API_PROJECTION_READABLE: Final = "api_projection_readable"
 
 UNPREFIXED: Final = frozenset({HTTP_REQUESTS, HTTP_REQUEST_SECONDS, BATCH_OPERATIONS})
 """Metrics with the names of the original service; every other name has the prefix."""
@@ -76,6 +77,7 @@ EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
     HEALTHY: _API,
     API_READY: _API,
     API_HELD_BATCHES: _API,
+    API_PROJECTION_READABLE: _API,
 }
 """The kinds of process (`router`, `orchestrator`, `projector`, `timekeeper`, `api`) that export each metric."""
 
@@ -108,6 +110,7 @@ HELP: Final[dict[str, str]] = {
     HEALTHY: "1 while /healthz answers 200.",
     API_READY: "1 while registrations are accepted.",
     API_HELD_BATCHES: "Batches newer than the projection.",
+    API_PROJECTION_READABLE: "1 if the projection database can be read, so that lists are current.",
 }
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
