@@ -10,11 +10,14 @@ from fastapi import FastAPI
 from api import errors
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
+from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
@@ -38,6 +41,7 @@ from api.routes.dead_letters import letter_routes
 from api.routes.history import history_routes
 from api.routes.lists import list_routes
 from api.routes.service import service_routes
+from api.routes.stream import stream_routes
 from api.routes.system import system_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
@@ -68,12 +72,19 @@ def create_app(
             projection = BoundedProjection(resources.projection, timeout_s=settings.projection_timeout_s)
             services, poll = _services(settings, resources, projection, metrics, on_failure)
             app.state.services = services
-            works = (_observe(services.health), poll.run(), _observe(services.system), services.whys.run())
+            works = (
+                _observe(services.health),
+                _observe(services.system),
+                poll.run(),
+                services.live.run(),
+                services.whys.run(),
+            )
             tasks = [asyncio.create_task(work) for work in works]
             try:
                 with resources.reporting(services.health.own_report):
                     yield
             finally:
+                services.live.close()
                 for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
@@ -91,12 +102,14 @@ def create_app(
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
     app.include_router(batch_routes)
-    app.include_router(history_routes)
     app.include_router(control_routes)
-    app.include_router(list_routes)  # after the words that other routes have behind /v1/batches/
-    app.include_router(system_routes)
+    app.include_router(history_routes)
     app.include_router(letter_routes)
+    app.include_router(stream_routes)
+    app.include_router(system_routes)
+    app.include_router(list_routes)  # last: the words that other routes have behind /v1/batches/ come first
     app.include_router(service_routes)
+    install_dashboard(app)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
@@ -114,12 +127,19 @@ def _services(
     metrics: ApiMetrics,
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
+    live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
+
+    def observe(record: LogRecord) -> None:
+        metrics.record(record)
+        live.observe(record)
+
     follower = KafkaLogFollower(
         resources.log,
         SnapshotCache(settings.tail_bytes),
-        observe=metrics.record,
+        observe=observe,
         failed=on_failure,
     )
+    live.follow(follower)
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
@@ -158,6 +178,7 @@ def _services(
         system=system,
         pipelines=pipelines,
         whys=Whys(lists, system, pipelines, follower),
+        live=live,
     )
     return services, poll
 

@@ -11,6 +11,7 @@ from api.control.service import ControlService
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
@@ -52,6 +53,8 @@ class Services(Struct, frozen=True):
     pipelines: PipelineCatalogue
     whys: Whys
     """Explains batches from what is in memory."""
+    live: Hub
+    """Streams of live updates."""
 
 
 def services_of(request: Request) -> Services:

@@ -56,6 +56,7 @@ class Code(StrEnum):
     NO_LIFE = "ORC-NO-LIFE"  # a process has heard nothing from Kafka for too long, or a call of it hangs
     COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
     BUSY = "ORC-BUSY"  # more requests are under way than the api takes
+    TOO_MANY_STREAMS = "ORC-TOO-MANY-STREAMS"  # 503: as many streams of live updates are open as the api takes
     HEADER_REPEATED = "ORC-HEADER-REPEATED"  # a header that may stand once is given twice
     CONTENT_ENCODING = "ORC-CONTENT-ENCODING"  # a body is compressed
     BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import control, problems, read_side
+from api.openapi import control, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -99,6 +99,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
         **read_side.operations(),
+        **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (

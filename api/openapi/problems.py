@@ -225,6 +225,12 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send the registration again in 30 s, with the same Idempotency-Key.",
         {"lag_seconds": 90.0},
     ),
+    Code.TOO_MANY_STREAMS: KnownProblem(
+        503,
+        "Service is busy",
+        "2000 streams are open in this process, which is the limit, or it is about to stop.",
+        "Connect again in a moment.",
+    ),
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
 }
 
@@ -252,6 +258,8 @@ NUMBERS = (*SYSTEM, Code.NOT_READY)
 BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
 ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
 GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 HISTORY = (
     *EVERYWHERE,
