@@ -25,6 +25,8 @@ _WINDOW_S = 30.0
 _STEADY_S = 1.0
 """Change of a lag within the window that counts as none."""
 _SAMPLES = 64
+_KEPT_S = 0.5
+_DECIDING = ("router", "orchestrator")
 
 Place = tuple[str, str, int]
 """Kind of process, real name of the topic, and partition."""
@@ -128,10 +130,14 @@ class SystemView:
         self._clock = clock
         self._clock_ms = clock_ms
         self._samples: dict[Place, deque[tuple[float, float]]] = {}
+        self._decision_lag_s = 0.0
+        self._lag_at = float("-inf")
+        self._live_at = dict.fromkeys(_DECIDING, clock())
 
     def observe(self) -> None:
         """Note the present lags."""
         now = self._clock()
+        self.decision_lag_s()
         seen: set[Place] = set()
         for view in self._live():
             for position in view.record.positions:
@@ -174,10 +180,23 @@ class SystemView:
     def decision_lag_s(self) -> float:
         """Return how old the oldest request is that is not decided yet: the larger lag of router and orchestrator.
 
-        Where no process of a kind is live, the time since the last one reported counts as its lag.
+        Where no process of a kind is live, the time since this api last saw one counts as its lag. The value is kept
+        for half a second, because every registration asks for it.
         """
-        views = self._follower.processes.views()
-        return max(_lag_of_kind(views, kind) for kind in ("router", "orchestrator"))
+        now = self._clock()
+        if now - self._lag_at > _KEPT_S:
+            views = self._follower.processes.views()
+            self._decision_lag_s = max(self._lag_of_kind(views, kind, now) for kind in _DECIDING)
+            self._lag_at = now
+        return self._decision_lag_s
+
+    def _lag_of_kind(self, views: Sequence[ProcessView], kind: str, now: float) -> float:
+        own = [view for view in views if view.record.kind == kind]
+        live = [view.record.lag_s for view in own if view.state == "live"]
+        if live or not own:
+            self._live_at[kind] = now
+            return max(live, default=0.0)
+        return now - self._live_at[kind]
 
     def _live(self) -> Iterable[ProcessView]:
         return (view for view in self._follower.processes.views() if view.state == "live")
@@ -221,14 +240,6 @@ def _seconds(view: ProcessView, position: InputPosition) -> float:
         return position.lag_s
     only = len(view.record.positions) == 1
     return view.record.lag_s if only and position.position < position.end else 0.0
-
-
-def _lag_of_kind(views: Sequence[ProcessView], kind: str) -> float:
-    own = [view for view in views if view.record.kind == kind]
-    live = [view.record.lag_s for view in own if view.state == "live"]
-    if live:
-        return max(live)
-    return min((view.silent_s for view in own), default=0.0)
 
 
 def _trend(samples: Iterable[tuple[float, float]]) -> tuple[Trend, float | None]:
