@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import control, explain, problems, streams
+from api.openapi import control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -51,12 +51,19 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         for method, operation in operations.items():
             headers, description = described[path, method]
             parameters = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
+            parameters += description.pop("parameters", [])
             operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
             operation.update(description)
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas() | explain.schemas(),
+        "schemas": {
+            **schemas(max_essays),
+            **control.schemas(max_essays),
+            **letter_schemas(),
+            **explain.schemas(),
+            **read_side.schemas(max_essays),
+        },
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -98,6 +105,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
         **explain.operations(),
+        **read_side.operations(),
         **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{

@@ -116,7 +116,7 @@ def operations() -> dict[tuple[str, str], Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for resource, told, schema in (
         ("diff", "What differs between the two states.", "BatchDiff"),
-        ("decisions/{version}", "The decision, and what it changed.", "ExplainedDecision"),
+        ("decisions", "The decision, and what it changed.", "ExplainedDecision"),
     ):
         for path in _paths(resource):
             found[path, "get"] = (_READ, _kept(path, told, schema))
@@ -128,7 +128,8 @@ def operations() -> dict[tuple[str, str], Operation]:
 
 
 def _paths(resource: str) -> tuple[str, str]:
-    return f"/v1/batches/{{batch_id}}/{resource}", f"/v1/batches/{resource}"
+    by_path = f"/v1/batches/{{batch_id}}/{resource}"
+    return (f"{by_path}/{{version}}" if resource == "decisions" else by_path), f"/v1/batches/{resource}"
 
 
 def _kept(path: str, description: str, schema: str) -> dict[str, Any]:

@@ -12,17 +12,22 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.openapi.problems import (
+    BATCH_LIST,
     CONTROL,
     EXPLAIN,
+    GO,
     HISTORY,
     LETTER_GROUP,
     LETTER_PREVIEW,
     LETTER_WORK,
     LETTERS,
+    NUMBERS,
+    ONE_PIPELINE,
     PROBLEMS,
     REGISTER,
     REPLAY,
     STATUS,
+    SYSTEM,
     WHAT_IF,
 )
 from api.paths import batch_path
@@ -149,6 +154,7 @@ async def test_the_explanations_fit_their_schemas(document: dict[str, Any]) -> N
         content = document["paths"]["/v1/batches/{batch_id}/what-if"]["post"]["requestBody"]["content"]["text/plain"]
         what_if = {"content": content["examples"]["held"]["value"], "headers": {"Content-Type": "text/plain"}}
         for answer, schema in (
+            (await api.client.get(f"{base}?at={version}"), "BatchStatus"),
             (await api.client.get(f"{base}/diff?from={version}&to={version}"), "BatchDiff"),
             (await api.client.get(f"{base}/decisions/{version}"), "ExplainedDecision"),
             (await api.client.post(f"{base}/what-if", **what_if), "WhatIf"),
@@ -195,6 +201,8 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     [
         ("Registering", REGISTER),
         ("Status", STATUS),
+        ("Batches", tuple({*BATCH_LIST, *STATUS})),
+        ("The whole", tuple({*SYSTEM, *NUMBERS, *ONE_PIPELINE, *GO})),
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
