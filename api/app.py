@@ -106,6 +106,7 @@ def create_app(
     )
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
+    openapi.install_asyncapi(app, settings.topics())
     app.include_router(batch_routes)
     app.include_router(control_routes)
     app.include_router(history_routes)

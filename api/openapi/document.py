@@ -1,16 +1,19 @@
 """The OpenAPI document: FastAPI's paths and parameters, with the responses of each route."""
 
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
+from api.asyncapi import document as asyncapi
 from api.openapi import control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
 from api.routes.control import CONTROLS
+from schemas.topics import TopicTable
 
 _SEED = {
     "expected_essay_count": 25,
@@ -41,6 +44,18 @@ def install(app: FastAPI, *, max_essays: int) -> None:
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def install_asyncapi(app: FastAPI, topics: TopicTable) -> None:
+    """Make `app` serve the AsyncAPI document of these topics, created at the first request."""
+
+    @cache
+    def made() -> bytes:
+        return asyncapi.text_of(asyncapi.document(topics)).encode()
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi_document() -> Response:
+        return Response(made(), media_type="application/json")
 
 
 def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from api.auth import LETTERS_READ, READ, may, may_reach, visibility_of
 from api.dependencies import Services, require_principal, services_of
 from api.errors import batch_not_found
 from api.queries.filters import parse_filter
-from api.routes.batch_response import batch_body, list_body
+from api.routes.batch_response import batch_body, explained_body, list_body
 from api.routes.conditional import conditional
 from api.routes.explain import state_at
 from api.routes.operations import decoded_id
 from schemas.errors import OrchestratorError
+from schemas.internal.events import Principal
+from schemas.internal.status import StatusRecord
 from state.projection import LetterFilter, LetterPage
 
 MOST_LISTED = 200
@@ -47,6 +49,18 @@ async def list_batches(
     return conditional(request, list_body(page, whys, numbers), unlike=("as_of",))
 
 
+@list_routes.get("/v1/batches/{batch_id}/why")
+async def get_why(request: Request, batch_id: str) -> Response:
+    """Return why a batch is where it is, what comes next, and what can be done (docs/why.md)."""
+    return await _why(request, decoded_id(batch_id))
+
+
+@list_routes.get("/v1/batches/why")
+async def get_why_by_query(request: Request, batch_id: str) -> Response:
+    """Explain a batch as above, for ids that clients and proxies do not leave as they are in a path."""
+    return await _why(request, batch_id)
+
+
 @list_routes.get("/v1/batches/{batch_id}")
 async def get_batch(request: Request, batch_id: str, at: At = None) -> Response:
     """Return everything known of a batch: its status, its open dead letters, and where more is to be found."""
@@ -66,17 +80,32 @@ async def _batch(request: Request, batch_id: str, at: int | None) -> Response:
         return await state_at(request, batch_id, at)
     services = services_of(request)
     principal = require_principal(request, READ)
-    found = await services.batches.find(batch_id)
-    if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
-        raise batch_not_found(batch_id)
+    found = await _visible(services, principal, batch_id)
     letters = await _open_letters(services, batch_id)
     shown = letters if letters is not None and may(principal, LETTERS_READ) else None
     number = None if letters is None else len(letters.letters)
     return conditional(request, batch_body(found, services.whys.of(found, number or 0), number, shown))
 
 
+async def _why(request: Request, batch_id: str) -> Response:
+    services = services_of(request)
+    found = await _visible(services, require_principal(request, READ), batch_id)
+    letters = await _open_letters(services, batch_id)
+    told = services.whys.of(found, 0 if letters is None else len(letters.letters))
+    return conditional(request, explained_body(found, told))
+
+
+async def _visible(services: Services, principal: Principal, batch_id: str) -> StatusRecord:
+    found = await services.batches.find(batch_id)
+    if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
+        raise batch_not_found(batch_id)
+    return found
+
+
 async def _open_letters(services: Services, batch_id: str) -> LetterPage | None:
     """Return the first open dead letters of a batch, or None where the projection cannot be read."""
+    if services.follower.projection_error is not None:
+        return None  # at once: the poll has just asked in vain
     wanted = LetterFilter(batch_id=batch_id, state="open")
     try:
         return await services.projection.letters(lambda reader: reader.dead_letters(wanted, limit=_MOST_LETTERS))
