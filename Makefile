@@ -11,7 +11,7 @@ SEEDS ?= 300
 FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test simulate mutants faults bench clean
+.PHONY: help install demo lint format unit test docs simulate mutants faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ else
 	@echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+docs: install ## write docs/openapi.json and docs/asyncapi.json from the code
+	@$(BIN)/python -m api.documents
 
 simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)

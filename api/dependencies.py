@@ -15,7 +15,12 @@ from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
+from api.queries.lists import BatchLists
+from api.queries.pipelines import PipelineCatalogue
 from api.queries.projection import BoundedProjection
+from api.queries.system import SystemView
+from api.queries.whys import Whys
+from api.registration.backlog import BacklogGuard
 from api.registration.service import RegistrationService
 from api.replay.states import BatchStates
 from api.settings import ApiSettings
@@ -41,6 +46,13 @@ class Services(Struct, frozen=True):
     """Bounds the requests to control a batch in progress, apart from registrations: a burst of those delays none."""
     health: ServiceHealth
     metrics: ApiMetrics
+    backlog: BacklogGuard
+    """Refuses registrations while decisions lag."""
+    lists: BatchLists
+    system: SystemView
+    pipelines: PipelineCatalogue
+    whys: Whys
+    """Explains batches from what is in memory."""
     live: Hub
     """Streams of live updates."""
 

@@ -202,6 +202,29 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statsu.",
+        "Did you mean status?",
+        {"details": [{"type": "value_error", "loc": ["query", "statsu"], "msg": "There is no filter statsu."}]},
+    ),
+    Code.ID_NOT_FOUND: KnownProblem(
+        404,
+        "Id not found",
+        "Nothing that you may see has this id, and it is no unique beginning of one.",
+        "Give the whole id, or at least 6 characters with which only one id begins.",
+    ),
+    Code.PIPELINE_NOT_FOUND: KnownProblem(
+        404, "Pipeline not found", "There is no pipeline definition of this name.", "Did you mean default?"
+    ),
+    Code.DECISIONS_BEHIND: KnownProblem(
+        503,
+        "Decisions are behind",
+        "Decisions are 90 s behind, and 60 s are allowed: nothing was written.",
+        "Send the registration again in 30 s, with the same Idempotency-Key.",
+        {"lag_seconds": 90.0},
+    ),
     Code.TOO_MANY_STREAMS: KnownProblem(
         503,
         "Service is busy",
@@ -217,6 +240,7 @@ REGISTER = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.SCOPE, Code.BODY_TIMEOUT),
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+    Code.DECISIONS_BEHIND,
 )
 CONTROL = (
     *EVERYWHERE,
@@ -229,6 +253,11 @@ STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
+SYSTEM = (*EVERYWHERE, Code.SCOPE, Code.BUSY)
+NUMBERS = (*SYSTEM, Code.NOT_READY)
+BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
+ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
+GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
 STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
 BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}

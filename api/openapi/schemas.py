@@ -125,6 +125,7 @@ _PROBLEM = record(
         "batch_id": TEXT,
         "reason": TEXT,
         "limit_bytes": COUNT,
+        "lag_seconds": {"type": "number", "minimum": 0, "description": "Age of the oldest undecided request."},
         "limit": COUNT,
         "count": COUNT,
         "dead_letter_id": TEXT,
@@ -134,7 +135,7 @@ _PROBLEM = record(
     },
     optional=(
         *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
-        *("batch_status", "version", "limit", "count"),
+        *("batch_status", "version", "limit", "count", "lag_seconds"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )

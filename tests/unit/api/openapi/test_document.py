@@ -12,16 +12,21 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.openapi.problems import (
+    BATCH_LIST,
     CONTROL,
+    GO,
     HISTORY,
     LETTER_GROUP,
     LETTER_PREVIEW,
     LETTER_WORK,
     LETTERS,
+    NUMBERS,
+    ONE_PIPELINE,
     PROBLEMS,
     REGISTER,
     REPLAY,
     STATUS,
+    SYSTEM,
 )
 from api.paths import batch_path
 from api.routes.control import CONTROLS
@@ -176,6 +181,8 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     [
         ("Registering", REGISTER),
         ("Status", STATUS),
+        ("Batches", tuple({*BATCH_LIST, *STATUS})),
+        ("The whole", tuple({*SYSTEM, *NUMBERS, *ONE_PIPELINE, *GO})),
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
