@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, lit
 
 from state.projection import tables
 from state.projection.batch_models import BatchFilter, Visibility
-from state.projection.sql import text
+from state.projection.sql import asked
 
 PROBED = 1_000
 """Entries counted of an index that gives its rows in the order of the list."""
@@ -197,7 +197,7 @@ class BatchQuery:
 def _as_columns(given: Given) -> Given:
     """Return what is asked with its texts as the columns hold them."""
     texts = {name: value for name in given.__struct_fields__ if type(value := getattr(given, name)) is str}
-    return replace(given, **{name: text(value) for name, value in texts.items()})
+    return replace(given, **{name: asked(value) for name, value in texts.items()})
 
 
 def choose(connection: Connection, drivers: Sequence[Driver]) -> Driver:

@@ -13,7 +13,7 @@ from state.projection.batch_models import ANY_BATCH, EVERYTHING, BatchFilter, Ba
 from state.projection.batch_query import BatchQuery, Order
 from state.projection.cursors import CursorCodec
 from state.projection.engine import reading
-from state.projection.sql import select_by_batch, text
+from state.projection.sql import asked, select_by_batch
 
 _cursor = CursorCodec(tuple[int, str])
 
@@ -32,7 +32,7 @@ class BatchReader:
 
     def get(self, batch_id: str, visibility: Visibility = EVERYTHING) -> StatusRecord | None:
         """Return a batch's snapshot; None where there is none, or none that may be seen."""
-        query = select(tables.snapshots.c.snapshot).where(tables.snapshots.c.batch_id == text(batch_id))
+        query = select(tables.snapshots.c.snapshot).where(tables.snapshots.c.batch_id == asked(batch_id))
         with reading(self._engine) as connection:
             snapshot = connection.execute(query).scalar_one_or_none()
         if snapshot is None:

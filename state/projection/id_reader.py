@@ -9,6 +9,7 @@ from state.projection import tables
 from state.projection.batch_models import SHORTEST_PREFIX, IdKind, Resolved
 from state.projection.engine import reading
 from state.projection.event_keys import decode_telling, key_ranges, told_ids
+from state.projection.sql import asked
 
 _MOST = 20
 """Candidates of each kind."""
@@ -27,7 +28,7 @@ class IdReader:
 
         None where nothing has it, or several. A whole id goes before those that only begin with it.
         """
-        found = self.candidates(text)
+        found = self.candidates(text) if text else ()
         whole = [each for each in found if each.id == text]
         if whole:
             return whole[0]
@@ -38,8 +39,7 @@ class IdReader:
 
         A text of fewer than 6 characters is taken for a whole id.
         """
-        if not text or "\x00" in text:
-            return ()
+        text = asked(text)
         with reading(self._engine) as connection:
             found = [*_rows(connection, text), *_events(connection, text)]
         if len(text) < SHORTEST_PREFIX:

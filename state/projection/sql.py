@@ -100,6 +100,11 @@ def text(value: str) -> str:
     return value.replace("\x00", "\ufffd") if "\x00" in value else value
 
 
+def asked(value: str) -> str:
+    """Return a text that somebody looks for as the columns would hold it; no database takes a lone surrogate."""
+    return text(value.encode(errors="replace").decode())
+
+
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)

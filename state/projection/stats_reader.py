@@ -24,7 +24,7 @@ from state.projection.batch_models import (
 from state.projection.batch_reader import BatchReader
 from state.projection.batch_rows import ending_deadline
 from state.projection.engine import reading
-from state.projection.sql import select_by_batch, text
+from state.projection.sql import asked, select_by_batch
 from state.projection.tallies import ALL, quantile, scope_of, scopes
 
 _DRAIN_MINUTES = 5
@@ -156,7 +156,7 @@ def visible(visibility: Visibility) -> list[ColumnElement[bool]]:
         _batches.owner_subject: visibility.owner_subject,
         _batches.owner_organisation: visibility.owner_organisation,
     }
-    return [column == text(value) for column, value in limits.items() if value is not None]
+    return [column == asked(value) for column, value in limits.items() if value is not None]
 
 
 def _curves(connection: Connection, visibility: Visibility, now_ms: int) -> Curves:

@@ -35,7 +35,7 @@ from sqlalchemy import Connection
 from schemas.internal.enums import PhaseStatus
 from state.projection import tables
 from state.projection.batch_models import DAY_MS, MINUTE_MS, Visibility
-from state.projection.sql import Row, add_to, text
+from state.projection.sql import Row, add_to, asked
 
 ALL = 0
 """Scope of everything."""
@@ -128,7 +128,7 @@ def scope_of(visibility: Visibility) -> int | None:
     organisation, subject = visibility.owner_organisation, visibility.owner_subject
     if organisation is None:
         return ALL if subject is None else None
-    return scopes(text(organisation), text(subject or ""))[1 if subject is None else 2]
+    return scopes(asked(organisation), asked(subject or ""))[1 if subject is None else 2]
 
 
 def _scope(*names: str) -> int:

@@ -14,12 +14,27 @@ MINUTE_MS = 60_000
 NOW = T0 // MINUTE_MS * MINUTE_MS + 60 * MINUTE_MS
 RUNS = PhaseView(status=PhaseStatus.DISPATCH_INITIATED, attempt=1, commanded=10, succeeded=2, failed=1)
 ANNS = Visibility(owner_subject="ann", owner_organisation="school")
-ANN = {"owner_subject": "ann", "owner_organisation": "school"}
 
 
-def ran(took_ms: int, end_ms: int, status: PhaseStatus = PhaseStatus.COMPLETED_SUCCESSFULLY, **given: int) -> PhaseView:
-    counts = {"commanded": 10, "succeeded": 10} | given
-    return PhaseView(status=status, attempt=1, started_ms=end_ms - took_ms, completed_ms=end_ms, **counts)
+def ran(
+    took_ms: int,
+    end_ms: int,
+    status: PhaseStatus = PhaseStatus.COMPLETED_SUCCESSFULLY,
+    *,
+    succeeded: int = 10,
+    failed: int = 0,
+    unaccounted: int = 0,
+) -> PhaseView:
+    return PhaseView(
+        status=status,
+        attempt=1,
+        commanded=10,
+        succeeded=succeeded,
+        failed=failed,
+        unaccounted=unaccounted,
+        started_ms=end_ms - took_ms,
+        completed_ms=end_ms,
+    )
 
 
 @pytest.fixture
@@ -44,7 +59,7 @@ def test_phases_tell_what_is_in_flight_and_since_when(log: Log, writer: Writer, 
     ended = ran(1_000, NOW)
     batches = [
         status(1, 1, phases={"spellcheck": late}),
-        status(2, 2, phases={"spellcheck": early}, **ANN),
+        status(2, 2, phases={"spellcheck": early}, owner_subject="ann", owner_organisation="school"),
         status(3, 3, phases={"spellcheck": ended, "cj": late}),
     ]
     writer.apply(log.write_all(*batches))
