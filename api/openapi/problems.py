@@ -111,6 +111,13 @@ PROBLEMS: dict[str, KnownProblem] = {
         "'abc' is no cursor of this list.",
         "Begin at the first page, and go on with the cursor that each page gives.",
     ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statuses.",
+        "Did you mean status?",
+        {"details": [{"type": "filter", "loc": ["query", "statuses"], "msg": "There is no filter statuses."}]},
+    ),
     Code.LETTER_FILTER: KnownProblem(
         422,
         "Validation Error",
@@ -271,8 +278,8 @@ NUMBERS = (*SYSTEM, Code.NOT_READY)
 BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
 ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
 GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
-STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
-BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.FILTER, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*(code for code in STREAM if code is not Code.FILTER), Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 HISTORY = (
     *EVERYWHERE,
