@@ -8,6 +8,8 @@ from functools import cache
 from fastapi import FastAPI
 
 from api import errors
+from api.access.authenticate import Authenticator
+from api.access.middleware import AccessMiddleware
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
 from api.dependencies import Services
@@ -87,6 +89,7 @@ def create_app(
     app.include_router(history_routes)
     app.include_router(letter_routes)
     app.include_router(service_routes)
+    app.add_middleware(AccessMiddleware, settings=settings, authenticator=Authenticator(settings))
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
