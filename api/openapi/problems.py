@@ -226,13 +226,18 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
+    Code.TOO_MANY_STREAMS: KnownProblem(
+        503,
+        "Service is busy",
+        "2000 streams are open in this process, which is the limit, or it is about to stop.",
+        "Connect again in a moment.",
+    ),
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
 }
 
-EVERYWHERE = (
-    *(Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL),
-    *(Code.UNAUTHENTICATED, Code.SCOPE, Code.FOREIGN_PAGE, Code.HOST, Code.RATE_LIMIT),
-)
+ACCESS = (Code.UNAUTHENTICATED, Code.FOREIGN_PAGE, Code.HOST, Code.RATE_LIMIT)
+"""Codes of `api.access.middleware`, which stands before every route."""
+EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL, Code.SCOPE)
 REGISTER = (
     *EVERYWHERE,
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.BODY_TIMEOUT),
@@ -250,6 +255,8 @@ STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {
     401: ("WWW-Authenticate",),
     405: ("Allow",),
@@ -282,9 +289,9 @@ LETTER_GROUP = (
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
-    """Return the responses of these codes by HTTP status, with an example of each code."""
+    """Return the responses of these codes, and of those of `ACCESS`, by HTTP status, with an example of each code."""
     found: dict[str, Any] = {}
-    for code in sorted(codes, key=lambda code: PROBLEMS[code].status):
+    for code in sorted({*codes, *ACCESS}, key=lambda code: (PROBLEMS[code].status, code)):
         problem = PROBLEMS[code]
         response = found.setdefault(str(problem.status), _response(problem))
         response["content"][MEDIA_TYPE]["examples"][code] = {"summary": problem.detail, "value": _body(code, path)}

@@ -41,6 +41,9 @@ class ProjectionQueries(Protocol):
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
 
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
+
     def interrupt(self, thread: int) -> None:
         """Abort the read of the thread with this identifier."""
 
@@ -71,6 +74,10 @@ class BoundedProjection:
     async def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
         return await self._threads.run(lambda: self._queries.letters(query))
+
+    async def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
+        return await self._threads.run(lambda: self._queries.read(query))
 
     def stop(self) -> None:
         """End the threads without waiting for one whose read hangs."""
@@ -112,6 +119,10 @@ class DatabaseProjection:
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
+        return self._run(lambda: query(self._reader))
+
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
         return self._run(lambda: query(self._reader))
 
     def interrupt(self, thread: int) -> None:

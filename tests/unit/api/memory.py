@@ -4,6 +4,9 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
@@ -55,7 +58,8 @@ from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
-from state.projection import HistoryPage, Identity, LetterReader, ProjectedRecord, Writer, open_engine
+from state.projection import HistoryPage, Identity, LetterReader, ProjectedRecord, Reader, Writer, open_engine
+from state.projection.schema import migrate
 from tests.patience import PATIENCE_S
 
 Answer = TypeVar("Answer")
@@ -352,17 +356,32 @@ class MemoryProjection:
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Query a real database, to which all dead letters are applied first."""
+        return self._query(lambda partition: partition.topic is Topic.DEAD_LETTERS, query)
+
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Query a real database, to which all dead letters are applied, and of status and history what `project` took.
+
+        A test that changes `rows` by hand does not change this database.
+        """
+        topics = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
+        return self._query(lambda partition: partition.topic in topics, query)
+
+    def _query(self, wanted: Callable[[LogPartition], bool], query: Callable[[Reader], Answer]) -> Answer:
         if self.error is not None:
             raise self.error
         with self._lock, TemporaryDirectory() as directory:
+            copy(_migrated_file(), directory)
             engine = open_engine(f"sqlite:///{directory}/projection.db")
             writer = Writer(engine)
             writer.prepare(Identity("cluster", "inbox"))
             for partition, log in self._cluster.logs.items():
-                if partition.topic is Topic.DEAD_LETTERS:
-                    writer.apply([_projected(record) for record in log])
+                end = self.reflected.get(partition, 0)
+                if wanted(partition):
+                    writer.apply(
+                        [_projected(each) for each in log if each.offset < end or partition.topic is Topic.DEAD_LETTERS]
+                    )
             try:
-                return query(LetterReader(engine))
+                return query(Reader(engine))
             finally:
                 engine.dispose()
 
@@ -384,6 +403,21 @@ class MemoryProjection:
                 else:
                     self.rows[record.key.decode()] = decode_status(record.value)
             self.reflected[partition] = log[-1].offset + 1 if log else 0
+
+
+@cache
+def _migrated_file() -> Path:
+    """Return a database with the schema and without rows; a copy of it saves each query the migrations."""
+    directory = TemporaryDirectory(prefix="bos-migrated-")
+    _kept.append(directory)
+    engine = open_engine(f"sqlite:///{directory.name}/projection.db")
+    migrate(engine)
+    engine.dispose()
+    return Path(directory.name, "projection.db")
+
+
+_kept: list[TemporaryDirectory[str]] = []
+"""Removed when the process ends."""
 
 
 def _projected(record: LogRecord) -> ProjectedRecord:

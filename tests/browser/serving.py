@@ -1,0 +1,84 @@
+"""Serving the real application on loopback, over a cluster in memory and a real projection."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from uvicorn import Config, Server
+
+from tests.browser.processes import processes
+from tests.browser.seed import SeededCluster
+from tests.browser.stories import NOW_MS
+from tests.patience import PATIENCE_S
+from tests.unit.api.memory import World, world
+
+_REPORT_EVERY_S = 20.0
+
+
+class Site:
+    """A running dashboard."""
+
+    def __init__(self, cluster: SeededCluster, url: str) -> None:
+        self.cluster = cluster
+        self.url = url
+
+
+@contextmanager
+def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
+    """Serve a dashboard in a thread; with `filled`, of a product that has a history."""
+    cluster = SeededCluster(directory / "projection.db")
+    if filled:
+        cluster.fill()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        started, stop, failures = threading.Event(), asyncio.Event(), list[BaseException]()
+        loop = asyncio.new_event_loop()
+
+        def run() -> None:
+            try:
+                loop.run_until_complete(_serve(cluster, listener, started, stop))
+            except BaseException as error:  # noqa: BLE001 - shown by the thread that waits
+                failures.append(error)
+            finally:
+                started.set()
+
+        thread = threading.Thread(target=run, name="site", daemon=True)
+        thread.start()
+        try:
+            assert started.wait(PATIENCE_S), "the dashboard does not start"
+            if failures:
+                raise failures[0]
+            yield Site(cluster, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(PATIENCE_S)
+
+
+async def _serve(
+    cluster: SeededCluster, listener: socket.socket, started: threading.Event, stop: asyncio.Event
+) -> None:
+    database = cluster.projection()
+    async with world(cluster, database=database, processes=()) as running:
+        running.app.state.clock_ms = NOW_MS
+        running.tell(*processes())
+        config = Config(running.app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        server = Server(config)
+        serve = asyncio.create_task(server.serve(sockets=[listener]))
+        reports = asyncio.create_task(_report(running))
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        started.set()
+        await stop.wait()
+        reports.cancel()
+        server.should_exit = True
+        await serve
+    database.close()
+
+
+async def _report(running: World) -> None:
+    """Let the processes go on reporting, so that none is missing on a slow machine."""
+    while True:
+        await asyncio.sleep(_REPORT_EVERY_S)
+        running.tell(*processes())
