@@ -129,6 +129,7 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
     SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
+    VERSION_NOT_FOUND = "ORC-VERSION-NOT-FOUND"  # 404: the batch has no decision at this version
     LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
     LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which

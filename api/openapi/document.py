@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import control, problems, streams
+from api.openapi import control, explain, problems, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -56,7 +56,7 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas(),
+        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas() | explain.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -97,6 +97,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
+        **explain.operations(),
         **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{

@@ -92,6 +92,19 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Read the batch's status, decide again, and send the request with the ETag of that status.",
         {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
     ),
+    Code.VERSION_NOT_FOUND: KnownProblem(
+        404,
+        "Version not found",
+        "The batch has no decision at 17: its decisions go from 1200 to 4711.",
+        "Use a version of the batch's history.",
+        {"batch_id": BATCH_ID, "version": 17},
+    ),
+    Code.PIPELINE: KnownProblem(
+        422,
+        "Pipeline not usable",
+        "the pipelines file, line 4: phases wait for each other: a -> b -> a.",
+        "Correct the definition, then try `bos pipelines check FILE`; docs/pipelines.md has the fields.",
+    ),
     Code.CURSOR: KnownProblem(
         400,
         "Validation Error",
@@ -241,6 +254,9 @@ REPLAY = (
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
     *(Code.NOT_READY, Code.BUSY),
 )
+EXPLAIN = (*REPLAY, Code.VERSION_NOT_FOUND)
+_TEXT_BODY = (Code.CONTENT_TYPE, Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING)
+WHAT_IF = (*REPLAY, *_TEXT_BODY, Code.PIPELINE)
 _BODIES = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES),
     *(Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING),

@@ -1,5 +1,6 @@
 """The status record of a batch and the history record of a decision."""
 
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import LostReason, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
 from schemas.internal.formats import HISTORY, STATUS
@@ -128,6 +129,18 @@ def history_record(
         dead_letter_id=dead_letter_id,
         answer=answer(after) if request is not None and after is not None and answered else None,
     )
+
+
+def effect_note(effect: Effect, topic: str = "") -> EffectNote:
+    """Return an effect as a history record names it; `topic` is the real name, empty where it is not published."""
+    kind = str(effect.__struct_config__.tag)
+    match effect:
+        case CommandPhase():
+            return EffectNote(kind, effect.event_id, topic, effect.phase, effect.attempt, len(effect.essays))
+        case CommandStudentMatching():
+            return EffectNote(kind, effect.event_id, topic, essays=len(effect.essays))
+        case _:
+            return EffectNote(kind, effect.event_id, topic)
 
 
 def answer(batch: Batch) -> Answer:
