@@ -13,9 +13,11 @@ from api.control.service import ControlService
 from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
@@ -33,6 +35,7 @@ from api.routes.control import control_routes
 from api.routes.dead_letters import letter_routes
 from api.routes.history import history_routes
 from api.routes.service import service_routes
+from api.routes.stream import stream_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
 from runtime.settings import Settings
@@ -62,11 +65,13 @@ def create_app(
             projection = BoundedProjection(resources.projection, timeout_s=settings.projection_timeout_s)
             services, poll = _services(settings, resources, projection, metrics, on_failure)
             app.state.services = services
-            tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
+            works = (_observe(services.health), poll.run(), services.live.run())
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 with resources.reporting(services.health.own_report):
                     yield
             finally:
+                services.live.close()
                 for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
@@ -87,6 +92,7 @@ def create_app(
     app.include_router(control_routes)
     app.include_router(history_routes)
     app.include_router(letter_routes)
+    app.include_router(stream_routes)
     app.include_router(service_routes)
     install_dashboard(app)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
@@ -106,12 +112,19 @@ def _services(
     metrics: ApiMetrics,
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
+    live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
+
+    def observe(record: LogRecord) -> None:
+        metrics.record(record)
+        live.observe(record)
+
     follower = KafkaLogFollower(
         resources.log,
         SnapshotCache(settings.tail_bytes),
-        observe=metrics.record,
+        observe=observe,
         failed=on_failure,
     )
+    live.follow(follower)
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
@@ -141,6 +154,7 @@ def _services(
             follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
         ),
         metrics=metrics,
+        live=live,
     )
     return services, poll
 

@@ -11,6 +11,7 @@ from api.control.service import ControlService
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
@@ -40,6 +41,8 @@ class Services(Struct, frozen=True):
     """Bounds the requests to control a batch in progress, apart from registrations: a burst of those delays none."""
     health: ServiceHealth
     metrics: ApiMetrics
+    live: Hub
+    """Streams of live updates."""
 
 
 def services_of(request: Request) -> Services:

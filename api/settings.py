@@ -27,6 +27,10 @@ class ApiSettings(Settings):
     """Concurrent requests of one worker, including those that wait for a status; further ones are answered with 503."""
     max_concurrent_registrations: int = Field(default=256, ge=1)
     """Concurrent registrations of one worker: each can hold a body of `max_input_bytes` in memory."""
+    max_streams: int = Field(default=2_000, ge=0)
+    """Open streams of live updates of one worker; further ones are answered with 503. 0: none are served."""
+    stream_max_s: float = Field(default=3_600.0, gt=0)
+    """Seconds after which a stream is ended, and its client connects again: it shows who it is anew."""
     body_timeout_s: float = Field(default=30, gt=0)
     """Seconds that a client may take to send a request's head, and again for its body."""
     response_timeout_s: float = Field(default=15.0, gt=0)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench import host, soak
 from bench.alone import Alone
+from bench.core import Core, core_table
 from bench.deadlines import Deadlines
 from bench.registering import as_fast_as_possible, at_rate
 from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
@@ -19,8 +20,11 @@ from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
+from runtime.settings import Settings
 
-SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
+CORE = "core"
+"""A section that needs no Kafka."""
+SECTIONS = (CORE, "alone", "whole", "latency", "registration", "deadlines")
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
 ESSAYS = 25
@@ -41,6 +45,8 @@ class Plan:
     """Batches of the soak."""
     limit: float = 8.0
     armed: int = 1_000_000
+    core: int = 8
+    """Rounds of the core."""
 
 
 QUICK = Plan(
@@ -61,8 +67,20 @@ class Bench:
 
     @property
     def measures_costs(self) -> bool:
-        """Whether a section beside the soak is asked for."""
-        return bool(self._sections - {SOAK})
+        """Whether a section is asked for that needs the ordinary broker."""
+        return bool(self._sections - {CORE, SOAK})
+
+    @property
+    def needs_no_kafka(self) -> bool:
+        """Whether nothing is asked for but the core."""
+        return self._sections == {CORE}
+
+    def core(self) -> None:
+        """Measure the product's own code, and print its table."""
+        if CORE not in self._sections:
+            return
+        self.report(f"decision core and router without Kafka, {self._plan.core} rounds")
+        self._console.print(core_table(Core(Settings(), essays=ESSAYS).run(self._plan.core)))
 
     def report(self, text: str) -> None:
         """Print the current step and the elapsed time."""
@@ -77,7 +95,7 @@ class Bench:
         if "deadlines" in self._sections:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
-        if self._sections - {"alone", "deadlines", SOAK}:
+        if self._sections - {CORE, "alone", "deadlines", SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -155,6 +173,9 @@ def main() -> int:
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
         console.print(f"{name:10} {fact}", markup=False)
+    bench.core()
+    if bench.needs_no_kafka:
+        return 0
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
         bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")

@@ -7,6 +7,7 @@
     ├── ProjectionError          the projection database cannot be used
     │   └── ProjectionEmpty      no projector has begun to fill it
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
+    ├── InvalidFilter            a filter of batches has a name or a value that does not exist (HTTP 400)
     ├── BrokerError              the Kafka cluster cannot be reached or started
     │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
     ├── RecordsExpired           records that a replay needs are no longer in their topic
@@ -55,6 +56,7 @@ class Code(StrEnum):
     NO_LIFE = "ORC-NO-LIFE"  # a process has heard nothing from Kafka for too long, or a call of it hangs
     COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
     BUSY = "ORC-BUSY"  # more requests are under way than the api takes
+    TOO_MANY_STREAMS = "ORC-TOO-MANY-STREAMS"  # 503: as many streams of live updates are open as the api takes
     HEADER_REPEATED = "ORC-HEADER-REPEATED"  # a header that may stand once is given twice
     CONTENT_ENCODING = "ORC-CONTENT-ENCODING"  # a body is compressed
     BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time
@@ -98,6 +100,7 @@ class Code(StrEnum):
     PROJECTION_REPLACED = "ORC-PROJECTION-REPLACED"  # the database's file was removed or replaced while it was written
     CHAIN_BREAK = "ORC-CHAIN-BREAK"  # a history record does not follow from the version before it
     CURSOR = "ORC-CURSOR"  # a page was asked for with a cursor that this list did not give
+    FILTER = "ORC-FILTER"  # a filter of batches has a name or a value that does not exist
     # Records that become dead letters.
     NOT_JSON = "ORC-NOT-JSON"  # a record's value is not one JSON object
     FIELDS = "ORC-FIELDS"  # a record lacks a field that its event has, or a field is of the wrong type
@@ -187,6 +190,16 @@ class InvalidCursor(OrchestratorError):
     """A page was asked for with a cursor that its list did not give."""
 
     code = Code.CURSOR
+
+
+class InvalidFilter(OrchestratorError):
+    """A filter of batches has a name or a value that does not exist; `name` is the filter's name (HTTP 400)."""
+
+    code = Code.FILTER
+
+    def __init__(self, message: str, *, next_step: str, name: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.name = name
 
 
 class ProjectionEmpty(ProjectionError):

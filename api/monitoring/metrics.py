@@ -66,6 +66,15 @@ class ApiMetrics:
         self._healthy = self._gauge(names.HEALTHY)
         self._ready = self._gauge(names.API_READY)
         self._held = self._gauge(names.API_HELD_BATCHES)
+        self.streams = Gauge(
+            names.API_STREAMS,
+            names.HELP[names.API_STREAMS],
+            namespace=names.namespace(names.API_STREAMS),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        """Open streams; those of all workers are added up."""
+        self.streams_ended = self._counter(names.API_STREAMS_ENDED)
         for status in sorted(_ENDED):
             self.ended.labels(status)
 

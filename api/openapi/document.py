@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import control, problems
+from api.openapi import control, problems, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -97,6 +97,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
+        **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (

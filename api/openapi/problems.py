@@ -202,6 +202,12 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
+    Code.TOO_MANY_STREAMS: KnownProblem(
+        503,
+        "Service is busy",
+        "2000 streams are open in this process, which is the limit, or it is about to stop.",
+        "Connect again in a moment.",
+    ),
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
 }
 
@@ -223,6 +229,8 @@ STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 HISTORY = (
     *EVERYWHERE,

@@ -269,6 +269,12 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "X-User-ID": header_parameter("X-User-ID", "The calling user; not verified.", _NAME, "teacher-001"),
     "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
+    "Last-Event-ID": header_parameter(
+        "Last-Event-ID",
+        "The id of the last event that the caller has seen; the stream goes on after it.",
+        {"type": "string", "maxLength": 8_192},
+        "WzEsNDcxMl0",
+    ),
     "If-Match": header_parameter(
         "If-Match",
         "The ETag that the caller has seen; 412 if the batch has another version.",

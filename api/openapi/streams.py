@@ -1,0 +1,35 @@
+"""The streams of live updates in the OpenAPI document."""
+
+from typing import Any
+
+from api.openapi import problems
+from api.openapi.problems import BATCH_ID, problem_responses
+from api.openapi.schemas import TEXT
+
+HEADERS = ("Last-Event-ID",)
+_EXAMPLE = (
+    'event: batch\ndata: {"ids":[{"id":"' + BATCH_ID + '","version":4711,"status":"processing_pipelines"}],'
+    '"n":1,"upto":"2026-11-26T09:00:00.120Z"}\nid: WzEsNDcxMl0\n\n'
+)
+
+
+def stream_operations() -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the description of each stream, by path and method."""
+    paths = ("/v1/stream", "/v1/batches/{batch_id}/stream", "/v1/batches/stream")
+    return {(path, "get"): _stream(path) for path in paths}
+
+
+def _stream(path: str) -> dict[str, Any]:
+    return {
+        "responses": {
+            "200": {
+                "description": "Server-sent events; see docs/live.md.",
+                "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _NAMES},
+                "content": {"text/event-stream": {"schema": TEXT, "example": _EXAMPLE}},
+            },
+            **problem_responses(problems.STREAM if path == "/v1/stream" else problems.BATCH_STREAM, path),
+        }
+    }
+
+
+_NAMES = ("X-Correlation-ID", "Cache-Control")
