@@ -1,59 +1,62 @@
-"""Forms of pages: read within bounds, and only where a page of this api sent them."""
+"""Reading the forms of pages: small ones, as browsers send them without a script."""
 
+import asyncio
 from urllib.parse import parse_qs
 
 from fastapi import Request
 
 from api.dashboard.security import require_own_form
-from api.dependencies import services_of
 from api.errors import Problem
-from api.routes.request_body import read_body
+from api.routes.request_body import too_large
 from schemas.errors import Code
-from schemas.internal.dead_letters import DISCARDED, MAX_NOTE, REPLAYED
-from schemas.internal.events import Principal
 from schemas.text import unusable_character
 
-_FORM_BYTES = 65_536
+_TIMEOUT_S = 10.0
+SMALL = 16_384
+"""Bytes of a form with a few fields."""
+_KEPT = frozenset({"U+0009", "U+000A", "U+000D"})
+"""Control characters that a text over several lines has."""
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """Return the first value of each field. Raises `Problem` for a form of another site, or one that is too long."""
+async def read_form(request: Request, *, most_bytes: int = SMALL) -> dict[str, str]:
+    """Return the fields of a form that a page of this api sent; of a field given twice, the last.
+
+    Raises `Problem`: 403 for a form of another site, 413 above `most_bytes`, 408 for one that does not arrive, 400 for
+    one that is not UTF-8.
+    """
     require_own_form(request)
-    body = await read_body(request, _FORM_BYTES, services_of(request).settings.body_timeout_s)
-    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True)
-    return {name: values[0] for name, values in fields.items()}
-
-
-_ACTS = {"replay": REPLAYED, "discard": DISCARDED}
-
-
-def state_after(act: str) -> str:
-    """Return the state to which `replay` or `discard` leads. Raises `Problem` 404 for anything else."""
-    if act not in _ACTS:
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > most_bytes:
+                    raise too_large(most_bytes)
+    except TimeoutError:
         raise Problem(
-            404,
-            Code.NO_ROUTE,
-            "There is no page at this address.",
-            next_step="A dead letter can be replayed or discarded.",
-            error="Not found",
-        )
-    return _ACTS[act]
+            408, Code.BODY_TIMEOUT, "The form has not arrived in time.", next_step="Send it again.", error="Timeout"
+        ) from None
+    try:
+        fields = parse_qs(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise _unusable("it is not a form in UTF-8") from None
+    return {name: values[-1].replace("\r\n", "\n") for name, values in fields.items()}
 
 
-def note_of(form: dict[str, str]) -> str:
-    """Return the note of a form in one line. Raises `Problem` 400 for a control character, or too many of any."""
-    note = " ".join(form.get("note", "").split())
-    if len(note) > MAX_NOTE or unusable_character(note) is not None:
-        raise Problem(
-            400,
-            Code.VALIDATION,
-            f"The note must have at most {MAX_NOTE} characters, none of them a control character.",
-            next_step="Go back and correct it.",
-            error="Validation Error",
-        )
-    return note
+def text_field(form: dict[str, str], name: str) -> str:
+    """Return a field of one line, without spaces around it. Raises `Problem` 400 for control characters."""
+    value = form.get(name, "").strip()
+    character = unusable_character(value)
+    if character is not None and character not in _KEPT:
+        raise _unusable(f"{name} holds the control character {character}")
+    return " ".join(value.split())
 
 
-def name_of(principal: Principal) -> str:
-    """Return how what somebody did is signed."""
-    return principal.subject if not principal.organisation else f"{principal.organisation}/{principal.subject}"
+def _unusable(why: str) -> Problem:
+    return Problem(
+        400,
+        Code.BAD_REQUEST,
+        f"The form cannot be read: {why}.",
+        next_step="Fill it in again.",
+        error="Form not usable",
+    )

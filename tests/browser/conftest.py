@@ -1,4 +1,4 @@
-"""A real browser before the real application. Nothing is skipped: without a browser the tests fail and say what to do."""
+"""A real browser before the real application. Without one the tests fail and say what to do; none is skipped."""
 
 from collections.abc import Iterator
 from pathlib import Path

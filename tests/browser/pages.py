@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.serving import Site
 from tests.browser.stories import NOW_MS
-from tests.patience import PATIENCE_S
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+PATIENCE_MS = 60_000.0
+"""How long a step may take on any machine."""
 Scheme = Literal["light", "dark"]
 _EXPECTED_ERROR = "Failed to load resource: the server responded with a status of"
 
@@ -38,7 +39,7 @@ class Watched:
 
 
 @contextmanager
-def opened(  # noqa: PLR0913 - each is a way in which readers differ
+def opened(
     browser: Browser,
     site: Site,
     path: str = "/",
@@ -59,7 +60,7 @@ def opened(  # noqa: PLR0913 - each is a way in which readers differ
         locale="en-GB",
         **options,
     )
-    context.set_default_timeout(PATIENCE_S * 1_000)
+    context.set_default_timeout(PATIENCE_MS)
     watched = Watched(context, site)
     if script:
         context.clock.set_fixed_time(NOW_MS)

@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import LETTERS_READ, LETTERS_WRITE, may
-from api.dashboard.forms import form_of, name_of, note_of, state_after
+from api.dashboard.forms import read_form, text_field
 from api.dashboard.rendering import render
 from api.dashboard.routing import page_router
 from api.dashboard.views import dead_letters as views
@@ -14,9 +14,12 @@ from api.dashboard.views.record_value import value_view
 from api.dependencies import require_principal, services_of
 from api.errors import Problem
 from api.letters.service import Act
-from schemas.internal.dead_letters import MAX_NOTE, OPEN, REPLAYED
+from schemas.errors import Code
+from schemas.internal.dead_letters import DISCARDED, MAX_NOTE, OPEN, REPLAYED
+from schemas.internal.events import Principal
 
 router = page_router()
+_ACTS = {"replay": REPLAYED, "discard": DISCARDED}
 
 
 @router.get("/dead-letters/{letter_id}")
@@ -79,6 +82,38 @@ async def act_page(request: Request, letter_id: str, act: str) -> Response:
 async def work(request: Request, letter_id: str, act: str) -> Response:
     """Replay or discard a dead letter, and return to its page."""
     principal = require_principal(request, LETTERS_WRITE)
-    form = await form_of(request)
+    form = await read_form(request)
     await services_of(request).letters.work(letter_id, Act(state_after(act), name_of(principal), note_of(form)))
     return RedirectResponse(views.letter_url(letter_id), status_code=303)
+
+
+def state_after(act: str) -> str:
+    """Return the state to which `replay` or `discard` leads. Raises `Problem` 404 for anything else."""
+    if act not in _ACTS:
+        raise Problem(
+            404,
+            Code.NO_ROUTE,
+            "There is no page at this address.",
+            next_step="A dead letter can be replayed or discarded.",
+            error="Not found",
+        )
+    return _ACTS[act]
+
+
+def note_of(form: dict[str, str]) -> str:
+    """Return the note of a form in one line. Raises `Problem` 400 for control characters, or too many of any."""
+    note = text_field(form, "note")
+    if len(note) > MAX_NOTE:
+        raise Problem(
+            400,
+            Code.VALIDATION,
+            f"The note has {len(note):,} characters; the most are {MAX_NOTE:,}.",
+            next_step="Go back and correct it.",
+            error="Validation Error",
+        )
+    return note
+
+
+def name_of(principal: Principal) -> str:
+    """Return how what somebody did is signed."""
+    return principal.subject if not principal.organisation else f"{principal.organisation}/{principal.subject}"

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from api.auth import LETTERS_READ, LETTERS_WRITE, may
 from api.dashboard.drawings.status_bar import proportion_bar
-from api.dashboard.forms import form_of, name_of, note_of, state_after
+from api.dashboard.forms import read_form
+from api.dashboard.pages.dead_letter import name_of, note_of, state_after
 from api.dashboard.rendering import now_of, render
 from api.dashboard.routing import page_router
 from api.dashboard.views import dead_letters as views
@@ -79,7 +80,7 @@ async def work_group(
 ) -> Response:
     """Replay or discard a group, and return what became of it."""
     principal = require_principal(request, LETTERS_WRITE)
-    form = await form_of(request)
+    form = await read_form(request)
     filters = _filters(code, topic, batch, state if state in STATES else OPEN)
     letters = services_of(request).letters
     count, _ = await letters.select(filters, None)
