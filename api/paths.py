@@ -28,17 +28,17 @@ def batch_path(batch_id: str, resource: str) -> str:
     return f"{BATCHES}/{quote(batch_id, safe='')}/{resource}"
 
 
-def decision_path(batch_id: str, position: int) -> str:
-    """Return the path of one decision on a batch, percent-encoded."""
-    path = batch_path(batch_id, "decisions")
-    return f"{path}&version={position}" if "?" in path else f"{path}/{position}"
-
-
 def resource_path(batch_id: str) -> str:
     """Return the path of everything known of a batch; an id that is the word of a route goes into the query."""
     if batch_id in _WORDS:
         return f"/v1/batch?{urlencode({'batch_id': batch_id})}"
     return f"{BATCHES}/{quote(batch_id, safe='')}"
+
+
+def decision_path(batch_id: str, position: int) -> str:
+    """Return the path of one decision on a batch, percent-encoded."""
+    path = batch_path(batch_id, "decisions")
+    return f"{path}&version={position}" if "?" in path else f"{path}/{position}"
 
 
 def decode_segment(segment: str) -> str:

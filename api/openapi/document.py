@@ -72,13 +72,11 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": {
-            **schemas(max_essays),
-            **control.schemas(max_essays),
-            **letter_schemas(),
-            **explain.schemas(),
-            **read_side.schemas(max_essays),
-        },
+        "schemas": schemas(max_essays)
+        | control.schemas(max_essays)
+        | letter_schemas()
+        | read_side.schemas(max_essays)
+        | explain.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -119,8 +117,8 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
-        **explain.operations(),
         **read_side.operations(),
+        **explain.operations(),
         **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{

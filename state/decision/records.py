@@ -7,7 +7,15 @@ from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
 from state.batch import Attempt, Batch, LostEssay
-from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
+from state.decision.attempts import (
+    commanded,
+    count_commanded,
+    count_succeeded,
+    essay_ids,
+    lost,
+    lost_by_any,
+    running_attempt,
+)
 from state.decision.clocks import retry_due_ms
 from state.decision.result import Decision
 
@@ -48,13 +56,13 @@ def status_record(batch: Batch) -> StatusRecord:
 
 def counts(batch: Batch) -> Counts:
     """Return the batch's essay counts, from recorded facts."""
-    failed = len(lost_by_any(batch))
+    succeeded = count_succeeded(batch, len(lost_by_any(batch)))
     return Counts(
         expected=batch.expected,
         ready=batch.ready_count,
         unaccounted=batch.expected - batch.ready_count if batch.ready_digest else 0,
-        succeeded=batch.ready_count - failed,
-        failed=failed,
+        succeeded=succeeded,
+        failed=batch.ready_count - succeeded,
     )
 
 
