@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.openapi import problems
+from api.openapi.explain_examples import examples
 from api.openapi.problems import problem_responses
 from api.openapi.schemas import COUNT, DECISION, TEXT, TEXT_OR_NULL, TIME, Schema, record, ref
 from schemas.internal.enums import Disposition
@@ -167,7 +168,8 @@ def _what_if(path: str) -> dict[str, Any]:
 
 
 def _json(description: str, schema: str, headers: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "headers": headers, "content": {"application/json": {"schema": ref(schema)}}}
+    content = {"application/json": {"schema": ref(schema), "example": examples()[schema]}}
+    return {"description": description, "headers": headers, "content": content}
 
 
 def _headers(*names: str) -> dict[str, Any]:
