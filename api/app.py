@@ -12,6 +12,8 @@ from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
 from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
+from api.explain.lives import Lives
+from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.snapshot_cache import SnapshotCache
@@ -38,6 +40,7 @@ from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
 from api.routes.control import control_routes
 from api.routes.dead_letters import letter_routes
+from api.routes.explain import explain_routes
 from api.routes.history import history_routes
 from api.routes.lists import list_routes
 from api.routes.service import service_routes
@@ -45,6 +48,7 @@ from api.routes.stream import stream_routes
 from api.routes.system import system_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
+from runtime.metrics import build_info
 from runtime.settings import Settings
 from schemas.inbound.transform import RecordTransform
 from schemas.public.registration import RegistrationPolicy
@@ -91,6 +95,7 @@ def create_app(
                         await task
                 await services.follower.stop()
                 services.states.stop()
+                services.explain.stop()
                 projection.stop()
 
     app = FastAPI(
@@ -105,6 +110,7 @@ def create_app(
     app.include_router(batch_routes)
     app.include_router(control_routes)
     app.include_router(history_routes)
+    app.include_router(explain_routes)
     app.include_router(letter_routes)
     app.include_router(stream_routes)
     app.include_router(system_routes)
@@ -179,6 +185,7 @@ def _services(
         system=system,
         pipelines=pipelines,
         whys=Whys(lists, system, pipelines, follower),
+        explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),
         live=live,
     )
     return services, poll

@@ -9,6 +9,7 @@ from api.admission import Room
 from api.auth import may, principal_of
 from api.control.service import ControlService
 from api.errors import Problem
+from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
 from api.live.hub import Hub
@@ -53,6 +54,8 @@ class Services(Struct, frozen=True):
     pipelines: PipelineCatalogue
     whys: Whys
     """Explains batches from what is in memory."""
+    explain: ExplainService
+    """Explains batches from their own records."""
     live: Hub
     """Streams of live updates."""
 

@@ -35,6 +35,13 @@ def resource_path(batch_id: str) -> str:
     return f"{BATCHES}/{quote(batch_id, safe='')}"
 
 
+def decision_path(batch_id: str, position: int) -> str:
+    """Return the path of one decision on a batch, percent-encoded."""
+    if batch_id in {".", ".."}:
+        return f"{BATCHES}/decisions/{position}?{urlencode({'batch_id': batch_id})}"
+    return f"{BATCHES}/{quote(batch_id, safe='')}/decisions/{position}"
+
+
 def decode_segment(segment: str) -> str:
     """Return a percent-decoded path segment. Raises `UnicodeDecodeError` if it is not UTF-8."""
     return unquote_to_bytes(segment.encode("ascii")).decode()

@@ -132,6 +132,7 @@ class Code(StrEnum):
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
     ID_NOT_FOUND = "ORC-ID-NOT-FOUND"  # 404: nothing has this id, or several ids begin with it
     PIPELINE_NOT_FOUND = "ORC-PIPELINE-NOT-FOUND"  # 404: there is no pipeline definition of this name
+    VERSION_NOT_FOUND = "ORC-VERSION-NOT-FOUND"  # 404: the batch has no decision at this version
     LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
     LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 from api.asyncapi import document as asyncapi
-from api.openapi import control, problems, read_side, streams
+from api.openapi import control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -72,7 +72,11 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas() | read_side.schemas(max_essays),
+        "schemas": schemas(max_essays)
+        | control.schemas(max_essays)
+        | letter_schemas()
+        | read_side.schemas(max_essays)
+        | explain.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -114,6 +118,7 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
         **read_side.operations(),
+        **explain.operations(),
         **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
