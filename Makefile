@@ -12,7 +12,7 @@ SEEDS ?= 300
 FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test screenshots simulate mutants faults bench clean
+.PHONY: help install demo lint format unit test docs screenshots simulate mutants faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ endif
 
 screenshots: install ## pictures of the dashboard for docs/guide, in Chromium, with the clock of the browser tests
 	@scripts/chromium && $(BIN)/python -m tests.browser.screenshots
+
+docs: install ## write docs/openapi.json and docs/asyncapi.json from the code
+	@$(BIN)/python -m api.documents
 
 simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)

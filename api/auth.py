@@ -9,6 +9,7 @@ from schemas.errors import InvalidIdentity
 from schemas.internal.events import Principal
 from schemas.text import unusable_character
 from state.decision.requests import ANY_OWNER
+from state.projection import EVERYTHING, Visibility
 
 READ = "batches:read"
 WRITE = "batches:write"
@@ -41,6 +42,13 @@ def may_reach(principal: Principal, owner_organisation: str, owner_subject: str)
     if ANY_OWNER in principal.scopes:
         return True
     return (principal.organisation, principal.subject) == (owner_organisation, owner_subject)
+
+
+def visibility_of(principal: Principal) -> Visibility:
+    """Return whose batches the principal may see in lists, counts and streams; `may_reach` says it of one batch."""
+    if ANY_OWNER in principal.scopes:
+        return EVERYTHING
+    return Visibility(owner_subject=principal.subject, owner_organisation=principal.organisation)
 
 
 def _name(headers: Raw, name: str) -> str:

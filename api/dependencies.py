@@ -9,13 +9,19 @@ from api.admission import Room
 from api.auth import may, principal_of
 from api.control.service import ControlService
 from api.errors import Problem
+from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
 from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.queries.batches import Batches
+from api.queries.lists import BatchLists
+from api.queries.pipelines import PipelineCatalogue
 from api.queries.projection import BoundedProjection
+from api.queries.system import SystemView
+from api.queries.whys import Whys
+from api.registration.backlog import BacklogGuard
 from api.registration.service import RegistrationService
 from api.replay.states import BatchStates
 from api.settings import ApiSettings
@@ -41,6 +47,15 @@ class Services(Struct, frozen=True):
     """Bounds the requests to control a batch in progress, apart from registrations: a burst of those delays none."""
     health: ServiceHealth
     metrics: ApiMetrics
+    backlog: BacklogGuard
+    """Refuses registrations while decisions lag."""
+    lists: BatchLists
+    system: SystemView
+    pipelines: PipelineCatalogue
+    whys: Whys
+    """Explains batches from what is in memory."""
+    explain: ExplainService
+    """Explains batches from their own records."""
     live: Hub
     """Streams of live updates."""
 

@@ -27,6 +27,8 @@ class ApiSettings(Settings):
     """Concurrent requests of one worker, including those that wait for a status; further ones are answered with 503."""
     max_concurrent_registrations: int = Field(default=256, ge=1)
     """Concurrent registrations of one worker: each can hold a body of `max_input_bytes` in memory."""
+    max_decision_lag_s: float = Field(default=60.0, gt=0)
+    """Seconds that the oldest undecided request may have waited; while it is older, registrations get 503."""
     max_streams: int = Field(default=2_000, ge=0)
     """Open streams of live updates of one worker; further ones are answered with 503. 0: none are served."""
     stream_max_s: float = Field(default=3_600.0, gt=0)

@@ -37,6 +37,7 @@ PROCESS_MEMBERS: Final = "process_members"
 HEALTHY: Final = "healthy"
 API_READY: Final = "api_ready"
 API_HELD_BATCHES: Final = "api_held_batches"
+API_PROJECTION_READABLE: Final = "api_projection_readable"
 API_STREAMS: Final = "api_streams"
 API_STREAMS_ENDED: Final = "api_streams_ended"
 
@@ -78,6 +79,7 @@ EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
     HEALTHY: _API,
     API_READY: _API,
     API_HELD_BATCHES: _API,
+    API_PROJECTION_READABLE: _API,
     API_STREAMS: _API,
     API_STREAMS_ENDED: _API,
 }
@@ -112,6 +114,7 @@ HELP: Final[dict[str, str]] = {
     HEALTHY: "1 while /healthz answers 200.",
     API_READY: "1 while registrations are accepted.",
     API_HELD_BATCHES: "Batches newer than the projection.",
+    API_PROJECTION_READABLE: "1 if the projection database can be read, so that lists are current.",
     API_STREAMS: "Open streams of live updates.",
     API_STREAMS_ENDED: "Streams of live updates that the api has ended, by reason.",
 }

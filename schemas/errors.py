@@ -65,6 +65,7 @@ class Code(StrEnum):
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
+    SETTINGS_DIFFER = "ORC-SETTINGS-DIFFER"  # running processes have different settings or versions
     DEADLINE_GATE = "ORC-DEADLINE-GATE"  # deadlines wait: the router has not passed what is in its inputs
     OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input has been open for too long
     PROJECTION_GAP = "ORC-PROJECTION-GAP"  # records of a topic were removed before the projection had read them
@@ -129,6 +130,9 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
     SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
+    ID_NOT_FOUND = "ORC-ID-NOT-FOUND"  # 404: nothing has this id, or several ids begin with it
+    PIPELINE_NOT_FOUND = "ORC-PIPELINE-NOT-FOUND"  # 404: there is no pipeline definition of this name
+    VERSION_NOT_FOUND = "ORC-VERSION-NOT-FOUND"  # 404: the batch has no decision at this version
     LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
     LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which
@@ -139,6 +143,7 @@ class Code(StrEnum):
     UNDECODABLE = "ORC-UNDECODABLE"  # 422: the request was written, but cannot be used
     QUARANTINED = "ORC-QUARANTINED"  # 500: the request was written, but deciding on it failed
     NOT_READY = "ORC-NOT-READY"  # 503: the api cannot answer yet
+    DECISIONS_BEHIND = "ORC-DECISIONS-BEHIND"  # 503: decisions are further behind than `MAX_DECISION_LAG_S` allows
     NO_ANSWER = "ORC-NO-ANSWER"  # 503: the request is durable, and not decided yet
     HTTP = "ORC-HTTP"  # a `bos batches` command did not get what it asked of the api
 

@@ -3,52 +3,16 @@
 from msgspec import Struct
 
 from api.live.facts import BatchFacts, Notice
-from schemas.internal.enums import BatchStatus, PhaseStatus
-
-
-class StreamFilter(Struct, frozen=True, kw_only=True):
-    """All that is given must fit."""
-
-    status: tuple[BatchStatus, ...] = ()
-    phase: str | None = None
-    phase_status: PhaseStatus | None = None
-    owner: str | None = None
-    organisation: str | None = None
-    user: str | None = None
-    course: str | None = None
-    pipeline: str | None = None
-    stalled: bool | None = None
-    held: bool | None = None
-    paused: bool | None = None
-    ended: bool | None = None
-    attention: bool | None = None
-    created_from_ms: int | None = None
-    created_before_ms: int | None = None
-    updated_from_ms: int | None = None
-    updated_before_ms: int | None = None
-
-
-class Viewer(Struct, frozen=True):
-    """Whose batches the caller may see."""
-
-    every_owner: bool
-    organisation: str = ""
-    subject: str = ""
-
-    def sees(self, facts: BatchFacts) -> bool:
-        """Whether the caller may see the batch."""
-        if self.every_owner:
-            return True
-        return (self.organisation, self.subject) == (facts.owner_organisation, facts.owner_subject)
+from state.projection import ANY_BATCH, EVERYTHING, BatchFilter, Visibility
 
 
 class Interest(Struct, frozen=True):
     """What a stream is about: the batches of a filter that the caller may see, or one batch."""
 
-    viewer: Viewer
-    filters: StreamFilter = StreamFilter()
+    visibility: Visibility
+    filters: BatchFilter = ANY_BATCH
     batch_id: str | None = None
-    """The only batch; its filters and viewer were checked when the stream was opened."""
+    """The only batch; its visibility was checked when the stream was opened."""
 
     def wants(self, notice: Notice, before: BatchFacts | None) -> "Match | None":
         """Return how a notice fits, or None if it is of no interest.
@@ -60,8 +24,8 @@ class Interest(Struct, frozen=True):
             return _FITS if notice.batch_id == self.batch_id else None
         facts = notice.facts or before
         if facts is None:  # a purged batch of an unknown owner
-            return _LEFT if self.viewer.every_owner else None
-        if not (self.viewer.sees(facts) and fits_for_good(self.filters, facts)):
+            return _LEFT if self.visibility == EVERYTHING else None
+        if not (sees(self.visibility, facts) and fits_for_good(self.filters, facts)):
             return None
         if notice.facts is not None and fits_now(self.filters, notice.facts):
             return _FITS
@@ -78,7 +42,15 @@ _FITS = Match(left=False)
 _LEFT = Match(left=True)
 
 
-def fits_for_good(filters: StreamFilter, facts: BatchFacts) -> bool:
+def sees(visibility: Visibility, facts: BatchFacts) -> bool:
+    """Whether a batch may be seen."""
+    return visibility.owner_subject in (None, facts.owner_subject) and visibility.owner_organisation in (
+        None,
+        facts.owner_organisation,
+    )
+
+
+def fits_for_good(filters: BatchFilter, facts: BatchFacts) -> bool:
     """Whether a batch fits as far as the filter asks for what never changes."""
     return (
         filters.owner in (None, facts.owner_subject)
@@ -90,10 +62,11 @@ def fits_for_good(filters: StreamFilter, facts: BatchFacts) -> bool:
     )
 
 
-def fits_now(filters: StreamFilter, facts: BatchFacts) -> bool:
+def fits_now(filters: BatchFilter, facts: BatchFacts) -> bool:
     """Whether a batch fits as far as the filter asks for what changes.
 
-    `attention` depends on more than the batch's record (open dead letters, the time), so that every batch may fit it.
+    `attention` and `due_before_ms` depend on more than the batch's record (open dead letters, the time), so that every
+    batch may fit them.
     """
     return (
         (not filters.status or facts.status in filters.status)
@@ -106,7 +79,7 @@ def fits_now(filters: StreamFilter, facts: BatchFacts) -> bool:
     )
 
 
-def _fits_phase(filters: StreamFilter, facts: BatchFacts) -> bool:
+def _fits_phase(filters: BatchFilter, facts: BatchFacts) -> bool:
     if filters.phase is None and filters.phase_status is None:
         return True
     named = facts.phases if filters.phase is None else {filters.phase: facts.phases.get(filters.phase)}

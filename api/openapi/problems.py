@@ -92,11 +92,31 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Read the batch's status, decide again, and send the request with the ETag of that status.",
         {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
     ),
+    Code.VERSION_NOT_FOUND: KnownProblem(
+        404,
+        "Version not found",
+        "The batch has no decision at 17: its decisions go from 1200 to 4711.",
+        "Use a version of the batch's history.",
+        {"batch_id": BATCH_ID, "version": 17},
+    ),
+    Code.PIPELINE: KnownProblem(
+        422,
+        "Pipeline not usable",
+        "the pipelines file, line 4: phases wait for each other: a -> b -> a.",
+        "Correct the definition, then try `bos pipelines check FILE`; docs/pipelines.md has the fields.",
+    ),
     Code.CURSOR: KnownProblem(
         400,
         "Validation Error",
         "'abc' is no cursor of this list.",
         "Begin at the first page, and go on with the cursor that each page gives.",
+    ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statuses.",
+        "Did you mean status?",
+        {"details": [{"type": "filter", "loc": ["query", "statuses"], "msg": "There is no filter statuses."}]},
     ),
     Code.LETTER_FILTER: KnownProblem(
         422,
@@ -202,6 +222,29 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statsu.",
+        "Did you mean status?",
+        {"details": [{"type": "value_error", "loc": ["query", "statsu"], "msg": "There is no filter statsu."}]},
+    ),
+    Code.ID_NOT_FOUND: KnownProblem(
+        404,
+        "Id not found",
+        "Nothing that you may see has this id, and it is no unique beginning of one.",
+        "Give the whole id, or at least 6 characters with which only one id begins.",
+    ),
+    Code.PIPELINE_NOT_FOUND: KnownProblem(
+        404, "Pipeline not found", "There is no pipeline definition of this name.", "Did you mean default?"
+    ),
+    Code.DECISIONS_BEHIND: KnownProblem(
+        503,
+        "Decisions are behind",
+        "Decisions are 90 s behind, and 60 s are allowed: nothing was written.",
+        "Send the registration again in 30 s, with the same Idempotency-Key.",
+        {"lag_seconds": 90.0},
+    ),
     Code.TOO_MANY_STREAMS: KnownProblem(
         503,
         "Service is busy",
@@ -217,6 +260,7 @@ REGISTER = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.SCOPE, Code.BODY_TIMEOUT),
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+    Code.DECISIONS_BEHIND,
 )
 CONTROL = (
     *EVERYWHERE,
@@ -229,8 +273,13 @@ STATUS = (
     *EVERYWHERE,
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
-STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
-BATCH_STREAM = (*STREAM, Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
+SYSTEM = (*EVERYWHERE, Code.SCOPE, Code.BUSY)
+NUMBERS = (*SYSTEM, Code.NOT_READY)
+BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
+ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
+GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.FILTER, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*(code for code in STREAM if code is not Code.FILTER), Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
 _HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
 HISTORY = (
     *EVERYWHERE,
@@ -241,6 +290,9 @@ REPLAY = (
     *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
     *(Code.NOT_READY, Code.BUSY),
 )
+EXPLAIN = (*REPLAY, Code.VERSION_NOT_FOUND)
+_TEXT_BODY = (Code.CONTENT_TYPE, Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING)
+WHAT_IF = (*REPLAY, *_TEXT_BODY, Code.PIPELINE)
 _BODIES = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES),
     *(Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING),

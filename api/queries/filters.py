@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
+from api.times import timestamp
 from schemas.errors import InvalidFilter
 from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.text import unusable_character
@@ -22,7 +23,9 @@ TEXTS = ("phase", "owner", "organisation", "user", "course", "pipeline")
 """Names that take a text, which must be equal."""
 FLAGS = ("stalled", "held", "paused", "ended", "attention")
 """Names that take yes or no."""
-TIMES = ("created_from", "created_before", "updated_from", "updated_before")
+DUE = "due_before"
+"""Takes a time, or how long from now (`1h`)."""
+TIMES = ("created_from", "created_before", "updated_from", "updated_before", DUE)
 """Names that take a time: RFC 3339, a date, or how long ago (`24h`)."""
 SINCE = "since"
 """Another name of `updated_from`, for `since=24h`."""
@@ -31,8 +34,8 @@ NAMES = ("status", "phase", "phase_status", *TEXTS[1:], *FLAGS, *TIMES, SINCE)
 
 _YES = frozenset({"yes", "true", "1", "on"})
 _NO = frozenset({"no", "false", "0", "off"})
-_AGO = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,5})([smhdw])")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _SPACE_FOR_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -75,7 +78,7 @@ def filter_items(filters: BatchFilter) -> Iterable[tuple[str, str]]:
         if value is None:
             continue
         if name in TIMES:
-            yield name, _instant(value)
+            yield name, timestamp(value)
         elif name in FLAGS:
             yield name, "yes" if value else "no"
         else:
@@ -145,10 +148,10 @@ def _quoted(text: str) -> str:
 
 
 def _time(name: str, value: str, now_ms: int) -> int:
-    ago = _AGO.fullmatch(value)
-    if ago is not None:
-        seconds = timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds()
-        return max(0, now_ms - int(seconds * 1_000))
+    duration = _DURATION.fullmatch(value)
+    if duration is not None:
+        milliseconds = int(duration[1]) * _UNITS_MS[duration[2]]
+        return now_ms + milliseconds if name == DUE else max(0, now_ms - milliseconds)
     try:
         # An unencoded plus of a time zone has become a space.
         found = datetime.fromisoformat(_SPACE_FOR_PLUS.sub(r"\1+\2", value))
@@ -162,11 +165,6 @@ def _time(name: str, value: str, now_ms: int) -> int:
     if milliseconds < 0:
         raise _wrong(name, "it is before 1970", "Give a later time.")
     return milliseconds
-
-
-def _instant(milliseconds: int) -> str:
-    found = _EPOCH + timedelta(milliseconds=milliseconds)
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _wrong(name: str, what: str, next_step: str) -> InvalidFilter:

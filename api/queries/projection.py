@@ -15,7 +15,7 @@ from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
 from schemas.internal.enums import Disposition
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
-from state.projection import HistoryPage, Identity, LetterReader, Reader, ReadInterrupts, open_engine
+from state.projection import HistoryPage, Identity, LetterReader, Reader, ReadInterrupts, now_ms, open_engine
 
 _NEXT_STEP = "Start the projector, and check PROJECTION_URL of both processes."
 Answer = TypeVar("Answer")
@@ -90,10 +90,12 @@ class DatabaseProjection:
     `expected` returns the cluster and inbox whose events it must hold; it is called once.
     """
 
-    def __init__(self, url: str, expected: Callable[[], Identity], *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, expected: Callable[[], Identity], *, timeout_s: float, clock_ms: Callable[[], int] = now_ms
+    ) -> None:
         self._engine = open_engine(url, reads_within_s=timeout_s)
         self._interrupts = ReadInterrupts(self._engine, statement_timeout_s=timeout_s)
-        self._reader = Reader(self._engine)
+        self._reader = Reader(self._engine, clock_ms=clock_ms)
         self._expected = expected
         self._mine: Identity | None = None
         self._opened = 0

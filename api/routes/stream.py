@@ -2,67 +2,36 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.admission import HEAD
 from api.auth import READ, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import batch_not_found
 from api.live.events import Changed, batch_event
-from api.live.matching import Interest, StreamFilter, Viewer
+from api.live.matching import Interest
 from api.live.position import MOST_CHARACTERS
 from api.live.response import EventStream
+from api.openapi.filter_parameters import filter_parameters
+from api.queries.filters import parse_filter
 from api.routes.operations import decoded_id
-from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.internal.events import Principal
 from state.decision.requests import ANY_OWNER
+from state.projection import EVERYTHING, Visibility
 
 stream_routes = APIRouter(tags=["live updates"])
 _LAST_EVENT_ID = "last-event-id"
+_IN_QUERY = "last_event_id"
 
 Since = Annotated[str | None, Query(max_length=MOST_CHARACTERS)]
-Text = Annotated[str | None, Query(min_length=1, max_length=255)]
 
 
-def _filters(  # noqa: PLR0913 - one for each name
-    *,
-    status: Annotated[tuple[str, ...], Query()] = (),
-    phase: Text = None,
-    phase_status: Text = None,
-    owner: Text = None,
-    organisation: Text = None,
-    user: Text = None,
-    course: Text = None,
-    pipeline: Text = None,
-    stalled: bool | None = None,
-    held: bool | None = None,
-    paused: bool | None = None,
-    ended: bool | None = None,
-) -> StreamFilter:
-    return StreamFilter(
-        status=tuple(BatchStatus(each) for each in status),
-        phase=phase,
-        phase_status=None if phase_status is None else PhaseStatus(phase_status),
-        owner=owner,
-        organisation=organisation,
-        user=user,
-        course=course,
-        pipeline=pipeline,
-        stalled=stalled,
-        held=held,
-        paused=paused,
-        ended=ended,
-    )
-
-
-Filters = Annotated[StreamFilter, Depends(_filters)]
-
-
-@stream_routes.get("/v1/stream")
-async def stream(request: Request, filters: Filters, last_event_id: Since = None) -> Response:
+@stream_routes.get("/v1/stream", openapi_extra={"parameters": filter_parameters()})
+async def stream(request: Request, last_event_id: Since = None) -> Response:
     """Send notices of the batches that fit, as they are decided."""
     principal = require_principal(request, READ)
-    return _open(request, Interest(_viewer(principal), filters), last_event_id)
+    query = {name: request.query_params.getlist(name) for name in request.query_params if name != _IN_QUERY}
+    return _open(request, Interest(_visibility(principal), parse_filter(query)), last_event_id)
 
 
 @stream_routes.get("/v1/batches/{batch_id}/stream")
@@ -85,7 +54,7 @@ async def _batch_stream(request: Request, batch_id: str, last_event_id: str | No
     if found is None or not may_reach(principal, found.owner_organisation, found.owner_subject):
         raise batch_not_found(batch_id)
     since = _since(request, last_event_id)
-    response = _open(request, Interest(_viewer(principal), batch_id=batch_id), since or position)
+    response = _open(request, Interest(EVERYTHING, batch_id=batch_id), since or position)
     if since is None and response.client is not None:
         now = Changed(batch_id, found.version, found.status.value)
         response.client.offer(batch_event([now], 1, found.updated_ms, position))
@@ -104,7 +73,7 @@ def _since(request: Request, last_event_id: str | None) -> str | None:
     return request.headers.get(_LAST_EVENT_ID) or last_event_id or None
 
 
-def _viewer(principal: Principal) -> Viewer:
+def _visibility(principal: Principal) -> Visibility:
     if ANY_OWNER in principal.scopes:
-        return Viewer(every_owner=True)
-    return Viewer(every_owner=False, organisation=principal.organisation, subject=principal.subject)
+        return EVERYTHING
+    return Visibility(owner_subject=principal.subject, owner_organisation=principal.organisation)

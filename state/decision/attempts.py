@@ -101,6 +101,20 @@ def lost_by_any(batch: Batch) -> frozenset[int]:
     return frozenset(found.essay for phase in batch.phases for found in lost(batch, phase))
 
 
+def count_succeeded(batch: Batch, lost_by_any: int) -> int:
+    """Return how many ready essays came through; `lost_by_any` is how many of them some phase lost.
+
+    Once the batch has ended none has, where a requested phase never ran, or was to run again on all and never did.
+    """
+    if batch.ended_ms is not None and not all(_has_run(batch.phases[name]) for name in batch.requested_phases):
+        return 0
+    return batch.ready_count - lost_by_any
+
+
+def _has_run(run: PhaseRun) -> bool:
+    return any(not attempt.superseded for attempt in run.attempts)
+
+
 def count_commanded(batch: Batch, phase: str) -> int:
     """Return how many essays the phase's attempts were commanded, each essay once; superseded attempts not at all."""
     run = batch.phases[phase]

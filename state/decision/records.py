@@ -1,12 +1,21 @@
 """The status record of a batch and the history record of a decision."""
 
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import LostReason, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
 from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
 from state.batch import Attempt, Batch, LostEssay
-from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
+from state.decision.attempts import (
+    commanded,
+    count_commanded,
+    count_succeeded,
+    essay_ids,
+    lost,
+    lost_by_any,
+    running_attempt,
+)
 from state.decision.clocks import retry_due_ms
 from state.decision.result import Decision
 
@@ -47,13 +56,13 @@ def status_record(batch: Batch) -> StatusRecord:
 
 def counts(batch: Batch) -> Counts:
     """Return the batch's essay counts, from recorded facts."""
-    failed = len(lost_by_any(batch))
+    succeeded = count_succeeded(batch, len(lost_by_any(batch)))
     return Counts(
         expected=batch.expected,
         ready=batch.ready_count,
         unaccounted=batch.expected - batch.ready_count if batch.ready_digest else 0,
-        succeeded=batch.ready_count - failed,
-        failed=failed,
+        succeeded=succeeded,
+        failed=batch.ready_count - succeeded,
     )
 
 
@@ -128,6 +137,18 @@ def history_record(
         dead_letter_id=dead_letter_id,
         answer=answer(after) if request is not None and after is not None and answered else None,
     )
+
+
+def effect_note(effect: Effect, topic: str = "") -> EffectNote:
+    """Return an effect as a history record names it; `topic` is the real name, empty where it is not published."""
+    kind = str(effect.__struct_config__.tag)
+    match effect:
+        case CommandPhase():
+            return EffectNote(kind, effect.event_id, topic, effect.phase, effect.attempt, len(effect.essays))
+        case CommandStudentMatching():
+            return EffectNote(kind, effect.event_id, topic, essays=len(effect.essays))
+        case _:
+            return EffectNote(kind, effect.event_id, topic)
 
 
 def answer(batch: Batch) -> Answer:

@@ -18,6 +18,7 @@ from state.projection.batch_models import (
     Usual,
     Visibility,
 )
+from state.projection.batch_reader import now_ms
 from state.projection.engine import open_engine, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
 from state.projection.letter_reader import LetterReader
@@ -66,6 +67,7 @@ __all__ = [
     "Usual",
     "Visibility",
     "Writer",
+    "now_ms",
     "open_engine",
     "require_not_ahead",
     "sqlite_url",

@@ -188,5 +188,3 @@ class Resolved(Struct, frozen=True, kw_only=True):
     """The whole id."""
     batch_id: str | None
     """Batch that it is about; None for a dead letter that names none."""
-    version: int | None = None
-    """Version of the batch after the event; None for other kinds."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -88,6 +89,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view of the database. Raises `ProjectionError` where it cannot be reached or has no schema."""
     try:
         with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                # One view for all statements of a call, as SQLite gives it.
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
     except SQLAlchemyError as error:
         said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
@@ -110,9 +114,16 @@ def require_not_ahead(place: str, projected: int, end: int) -> None:
         )
 
 
+class _HintingCompiler(SQLiteCompiler):
+    """Writes the hints of a statement (`INDEXED BY …`), which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        return text
+
+
 def _sqlite(url: str, busy_timeout_s: float) -> Engine:
     engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
-
+    engine.dialect.statement_compiler = _HintingCompiler
     file = database_file(engine)
 
     @event.listens_for(engine, "connect")

@@ -6,22 +6,21 @@ from sqlalchemy import select, tuple_
 
 from schemas.internal.enums import Disposition
 from schemas.internal.history import HistoryRecord
-from schemas.internal.records import decode_history, decode_status
-from schemas.internal.status import StatusRecord
+from schemas.internal.records import decode_history
 from schemas.topics import Topic
 from state.projection import tables
-from state.projection.batch_models import EVERYTHING, Visibility
-from state.projection.batch_reader import BatchReader
 from state.projection.cursors import CursorCodec
 from state.projection.engine import reading
+from state.projection.id_reader import IdReader
 from state.projection.letter_reader import LetterReader
 from state.projection.models import ChainBreak, HistoryPage, Identity, LetterFilter, RequestTrace
 from state.projection.schema import is_current
+from state.projection.stats_reader import StatsReader
 
 _history_cursor = CursorCodec(tuple[int, int, int])
 
 
-class Reader(BatchReader, LetterReader):
+class Reader(StatsReader, IdReader, LetterReader):
     """Reads the projection. Every call is one consistent view; calls may come from any number of threads.
 
     Methods raise `ProjectionError` where the database cannot be reached or has no schema yet.
@@ -45,18 +44,6 @@ class Reader(BatchReader, LetterReader):
         with reading(self._engine) as connection:
             rows = connection.execute(select(columns.topic, columns.partition, columns.next_offset))
             return {(Topic(topic), partition): offset for topic, partition, offset in rows}
-
-    def get(self, batch_id: str, visibility: Visibility = EVERYTHING) -> StatusRecord | None:
-        """Return a batch's snapshot; None where there is none, or none that may be seen."""
-        query = select(tables.batches.c.snapshot).where(tables.batches.c.batch_id == batch_id)
-        limits = {
-            tables.batches.c.owner_subject: visibility.owner_subject,
-            tables.batches.c.owner_organisation: visibility.owner_organisation,
-        }
-        query = query.where(*(column == value for column, value in limits.items() if value is not None))
-        with reading(self._engine) as connection:
-            snapshot = connection.execute(query).scalar_one_or_none()
-        return None if snapshot is None else decode_status(snapshot.encode())
 
     def history(
         self, batch_id: str, *, after: str | None = None, limit: int = 100, dispositions: Sequence[Disposition] = ()

@@ -1,6 +1,6 @@
 """The few statements that differ from plain SQL, the same for SQLite and PostgreSQL."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,10 +12,33 @@ CHUNK = 500
 Row = dict[str, Any]
 
 
+_WRITERS_LOCK = 0x626F735F77726974
+"""Key of the PostgreSQL advisory lock that writers hold for the length of a transaction."""
+
+
+def lock(connection: Connection) -> None:
+    """Wait until no other writer is in a transaction, and keep others waiting until this one ends.
+
+    SQLite has one writer at a time anyway. On PostgreSQL every transaction would meet the others at the tallies, in
+    the middle of its work; so they queue at its beginning, and what one reads stays true while it works.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
+
+
 def insert_new(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows; one that is there already stays as it is."""
     if rows:
         connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+
+
+def upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Insert or replace rows. The caller holds the writer's lock and knows that they are newer."""
+    if rows:
+        statement = _insert(connection, table)
+        keys = [column.name for column in table.primary_key]
+        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
 
 
 def upsert_newer(connection: Connection, table: Table, rows: list[Row], *, by: str) -> None:
@@ -43,14 +66,14 @@ def upsert_about(connection: Connection, table: Table, rows: list[Row], *, same:
         connection.execute(replace, rows)
 
 
-def raise_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:
-    """Insert rows or raise `column` of stored ones; never lowers it. Locks each row until the transaction ends."""
+def raise_to(connection: Connection, table: Table, rows: list[Row], *, columns: Sequence[str]) -> None:
+    """Insert rows or raise each of `columns` of stored ones; never lowers one."""
     if rows:
         statement = _insert(connection, table)
         keys = [key.name for key in table.primary_key]
-        old, new = table.c[column], statement.excluded[column]
-        highest = case((new > old, new), else_=old)
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={column: highest}), rows)
+        pairs = [(name, statement.excluded[name], table.c[name]) for name in columns]
+        highest = {name: case((new > old, new), else_=old) for name, new, old in pairs}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=highest), rows)
 
 
 def add_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:
@@ -75,6 +98,11 @@ def select_by_batch(
 def text(value: str) -> str:
     """Return `value` for a text column: PostgreSQL takes no NUL. The JSON beside it has the original, escaped."""
     return value.replace("\x00", "\ufffd") if "\x00" in value else value
+
+
+def asked(value: str) -> str:
+    """Return a text that somebody looks for as the columns would hold it; no database takes a lone surrogate."""
+    return text(value.encode(errors="replace").decode())
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

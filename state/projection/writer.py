@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from schemas.errors import Code, ProjectionError, UnreadableRecord
@@ -17,7 +17,9 @@ from state.projection.engine import database_file, file_number, for_writing
 from state.projection.models import Applied, Identity, ProjectedRecord, Unreadable
 from state.projection.prune import prune_some
 from state.projection.schema import migrate
-from state.projection.sql import Row, insert_new, raise_to, text
+from state.projection.sql import Row, insert_new, lock, raise_to, text
+from state.projection.tallies import Tallies
+from state.projection.trouble import follow_trouble
 
 _MAX_REASON = 1_000
 
@@ -34,9 +36,9 @@ class _Read(NamedTuple):
 class Writer:
     """Applies records to the projection. Repeats, and records overtaken by newer ones, change nothing.
 
-    Any number of writers can share a database as long as each partition has one; a paused one that comes back late
-    does no harm. Methods raise `sqlalchemy.exc.SQLAlchemyError` where the database cannot be reached or is locked:
-    then nothing of the call has happened, and it can be repeated.
+    Any number of writers can share a database as long as each partition has one: their transactions run one after
+    another. A paused one that comes back late does no harm. Methods raise `sqlalchemy.exc.SQLAlchemyError` where the
+    database cannot be reached or is locked: then nothing of the call has happened, and it can be repeated.
     """
 
     def __init__(self, engine: Engine, *, retention_ms: int = RETENTION_MS) -> None:
@@ -119,17 +121,22 @@ class Writer:
     def prune(self, now_ms: int) -> bool:
         """Remove some of what the topics no longer hold, in one short transaction; return whether there may be more."""
         with self._engine.begin() as connection:
+            lock(connection)
             return prune_some(connection, now_ms, self._retention_ms)
 
     def _apply(self, records: Sequence[ProjectedRecord], read: _Read) -> Applied:
         with self._engine.begin() as connection:
-            # First, because this takes the lock of each partition's row: twin writers of a partition go one by one.
-            _advance(connection, records)
-            batches = apply_snapshots(connection, read.snapshots)
-            breaks = apply_accounts(connection, read.accounts)
-            apply_letters(connection, read.letters)
+            lock(connection)
+            tallies = Tallies(_advance(connection, records))
+            breaks = apply_accounts(connection, read.accounts, tallies)
+            about = apply_letters(connection, read.letters) | {text(found.batch_id) for found in breaks}
+            changed = apply_snapshots(connection, read.snapshots, tallies)
+            follow_trouble(connection, about - changed, tallies)
+            tallies.write(connection)
             insert_new(connection, tables.unreadable, [_unreadable_row(found) for found in read.unreadable])
-        return Applied(records=len(records), batches=batches, chain_breaks=breaks, unreadable=tuple(read.unreadable))
+        return Applied(
+            records=len(records), batches=len(changed), chain_breaks=breaks, unreadable=tuple(read.unreadable)
+        )
 
 
 def _read(records: Sequence[ProjectedRecord]) -> _Read:
@@ -154,15 +161,19 @@ def _read_one(read: _Read, log: ProjectedRecord) -> None:
             raise ValueError(f"{log.topic} is not projected")
 
 
-def _advance(connection: Connection, records: Sequence[ProjectedRecord]) -> None:
-    ends: dict[tuple[str, int], int] = {}
+def _advance(connection: Connection, records: Sequence[ProjectedRecord]) -> int:
+    """Note what the transaction reflects; return the newest append time of all that is reflected."""
+    ends: dict[tuple[str, int], tuple[int, int]] = {}
     for log in records:
         place = (log.topic.value, log.partition)
-        ends[place] = max(log.offset + 1, ends.get(place, 0))
+        offset, time_ms = ends.get(place, (0, 0))
+        ends[place] = max(log.offset + 1, offset), max(log.time_ms, time_ms)
     rows: list[Row] = [
-        {"topic": topic, "partition": partition, "next_offset": end} for (topic, partition), end in sorted(ends.items())
+        {"topic": topic, "partition": partition, "next_offset": end, "time_ms": time_ms}
+        for (topic, partition), (end, time_ms) in sorted(ends.items())
     ]
-    raise_to(connection, tables.offsets, rows, column="next_offset")
+    raise_to(connection, tables.offsets, rows, columns=("next_offset", "time_ms"))
+    return connection.execute(select(func.max(tables.offsets.c.time_ms))).scalar_one() or 0
 
 
 def _unreadable(log: ProjectedRecord, reason: str) -> Unreadable:

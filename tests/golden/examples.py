@@ -41,8 +41,8 @@ def derived_ids() -> list[str]:
     ]
 
 
-def examples() -> dict[str, bytes]:
-    """Return every example as the text of its file."""
+def outgoing_examples() -> dict[str, OutgoingRecord]:
+    """Return every example of a record."""
     outgoing = requests() | dead_letters()
     outgoing |= {name: inbox_outgoing(record) for name, record in inbox_records().items()}
     outgoing |= {name: render(effect, TopicTable()) for name, effect in effects().items()}
@@ -50,7 +50,12 @@ def examples() -> dict[str, bytes]:
     outgoing |= {name: history_outgoing(record) for name, record in histories().items()}
     outgoing |= {name: process_outgoing(record) for name, record in processes().items()}
     outgoing["status-purged"] = status_tombstone(BATCH, 2_000)
-    found = {name: _written(record) for name, record in outgoing.items()}
+    return outgoing
+
+
+def examples() -> dict[str, bytes]:
+    """Return every example as the text of its file."""
+    found = {name: _written(record) for name, record in outgoing_examples().items()}
     found |= {name: encode_batch(batch) + b"\n" for name, batch in batches().items()}
     found["derived-ids"] = "\n".join([*derived_ids(), ""]).encode()
     return found

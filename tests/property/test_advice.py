@@ -20,14 +20,14 @@ from state.explanation.model import Action
 from tests.property.control_world import Happening, Plan, begin, happenings, plans, starts
 from tests.unit.state.clocked import begun, phase
 from tests.unit.state.givens import ENDED, LIVE, Given
-from tests.unit.state.story import CORRELATION, OWNER, STEP_MS
+from tests.unit.state.story import CORRELATION, STEP_MS
 
 REQUESTS = {"cancel": CancelBatch, "pause": PauseBatch, "resume": ResumeBatch, "retry": RetryPhase}
 
 
 def decided(batch: Batch, action: Action) -> Decision:
     """Return what `decide` makes of an action of the owner, a second after the batch's last change."""
-    who: dict[str, Any] = {"principal": OWNER, "correlation_id": CORRELATION, "fingerprint": "1:new"}
+    who: dict[str, Any] = {"principal": batch.owner, "correlation_id": CORRELATION, "fingerprint": "1:new"}
     chosen = {"phase": action.phase, "essays": action.essays} if action.name == "retry" else {}
     request: Request = REQUESTS[action.name](request_id="never-used-before", **who, **chosen)
     event = Event(

@@ -15,15 +15,16 @@ from api.live.channel import EVERY_S, Channel
 from api.live.client import Client
 from api.live.facts import BatchFacts, ContextFacts, Notice
 from api.live.hub import Hub
-from api.live.matching import Interest, Viewer
+from api.live.matching import Interest
 from api.live.response import EventStream
 from api.live.ring import Ring
 from api.monitoring.metrics import ApiMetrics
 from schemas.internal.enums import BatchStatus
+from state.projection import EVERYTHING
 from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
-EVERYTHING = Interest(Viewer(every_owner=True))
+EVERY_BATCH = Interest(EVERYTHING)
 
 
 def notice(offset: int, batch_id: str = "b", partition: int = 0) -> Notice:
@@ -57,7 +58,7 @@ class Recorded(Client):
 
 
 async def test_a_stream_of_changes_is_told_twice_a_second_and_ends_with_the_last_one() -> None:
-    client, channel = Recorded(), Channel(EVERYTHING, lambda: {0: 7})
+    client, channel = Recorded(), Channel(EVERY_BATCH, lambda: {0: 7})
     channel.clients.add(client)
     last = 0
     async with asyncio.timeout(PATIENCE_S):
@@ -76,7 +77,7 @@ async def test_an_event_names_a_bounded_number_of_batches_and_counts_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(channel_module, "MOST_NAMED", 3)
-    client, channel = Recorded(), Channel(EVERYTHING, dict)
+    client, channel = Recorded(), Channel(EVERY_BATCH, dict)
     channel.clients.add(client)
     for number in range(5):
         channel.take(notice(number, f"batch {number}"), None)
@@ -115,7 +116,7 @@ async def test_a_connection_that_takes_nothing_is_cut(monkeypatch: pytest.Monkey
     follower = KafkaLogFollower(lambda: pytest.fail("nothing is read"), None)  # type: ignore[arg-type]
     follower.begin({}, None)
     hub.follow(follower)
-    client = hub.open(EVERYTHING)
+    client = hub.open(EVERY_BATCH)
     transport = _Transport()
     state = {CONNECTION: ConnectionControl(transport)}
 

@@ -12,16 +12,23 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.openapi.problems import (
+    BATCH_LIST,
     CONTROL,
+    EXPLAIN,
+    GO,
     HISTORY,
     LETTER_GROUP,
     LETTER_PREVIEW,
     LETTER_WORK,
     LETTERS,
+    NUMBERS,
+    ONE_PIPELINE,
     PROBLEMS,
     REGISTER,
     REPLAY,
     STATUS,
+    SYSTEM,
+    WHAT_IF,
 )
 from api.paths import batch_path
 from api.routes.control import CONTROLS
@@ -139,6 +146,23 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_explanations_fit_their_schemas(document: dict[str, Any]) -> None:
+    async with world() as api:
+        batch_id = (await api.client.post(REGISTER_PATH, json=seed_body())).json()["batch_id"]
+        base = f"/v1/batches/{batch_id}"
+        version = (await api.client.get(f"{base}/status")).json()["version"]
+        content = document["paths"]["/v1/batches/{batch_id}/what-if"]["post"]["requestBody"]["content"]["text/plain"]
+        what_if = {"content": content["examples"]["held"]["value"], "headers": {"Content-Type": "text/plain"}}
+        for answer, schema in (
+            (await api.client.get(f"{base}/diff?from={version}&to={version}"), "BatchDiff"),
+            (await api.client.get(f"{base}/decisions/{version}"), "ExplainedDecision"),
+            (await api.client.post(f"{base}/what-if", **what_if), "WhatIf"),
+        ):
+            assert answer.status_code == 200, answer.text
+            check(document, {"$ref": f"#/components/schemas/{schema}"}, answer.json())
+
+
+@pytest.mark.anyio
 async def test_the_answers_about_dead_letters_fit_their_schemas(document: dict[str, Any]) -> None:
     first = RecordPosition("huleedu.els.batch.essays.ready.v1", 0, 4, 1_750_000_000_000)
     letter = dead_letter(value=b"x", key=None, first=first, code="ORC-NOT-JSON", reason="not JSON")
@@ -176,9 +200,12 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     [
         ("Registering", REGISTER),
         ("Status", STATUS),
+        ("Batches", tuple({*BATCH_LIST, *STATUS})),
+        ("The whole", tuple({*SYSTEM, *NUMBERS, *ONE_PIPELINE, *GO})),
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
+        ("Explaining a batch", tuple({*EXPLAIN, *WHAT_IF})),
         ("Dead letters", tuple({*LETTERS, *LETTER_PREVIEW, *LETTER_WORK, *LETTER_GROUP})),
     ],
 )
