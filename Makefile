@@ -52,11 +52,11 @@ else
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
 
-screenshots: install ## pictures of the dashboard for docs/guide, in Chromium, with the clock of the browser tests
-	@scripts/chromium && $(BIN)/python -m tests.browser.screenshots
-
 docs: install ## write docs/openapi.json and docs/asyncapi.json from the code
 	@$(BIN)/python -m api.documents
+
+screenshots: install ## pictures of the dashboard for docs/guide, in Chromium, with the clock of the browser tests
+	@scripts/chromium && $(BIN)/python -m tests.browser.screenshots
 
 simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)

@@ -130,10 +130,7 @@ def _places(found: Resolved) -> tuple[str, str]:
     if found.kind is IdKind.DEAD_LETTER or found.batch_id is None:
         name = quote(found.id, safe="")
         return f"/dead-letters/{name}", f"/v1/dead-letters/{name}"
-    page = f"/batches/{quote(found.batch_id, safe='')}"
-    if found.kind is IdKind.EVENT and found.version is not None and found.version >= 0:
-        page = f"{page}/decisions/{found.version}"
-    return page, resource_path(found.batch_id)
+    return f"/batches/{quote(found.batch_id, safe='')}", resource_path(found.batch_id)
 
 
 def _decoded(segment: str) -> str:
