@@ -38,7 +38,7 @@ def processes() -> list[ProcessRecord]:
             "timekeeper",
             "0",
             partitions=4,
-            lag_s=0.2,
+            positions=_at(_INBOX, 21_151),
             gate_ms=NOW_MS - 1_900,
             open_transactions=(OpenTransaction(_INBOX, 3, 20_549, 2.4),),
         ),

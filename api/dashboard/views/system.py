@@ -14,6 +14,8 @@ from api.queries.system import PATH, PartitionState, SystemState, Trend
 LAGS_S = 1.0
 """Seconds from which on a partition counts as behind."""
 _LATE_S = 5.0
+_GATE_MS = 10_000
+"""How far behind the present the gate is at most while all is well."""
 _KINDS = {
     "router": "reads what peers and clients send, and writes each record to the inbox",
     "orchestrator": "decides every inbox record exactly once",
@@ -134,7 +136,7 @@ def system_page(state: SystemState, *, now_ms: int, only_lagging: bool) -> Syste
         kinds=tuple(KindRow(kind=kind, what=_KINDS.get(kind, ""), processes=rows[kind]) for kind in kinds),
         gate_ms=gate_ms,
         gate_note=_gate_note(state, now_ms),
-        gate_tone=JOINING if gate_ms is None else _tone((now_ms - gate_ms) / 1_000),
+        gate_tone=JOINING if gate_ms is None else _LATE if now_ms - gate_ms > _GATE_MS else _CURRENT,
         projection_tone=_projection_tone(state),
         projection_note=_projection_note(state),
         settings_note=_settings_note(state),
@@ -148,14 +150,14 @@ def _headline(state: SystemState, lagging: int) -> str:
     if not state.problems:
         behind = f"{counted(lagging, 'partition')} behind" if lagging else "no partition is behind"
         return f"{counted(live, 'process', 'processes')} at work, {behind}"
-    return f"{counted(len(state.problems), 'thing')} to look at; {counted(live, 'process', 'processes')} at work"
+    return f"{counted(len(state.problems), 'problem')}; {counted(live, 'process', 'processes')} at work"
 
 
 def _problem(finding: Finding) -> ProblemRow:
     return ProblemRow(
         code=finding.code,
         help_url=HELP.format(code=finding.code),
-        message=str(finding),
+        message=finding.message if finding.message.startswith(finding.process) else str(finding),
         next_step=finding.next_step,
     )
 
