@@ -13,9 +13,11 @@ from api.dashboard.pages import (
     decision,
     login,
     overview,
+    pipelines,
     preferences,
     proof,
     search,
+    system,
 )
 from api.dashboard.routing import problem_page
 from api.dashboard.security import PAGE_HEADERS
@@ -31,6 +33,8 @@ ROUTERS = (
     proof.router,
     dead_letters.router,
     dead_letter.router,
+    system.router,
+    pipelines.router,
     search.router,
     login.router,
     preferences.router,
