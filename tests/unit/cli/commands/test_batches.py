@@ -82,8 +82,11 @@ def test_the_id_is_asked_for_as_it_is(api: tuple[str, Api], command: str, batch_
 
 
 @pytest.mark.parametrize("away", [None, (503, {"detail": "not ready", "code": "ORC-NOT-READY"})])
-def test_a_wait_outlives_a_restart_of_the_api(api: tuple[str, Api], away: tuple[int, dict[str, object]] | None) -> None:
+def test_a_wait_outlives_a_restart_of_the_api(
+    api: tuple[str, Api], away: tuple[int, dict[str, object]] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, server = api
+    monkeypatch.setattr("cli.commands.batches._AGAIN_S", 0.01)
     server.answers = [(200, {**STATUS, "status": "processing_pipelines"}), away, away]
     result = CliRunner().invoke(batches, ["wait", "b", "--url", url, "--exit-status"])
     assert result.exit_code == 0, result.exception
