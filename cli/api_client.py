@@ -104,7 +104,9 @@ class ApiClient:
         self, method: str, path: str, *, content: str | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Return the answer, which can be an error of the api."""
-        response = await self._request(method, path, content=content, headers=headers)
+        return self._reply(await self._request(method, path, content=content, headers=headers))
+
+    def _reply(self, response: "httpx.Response") -> Reply:
         try:
             body: dict[str, Any] = response.json()
         except ValueError as error:
@@ -132,6 +134,13 @@ class ApiClient:
                 next_step="Start it (`bos dev`), or name another address with --url.",
                 exit_code=exit_codes.UNDECIDED,
             ) from error
+
+    async def download(self, path: str) -> bytes:
+        """Return the body of a GET as it is. Raises `RequestFailed` for an error too."""
+        response = await self._request("GET", path)
+        if response.status_code >= 400:
+            self._reply(response).required()
+        return response.content
 
     async def get(self, path: str) -> dict[str, Any]:
         """Return the body of a GET. Raises `RequestFailed` for an error too."""

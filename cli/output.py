@@ -70,7 +70,7 @@ def print_rows(
 
     `name` is the member that `-o name` prints. With `fields` the rows alone are shown, with these members.
     """
-    wanted = [field.strip() for field in fields.split(",") if field.strip()]
+    wanted = _split(fields)
     if wanted:
         rows = [{field: member(row, field) for field in wanted} for row in rows]
         columns = [Column(field.upper(), lambda row, field=field: _text(row[field])) for field in wanted]  # type: ignore[misc]
@@ -91,7 +91,10 @@ def print_rows(
 
 def print_one(body: Row, lines: Sequence[str], output: Format, *, name: str, fields: str = "") -> None:
     """Print one object of the api, as `lines` where no other form is wanted."""
-    if fields:
+    if fields and output in {Format.JSON, Format.YAML}:
+        wanted = {field: member(body, field) for field in _split(fields)}
+        print_json(wanted) if output is Format.JSON else _print_yaml(wanted)
+    elif fields:
         print_rows(body, [body], (), output, name=name, fields=fields)
     elif output in {Format.TABLE, Format.WIDE}:
         print_lines(*lines)
@@ -112,6 +115,10 @@ def member(row: Row, field: str) -> Any:
             raise typer.BadParameter(f"there is no member {field!r}; there are {known}.", param_hint="--fields")
         found = found[part]
     return found
+
+
+def _split(fields: str) -> list[str]:
+    return [field.strip() for field in fields.split(",") if field.strip()]
 
 
 def _text(value: Any) -> str:

@@ -10,16 +10,17 @@ import typer
 from cli.api_client import DEFAULT_URL, RequestFailed, Url, connected, fetch_of_batch
 from cli.exit_codes import USAGE
 from cli.ids import BatchId
-from cli.output import Format, OutputFormat, note, print_json, print_one, print_rows
+from cli.output import Format, OutputFormat, note, print_one, print_rows
 from cli.tables import Column, age, clock
 from schemas.ids import VERSIONS_PER_GENERATION
 
+_LONGEST_CELL = 60
 Version = Annotated[int, typer.Argument(min=0, help="Version, as the history shows it.")]
 _CHANGES = (
     Column("", lambda row: "+" if row["before"] is None else "-" if row["after"] is None else "~"),
     Column("PATH", lambda row: str(row["path"])),
-    Column("BEFORE", lambda row: _shown(row["before"])),
-    Column("AFTER", lambda row: _shown(row["after"])),
+    Column("BEFORE", lambda row: _cut(row["before"])),
+    Column("AFTER", lambda row: _cut(row["after"])),
 )
 
 
@@ -81,13 +82,21 @@ def fixture(
     """
     from api.paths import batch_path
 
-    body = fetch_of_batch(url, batch_id, lambda whole: batch_path(whole, "fixture"))
-    if to is None:
-        print_json(body)
-        return
-    import json
+    async def download() -> bytes:
+        async with connected(url) as api:
+            whole = await api.whole_id(batch_id) or batch_id
+            return await api.download(batch_path(whole, "fixture"))
 
-    to.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    body = asyncio.run(download())
+    if to is None:
+        typer.echo(body, nl=False)
+        return
+    try:
+        to.write_bytes(body)
+    except OSError as error:
+        raise RequestFailed(
+            f"{to} cannot be written: {error.strerror or error}.", next_step="Name another file.", exit_code=USAGE
+        ) from error
     note(f"Written to {to}.")
 
 
@@ -140,6 +149,12 @@ def _read(path: Path) -> str:
 
 def _with(path: str, query: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
+def _cut(value: Any) -> str:
+    """Return a value, the beginning of a long one: `-o json` has it whole."""
+    text = _shown(value)
+    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
 
 def _shown(value: Any) -> str:

@@ -119,12 +119,14 @@ async def _follow(url: str, batch_id: str, longest: str, each: Any = lambda _: N
 
 async def _until_ended(api: ApiClient, batch_id: str, each: Any) -> dict[str, Any]:
     version = -1
-    batch_id = await api.whole_id(batch_id) or batch_id
     while True:
         path = _status_path(batch_id)
-        if version >= 0:
+        if version < 0:
+            found = await api.of_batch(batch_id, _status_path)
+            batch_id = found["batch_id"]
+        else:
             path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={WAIT_SECONDS}"
-        found = await api.get(path) if version < 0 else await _get_again(api, path)
+            found = await _get_again(api, path)
         if found["version"] != version:
             version = found["version"]
             each(found)
