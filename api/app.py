@@ -8,6 +8,8 @@ from functools import cache
 from fastapi import FastAPI
 
 from api import errors
+from api.access.authenticate import Authenticator
+from api.access.middleware import AccessMiddleware
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
 from api.dashboard.app import install as install_dashboard
@@ -117,6 +119,9 @@ def create_app(
     app.include_router(list_routes)  # last: the words that other routes have behind /v1/batches/ come first
     app.include_router(service_routes)
     install_dashboard(app)
+    authenticator = Authenticator(settings)
+    app.state.authenticator = authenticator
+    app.add_middleware(AccessMiddleware, settings=settings, authenticator=authenticator)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app

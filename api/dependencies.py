@@ -6,7 +6,7 @@ from fastapi import Request
 from msgspec import Struct
 
 from api.admission import Room
-from api.auth import may, principal_of
+from api.auth import may
 from api.control.service import ControlService
 from api.errors import Problem
 from api.explain.service import ExplainService
@@ -25,7 +25,7 @@ from api.registration.backlog import BacklogGuard
 from api.registration.service import RegistrationService
 from api.replay.states import BatchStates
 from api.settings import ApiSettings
-from schemas.errors import Code, InvalidIdentity
+from schemas.errors import Code
 from schemas.internal.events import Principal
 
 
@@ -66,23 +66,14 @@ def services_of(request: Request) -> Services:
 
 
 def require_principal(request: Request, scope: str) -> Principal:
-    """Return the caller. Raises `Problem` 400 for an invalid identity header, 403 if `scope` is missing."""
-    try:
-        principal = principal_of(request.scope["headers"], services_of(request).settings.anonymous_scopes)
-    except InvalidIdentity as error:
-        raise Problem(
-            400,
-            error.code,
-            error.message,
-            next_step=error.next_step,
-            error="Validation Error",
-        ) from error
+    """Return the caller, whom `api.access.middleware` has checked. Raises `Problem` 403 if `scope` is missing."""
+    principal: Principal = request.scope["state"]["principal"]
     if not may(principal, scope):
         raise Problem(
             403,
             Code.SCOPE,
             f"The caller may not do this: the scope {scope} is missing.",
-            next_step="Name a user in X-User-ID, or have the operator allow anonymous callers.",
+            next_step="Use a credential with that scope, or name a user in X-User-ID where none is needed.",
             error="Forbidden",
         )
     return principal

@@ -1,8 +1,10 @@
 """The HTTP api as commands use it: its address, its answers, and what went wrong in words."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 Url = Annotated[str, typer.Option(help="Address of the api.", envvar=["BOS_URL", "BATCH_ORCHESTRATOR_URL"])]
 DEFAULT_URL = "http://127.0.0.1:5000"
+TOKEN_FILE = "BOS_TOKEN_FILE"  # noqa: S105 - the variable's name
+"""Variable that names a file with the API key or token of commands."""
 WAIT_SECONDS = 20
 """How long the api may hold a request for a status."""
 _TIMEOUT_S = WAIT_SECONDS + 20.0
@@ -124,7 +128,7 @@ async def connected(url: str) -> AsyncIterator[ApiClient]:
         direct = is_loopback(httpx.URL(url).host)
     except httpx.InvalidURL as error:
         raise _no_address(url, error) from error
-    async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=not direct) as client:
+    async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=not direct, headers=_credential()) as client:
         yield ApiClient(url, client)
 
 
@@ -136,6 +140,22 @@ def fetch(url: str, path: str) -> dict[str, Any]:
             return await api.get(path)
 
     return asyncio.run(get())
+
+
+def _credential() -> dict[str, str]:
+    """Return the header with the API key or token in the file that BOS_TOKEN_FILE names."""
+    path = os.environ.get(TOKEN_FILE)
+    if not path:
+        return {}
+    try:
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestFailed(
+            f"The file that {TOKEN_FILE} names cannot be read: {error}.",
+            next_step=f"Correct {TOKEN_FILE}, or the file's permissions.",
+            exit_code=exit_codes.USAGE,
+        ) from error
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _sentence(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.api_client import RequestFailed
+from cli.commands.access import access
 from cli.commands.batch_history import history, replay
 from cli.commands.batches import batches
 from cli.commands.broker import broker
@@ -51,6 +52,7 @@ batches.command()(history)
 batches.command()(replay)
 app.add_typer(batches, name="batches")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(access, name="access")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})

@@ -128,7 +128,12 @@ class Code(StrEnum):
     CONTENT_TYPE = "ORC-CONTENT-TYPE"  # 400: the content type is not JSON
     BAD_JSON = "ORC-BAD-JSON"  # 400: the body is not a JSON object
     BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
+    UNAUTHENTICATED = "ORC-UNAUTHENTICATED"  # 401: no credential, or one that does not hold
     SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
+    FOREIGN_PAGE = "ORC-FOREIGN-PAGE"  # 403: a page of another site sent the request
+    HOST = "ORC-HOST"  # 421: the Host header names an unknown host
+    RATE_LIMIT = "ORC-RATE-LIMIT"  # 429: the caller sends too many requests
+    OPEN_ACCESS = "ORC-OPEN-ACCESS"  # the api would listen beyond loopback without access control
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
     ID_NOT_FOUND = "ORC-ID-NOT-FOUND"  # 404: nothing has this id, or several ids begin with it
     PIPELINE_NOT_FOUND = "ORC-PIPELINE-NOT-FOUND"  # 404: there is no pipeline definition of this name

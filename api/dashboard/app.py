@@ -4,13 +4,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from api.dashboard.assets import PREFIX, dashboard_assets
-from api.dashboard.pages import preferences
+from api.dashboard.pages import dead_letter, dead_letters, login, preferences
 from api.dashboard.routing import problem_page
 from api.dashboard.security import PAGE_HEADERS
 from api.errors import Problem
 from schemas.errors import Code
 
-ROUTERS = (preferences.router,)
+ROUTERS = (login.router, preferences.router, dead_letters.router, dead_letter.router)
 """The routers of all pages."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -58,11 +58,35 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Correct the parameters named in details, then send the request again.",
         {"details": [{"type": "greater_than_equal", "loc": ["query", "wait"], "msg": "Input should be at least 0"}]},
     ),
+    Code.UNAUTHENTICATED: KnownProblem(
+        401,
+        "Unauthorized",
+        "The request has no credential.",
+        "Send an API key or a token as `Authorization: Bearer …`, or log in at /login with a browser.",
+    ),
     Code.SCOPE: KnownProblem(
         403,
         "Forbidden",
         "The caller may not do this: the scope batches:read is missing.",
-        "Name a user in X-User-ID, or have the operator allow anonymous callers.",
+        "Use a credential with that scope, or name a user in X-User-ID where none is needed.",
+    ),
+    Code.FOREIGN_PAGE: KnownProblem(
+        403,
+        "Forbidden",
+        "The request comes from a page of another site.",
+        "Use the dashboard at the api's own address, or a program.",
+    ),
+    Code.HOST: KnownProblem(
+        421,
+        "Misdirected Request",
+        "The api does not answer under the name batches.example.",
+        "Use its address, or have the operator add the name to ALLOWED_HOSTS.",
+    ),
+    Code.RATE_LIMIT: KnownProblem(
+        429,
+        "Too Many Requests",
+        "The caller sends more requests than RATE_LIMIT_PER_S allows.",
+        "Wait for the seconds of Retry-After; the operator can raise the limit.",
     ),
     Code.BATCH_NOT_FOUND: KnownProblem(
         404,
@@ -254,40 +278,49 @@ PROBLEMS: dict[str, KnownProblem] = {
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
 }
 
-EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL)
+ACCESS = (Code.UNAUTHENTICATED, Code.FOREIGN_PAGE, Code.HOST, Code.RATE_LIMIT)
+"""Codes of `api.access.middleware`, which stands before every route."""
+EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL, Code.SCOPE)
 REGISTER = (
     *EVERYWHERE,
-    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.SCOPE, Code.BODY_TIMEOUT),
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.BODY_TIMEOUT),
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
     Code.DECISIONS_BEHIND,
 )
 CONTROL = (
     *EVERYWHERE,
-    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION, Code.SCOPE),
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION),
     *(Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.BODY_TIMEOUT, Code.REFUSED, Code.RECORDS_EXPIRED, Code.VERSION_CHANGED),
     *(Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.UNDECODABLE, Code.QUARANTINED),
     *(Code.REPLAY_DIFFERS, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
 )
 STATUS = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+    *(Code.VALIDATION, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
-SYSTEM = (*EVERYWHERE, Code.SCOPE, Code.BUSY)
+SYSTEM = (*EVERYWHERE, Code.BUSY)
 NUMBERS = (*SYSTEM, Code.NOT_READY)
 BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
 ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
 GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
-STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.FILTER, Code.SCOPE, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.FILTER, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
 BATCH_STREAM = (*(code for code in STREAM if code is not Code.FILTER), Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
-_HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
+_HEADERS_OF = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    412: ("ETag",),
+    415: ("Accept-Encoding",),
+    429: ("Retry-After",),
+    503: ("Retry-After", "Location"),
+}
 HISTORY = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+    *(Code.VALIDATION, Code.CURSOR, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
 REPLAY = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
+    *(Code.VALIDATION, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
     *(Code.NOT_READY, Code.BUSY),
 )
 EXPLAIN = (*REPLAY, Code.VERSION_NOT_FOUND)
@@ -297,20 +330,20 @@ _BODIES = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES),
     *(Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING),
 )
-LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.NOT_READY, Code.BUSY))
-LETTER = (*EVERYWHERE, *(Code.SCOPE, Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
+LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.NOT_READY, Code.BUSY))
+LETTER = (*EVERYWHERE, *(Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
 LETTER_PREVIEW = (*LETTER, Code.LETTER_REFUSED)
 LETTER_WORK = (*LETTER, *_BODIES, Code.LETTER_REFUSED, Code.BROKER)
 LETTER_GROUP = (
-    *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.SCOPE, Code.LETTER_FILTER, Code.LETTER_LIMIT),
+    *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.LETTER_FILTER, Code.LETTER_LIMIT),
     *(Code.NOT_READY, Code.BROKER, Code.BUSY),
 )
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
-    """Return the responses of these codes by HTTP status, with an example of each code."""
+    """Return the responses of these codes, and of those of `ACCESS`, by HTTP status, with an example of each code."""
     found: dict[str, Any] = {}
-    for code in sorted(codes, key=lambda code: PROBLEMS[code].status):
+    for code in sorted({*codes, *ACCESS}, key=lambda code: (PROBLEMS[code].status, code)):
         problem = PROBLEMS[code]
         response = found.setdefault(str(problem.status), _response(problem))
         response["content"][MEDIA_TYPE]["examples"][code] = {"summary": problem.detail, "value": _body(code, path)}

@@ -263,6 +263,11 @@ HEADERS: dict[str, Schema] = {
         "example": "1",
     },
     "Allow": {"description": "The methods of this path.", "schema": TEXT, "example": "POST"},
+    "WWW-Authenticate": {
+        "description": "How to give a credential.",
+        "schema": TEXT,
+        "example": 'Bearer realm="batch-orchestrator"',
+    },
     "Accept-Encoding": {"description": "The accepted encodings.", "schema": TEXT, "example": "identity"},
 }
 

@@ -4,11 +4,12 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from uvicorn import Config, Server
 
+from state.projection import LetterFilter, StoredLetter
 from tests.browser.processes import processes
 from tests.browser.seed import SeededCluster
 from tests.browser.stories import NOW_MS
@@ -24,6 +25,16 @@ class Site:
     def __init__(self, cluster: SeededCluster, url: str) -> None:
         self.cluster = cluster
         self.url = url
+
+    def batch(self, life: str) -> str:
+        """Return the id of the first batch that lived such a life."""
+        return next(story.batch_id for story in self.cluster.stories if story.life == life)
+
+    def letter(self, state: str = "open", code: str = "") -> StoredLetter:
+        """Return the newest dead letter in this state, with this code."""
+        filters = LetterFilter(state=state, code=code or None)
+        with closing(self.cluster.projection()) as projection:
+            return projection.letters(lambda reader: reader.dead_letters(filters)).letters[0]
 
 
 @contextmanager
@@ -43,6 +54,8 @@ def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
                 failures.append(error)
             finally:
                 started.set()
+                loop.run_until_complete(loop.shutdown_default_executor())
+                loop.close()
 
         thread = threading.Thread(target=run, name="site", daemon=True)
         thread.start()

@@ -51,6 +51,8 @@ class BrowserStory(ClockedStory):
     """A batch of the browser tests, by the number of its place in the list."""
 
     def __init__(self, number: int, definition: PipelineDefinition = DEFAULT, *, of_class: bool = False) -> None:
+        self.life = ""
+        """Name of the function that told it."""
         self.chance = Random(number)
         subject, organisation, group, course = _PEOPLE[number % len(_PEOPLE)]
         context = BatchContext(
@@ -104,7 +106,9 @@ def stories() -> Iterator[BrowserStory]:
     for life, times in _LIVES:
         for _ in range(times):
             number += 1
-            yield life(number)
+            story = life(number)
+            story.life = life.__name__.strip("_")
+            yield story
 
 
 def _stalled(number: int) -> BrowserStory:

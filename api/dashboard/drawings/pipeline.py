@@ -10,7 +10,7 @@ from api.dashboard.drawings.words import length
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from state.pipelines.graph import levels
 
-_BOX_W, _BOX_H = 188.0, 74.0
+_BOX_W, _BOX_H = 196.0, 92.0
 _GAP_X, _GAP_Y = 56.0, 20.0
 _PAD = 6.0
 
@@ -103,13 +103,12 @@ def _box(phase: PhaseDefinition, at: tuple[float, float], load: PhaseLoad) -> Ma
         tone = "stalled" if load.attention else "running"
         text = f"{load.attention} need you" if load.attention else f"{load.running:,} live"
         width = 14 + 6.6 * len(text)
-        right = x + _BOX_W - 8
         parts.append(
             tag(
                 "g",
-                tag("rect", x=right - width, y=y + 48, width=width, height=18, rx=9),
-                tag("text", text, x=right - width / 2, y=y + 61, class_="load-text"),
-                class_=f"load t-{tone}",
+                tag("rect", x=x + 12, y=y + 67, width=width, height=18, rx=9),
+                tag("text", text, x=x + 12 + width / 2, y=y + 80, class_="load-text"),
+                class_=f"load tone-{tone}",
             )
         )
     return tag("g", *parts)
@@ -135,7 +134,7 @@ def _table(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad]) -> Ma
         )
         rows.append(tag("tr", tag("th", phase.name, scope="row"), *(tag("td", cell) for cell in cells)))
     caption = tag("caption", f"Phases of {definition.name}, version {definition.version}")
-    return tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)), class_="hidden")
+    return tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)), class_="visually-hidden")
 
 
 def _shortened(text: str, most: int) -> str:

@@ -18,7 +18,7 @@ def sparkline(
     """
     known = [point for point in points if point is not None]
     if not known:
-        return tag("span", f"{label}: no values yet", class_="hidden")
+        return tag("span", f"{label}: no values yet", class_="visually-hidden")
     least, most = min(known), max(known)
     told = f"{label}: least {_said(least, unit)}, largest {_said(most, unit)}, last {_said(known[-1], unit)}"
     step = (width - 2 * _PAD) / max(1, len(points) - 1)

@@ -44,7 +44,7 @@ def _bar(parts: Sequence[Part]) -> Markup:
     for part, width in zip(parts, widths, strict=True):
         share = 100 * width / whole
         if share:
-            rects.append(_rect(left, share, f"part t-{part.tone}"))
+            rects.append(_rect(left, share, f"part tone-{part.tone}"))
         left += share
     return tag("svg", *rects, width="100%", height=12, class_="bar-of-parts", aria_hidden="true")
 
@@ -54,7 +54,7 @@ def _rect(left: float, width: float, kind: str) -> Markup:
 
 
 def _legend(parts: Sequence[Part], label: str) -> Markup:
-    return tag("ul", *(tag("li", _entry(part), class_=f"t-{part.tone}") for part in parts), aria_label=label)
+    return tag("ul", *(tag("li", _entry(part), class_=f"tone-{part.tone}") for part in parts), aria_label=label)
 
 
 def _entry(part: Part) -> Markup:

@@ -14,9 +14,10 @@ from api.dashboard.drawings.timeline_facts import Lane, Span, TimelineFacts, tim
 from api.dashboard.drawings.timeline_marks import marks
 from api.dashboard.drawings.timeline_text import list_of, table_of
 from api.dashboard.drawings.words import clock, length
+from schemas.internal.enums import DeadlineKind
 from schemas.internal.history import HistoryRecord
 from schemas.internal.pipeline import PipelineDefinition
-from schemas.internal.status import StatusRecord
+from schemas.internal.status import Deadline, StatusRecord
 
 WIDTH = 1_080
 _NAMES_X = 76.0
@@ -123,7 +124,9 @@ def _gutter(lanes: Sequence[Lane], rows: Rows) -> Markup:
     )
     lines = [tag("path", d=line.path, class_="dependency") for line in found.lines]
     nodes = [
-        tag("circle", cx=found.node_x[lane.phase], cy=rows.middle(lane.phase), r=5, class_=f"node t-{lane.tone.name}")
+        tag(
+            "circle", cx=found.node_x[lane.phase], cy=rows.middle(lane.phase), r=5, class_=f"node tone-{lane.tone.name}"
+        )
         for lane in lanes
     ]
     return tag("g", *lines, *nodes, aria_hidden="true")
@@ -137,18 +140,15 @@ def _lane(
         tag("text", lane.phase, x=_NAMES_X, y=y - 2, class_="phase-name"),
         tag("text", _beside(lane), x=_NAMES_X, y=y + 13, class_="phase-note"),
     ]
+    for span in lane.spans:
+        end = span.end_ms if span.end_ms is not None else facts.end_ms
+        parts.append(bar(span, scale, end, rows.middle(lane.phase, span.attempt), _bar_label(span, lane, end)))
     running = [span for span in lane.spans if span.kind == "running"]
     if running and lane.phase in usual:
         last = running[-1]
         parts.append(ghost(scale, last.start_ms, usual[lane.phase], rows.middle(lane.phase, last.attempt)))
-    for span in lane.spans:
-        end = span.end_ms if span.end_ms is not None else facts.end_ms
-        parts.append(bar(span, scale, end, rows.middle(lane.phase, span.attempt), _bar_label(span, lane, end)))
     if lane.deadline is not None:
-        left = length(lane.deadline.due_ms - now_ms)
-        late = lane.deadline.due_ms <= now_ms
-        words = "deadline due" if late else f"{lane.deadline.kind.value.replace('_', ' ')} in {left}"
-        parts.append(_flag(y, words, late=late))
+        parts.append(_flag(y, _due(lane.deadline, now_ms), late=lane.deadline.due_ms <= now_ms))
     return tag("g", *parts, aria_hidden="true")
 
 
@@ -164,6 +164,21 @@ def _bar_label(span: Span, lane: Lane, end_ms: int) -> str:
     took = length(end_ms - span.start_ms)
     last = span.attempt == lane.view.attempt and lane.view.commanded
     return f"{took} · {lane.view.succeeded}/{lane.view.commanded}" if last and span.end_ms is not None else took
+
+
+_CLOCKS = {
+    DeadlineKind.STALLED: "flagged as late in",
+    DeadlineKind.PHASE: "fails in",
+    DeadlineKind.HOLD: "hold ends in",
+    DeadlineKind.NEVER_PROVISIONED: "gives up in",
+}
+
+
+def _due(deadline: Deadline, now_ms: int) -> str:
+    left = deadline.due_ms - now_ms
+    if left <= 0:
+        return "deadline has passed"
+    return f"{_CLOCKS.get(deadline.kind, deadline.kind.value.replace('_', ' ') + ' in')} {length(left)}"
 
 
 def _flag(y: float, words: str, *, late: bool) -> Markup:

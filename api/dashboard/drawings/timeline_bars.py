@@ -26,21 +26,15 @@ def bar(span: Span, scale: TimeScale, end_ms: int, y: float, label: str) -> Mark
     shape = _closed(left, top, width) if span.end_ms is not None else _open(left, top, width)
     kind = "bar-held" if span.kind == "held" else "bar"
     parts = [shape, *_label(label, left, width, y)]
-    return tag("g", *parts, class_=f"{kind} t-{span.tone}{'' if span.end_ms is not None else ' bar-open'}")
+    return tag("g", *parts, class_=f"{kind} tone-{span.tone}{'' if span.end_ms is not None else ' bar-open'}")
 
 
 def ghost(scale: TimeScale, start_ms: int, usual_ms: int, y: float) -> Markup:
     """Return the pale bar of what the phase usually takes."""
     left, right = scale.x(start_ms), scale.x(start_ms + usual_ms)
-    return tag(
-        "rect",
-        x=left,
-        y=y - HEIGHT / 2 - 3,
-        width=max(_LEAST_PX, right - left),
-        height=HEIGHT + 6,
-        rx=4,
-        class_="ghost",
-    )
+    top, height = y - HEIGHT / 2 - 3, HEIGHT + 6
+    pale = tag("rect", x=left, y=top, width=max(_LEAST_PX, right - left), height=height, rx=4)
+    return tag("g", pale, tag("line", x1=right, x2=right, y1=top, y2=top + height), class_="ghost")
 
 
 def pause(scale: TimeScale, since_ms: int, until_ms: int, top: float, bottom: float) -> Markup:

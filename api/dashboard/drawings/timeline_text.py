@@ -26,7 +26,7 @@ def table_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
         tag("caption", caption),
         tag("thead", head),
         tag("tbody", *rows),
-        class_="hidden",
+        class_="visually-hidden",
     )
 
 
@@ -39,7 +39,7 @@ def list_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
             tag("span", lane.phase, class_="phase-name"),
             tag("span", _summary(lane, facts, usual), class_="phase-note"),
             _small_bar(lane, _length(lane, facts) / max(1, longest)),
-            class_=f"t-{lane.tone.name}",
+            class_=f"tone-{lane.tone.name}",
         )
         for lane in facts.lanes
     ]
@@ -98,7 +98,7 @@ def _small_bar(lane: Lane, share: float) -> Markup:
     return tag(
         "svg",
         tag("rect", x=0, y=0, width=f"{number(max(2.0, 100 * share))}%", height=6, rx=3),
-        class_=f"small-bar t-{lane.tone.name}",
+        class_=f"small-bar tone-{lane.tone.name}",
         width="100%",
         height=6,
         aria_hidden="true",

@@ -67,8 +67,8 @@ const noticed = (event) => {
 
 document.addEventListener("batch", noticed, true);
 document.addEventListener("heartbeat", (event) => {
-  const { now } = data(event);
-  if (now) setServerTime(typeof now === "number" ? now : Date.parse(now));
+  const { time } = data(event);
+  if (time) setServerTime(Date.parse(time));
   alive();
 });
 document.addEventListener("htmx:sse:after:connection", alive);

@@ -1,12 +1,12 @@
 // @ts-check
 // Times: the server writes <time datetime> in UTC; here they become relative, and `t` shows UTC or local time.
-// One ticker serves all of them. The clock is the server's: the stream's heartbeat tells how far the browser's is off.
+// One ticker serves all of them. The clock is the server's: the page and the stream's heartbeat tell how far the browser's is off.
 
 /** @typedef {"relative" | "utc" | "local"} Mode */
 const MODES = /** @type {Mode[]} */ (["relative", "utc", "local"]);
 const UNITS = /** @type {[number, string][]} */ ([[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]]);
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-let offset = 0;
+let offset = Number(document.body.dataset.now ?? Date.now()) - Date.now();
 let timer = 0;
 /** @type {Mode} */
 let mode = "relative";

@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.openapi.problems import (
+    ACCESS,
     BATCH_LIST,
     CONTROL,
     EXPLAIN,
@@ -106,14 +107,15 @@ def test_every_answer_names_its_headers(document: dict[str, Any]) -> None:
 
 
 def test_every_status_of_the_routes_is_there(document: dict[str, Any]) -> None:
+    access = {str(PROBLEMS[code].status) for code in ACCESS}
     register = set(document["paths"][REGISTER_PATH]["post"]["responses"])
-    assert register == {"202", "400", "403", "405", "408", "409", "413", "415", "422", "500", "503"}
+    assert register == access | {"202", "400", "403", "405", "408", "409", "413", "415", "422", "500", "503"}
     status = set(document["paths"][STATUS_PATH]["get"]["responses"])
-    assert status == {"200", "304", "400", "403", "404", "405", "500", "503"}
+    assert status == access | {"200", "304", "400", "403", "404", "405", "500", "503"}
 
     for kind in CONTROLS:
         control = document["paths"][f"/v1/batches/{{batch_id}}/{kind}"]["post"]
-        assert set(control["responses"]) == {str(PROBLEMS[code].status) for code in CONTROL} | {"200"}
+        assert set(control["responses"]) == {str(PROBLEMS[code].status) for code in (*CONTROL, *ACCESS)} | {"200"}
         assert control["responses"].keys() == document["paths"][f"/v1/batches/{kind}"]["post"]["responses"].keys()
 
 
@@ -236,3 +238,9 @@ def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes:
     rows = [line for line in section.splitlines() if re.match(r"\| \d{3} \|", line)]
     told = {(int(row[2:5]), code) for row in rows for code in re.findall(r"`(ORC-[A-Z0-9-]+)`", row)}
     assert told == {(PROBLEMS[code].status, str(code)) for code in codes}
+
+
+def test_the_page_about_http_has_the_codes_of_access() -> None:
+    rows = (ROOT / "docs/http.md").read_text().partition("\n**Access.**")[2].partition("\n## ")[0]
+    told = {(int(status), code) for status, code in re.findall(r"\| (\d{3}) \|.*`(ORC-[A-Z0-9-]+)`", rows)}
+    assert told == {(PROBLEMS[code].status, str(code)) for code in ACCESS}

@@ -54,7 +54,7 @@ def test_each_attempt_has_a_bar_and_a_row_of_the_table() -> None:
     assert [row[3] for row in rows] == ["1", "2"]
     assert rows[0][6] == "31s"
     assert rows[1][5] == "goes on"
-    assert [bar.get("class") for bar in of_class(root, "bar")] == ["bar t-failed", "bar t-running bar-open"]
+    assert [bar.get("class") for bar in of_class(root, "bar")] == ["bar tone-failed", "bar tone-running bar-open"]
     assert len(of_class(root, "bar-backing-off")) == 1
 
 
@@ -93,8 +93,8 @@ def test_a_held_phase_looks_as_if_it_needs_somebody() -> None:
     story.wait(600)
     record, history = seen(story)
     root = parsed(phase_timeline(record, history, now_ms=story.now_ms))
-    assert [bar.get("class") for bar in of_class(root, "bar-held")] == ["bar-held t-stalled bar-open"]
-    assert [text.text for text in of_class(root, "flag-text")] == ["hold in 6m 40s"]
+    assert [bar.get("class") for bar in of_class(root, "bar-held")] == ["bar-held tone-stalled bar-open"]
+    assert [text.text for text in of_class(root, "flag-text")] == ["hold ends in 6m 40s"]
 
 
 def test_long_idle_time_is_folded_and_running_time_never() -> None:
@@ -139,7 +139,7 @@ def test_the_usual_duration_is_a_pale_bar_that_has_room() -> None:
     story.wait(100)
     record, history = seen(story)
     root = parsed(phase_timeline(record, history, now_ms=story.now_ms, usual_ms={"spellcheck": 120_000}))
-    [ghost] = of_class(root, "ghost")
+    [ghost] = of_class(root, "ghost")[0].iter("rect")
     [bar] = of_class(root, "bar")
     path = bar.find("path")
     assert path is not None
