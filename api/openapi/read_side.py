@@ -99,7 +99,7 @@ def operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]
     batch = ("/v1/batches/{batch_id}", "/v1/batch")
     told: dict[str, tuple[str, tuple[str, ...]]] = {
         "/v1/batches": ("BatchList", problems.BATCH_LIST),
-        **dict.fromkeys(batch, ("Batch", problems.STATUS)),
+        **dict.fromkeys(batch, ("Batch", problems.BATCH)),
         **dict.fromkeys(("/v1/batches/{batch_id}/why", "/v1/batches/why"), ("Explained", problems.STATUS)),
         "/v1/stats": ("StatsBody", problems.NUMBERS),
         "/v1/system": ("System", problems.SYSTEM),
@@ -110,6 +110,10 @@ def operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]
         (path, "get"): (_READ, _read(path, schema, codes)) for path, (schema, codes) in told.items()
     }
     found["/v1/batches", "get"][1]["parameters"] = filter_parameters()
+    for path in batch:
+        answer = found[path, "get"][1]["responses"]["200"]
+        answer["description"] = "Everything known of the batch; with `at`, its status as it was at that version."
+        answer["content"]["application/json"]["schema"] = {"anyOf": [ref("Batch"), ref("BatchStatus")]}
     for path in ("/go/{anything}", "/go"):
         found[path, "get"] = (_READ[1:], _redirect(path))
     return found

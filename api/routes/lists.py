@@ -14,6 +14,7 @@ from api.errors import batch_not_found
 from api.queries.filters import parse_filter
 from api.routes.batch_response import batch_body, explained_body, list_body
 from api.routes.conditional import conditional
+from api.routes.explain import state_at
 from api.routes.operations import decoded_id
 from schemas.errors import OrchestratorError
 from schemas.internal.events import Principal
@@ -26,13 +27,14 @@ _INLINE = 10
 """Batches that are explained on the event loop; more take milliseconds, for which registrations would wait."""
 _threads = ThreadPoolExecutor(2, thread_name_prefix="lists")
 _OWN_NAMES = frozenset({"limit", "cursor", "counts"})
-_POST_ONLY = frozenset({"register", "cancel", "pause", "resume", "retry"})
+_POST_ONLY = frozenset({"register", "what-if", "cancel", "pause", "resume", "retry"})
 """Words after /v1/batches/ that only a POST can mean: no batch of that name is shown here."""
 list_routes = APIRouter(tags=["batches"])
 
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 Cursor = Annotated[str | None, Query(max_length=200)]
 Counts = Annotated[bool, Query()]
+At = Annotated[int | None, Query(ge=0, lt=2**63, description="The batch's status as it was at this version.")]
 
 
 @list_routes.get("/v1/batches")
@@ -71,20 +73,22 @@ async def get_why_by_query(request: Request, batch_id: str) -> Response:
 
 
 @list_routes.get("/v1/batches/{batch_id}")
-async def get_batch(request: Request, batch_id: str) -> Response:
+async def get_batch(request: Request, batch_id: str, at: At = None) -> Response:
     """Return everything known of a batch: its status, its open dead letters, and where more is to be found."""
     if batch_id in _POST_ONLY:
         raise HTTPException(405, headers={"Allow": "POST"})
-    return await _batch(request, decoded_id(batch_id))
+    return await _batch(request, decoded_id(batch_id), at)
 
 
 @list_routes.get("/v1/batch")
-async def get_batch_by_query(request: Request, batch_id: str) -> Response:
+async def get_batch_by_query(request: Request, batch_id: str, at: At = None) -> Response:
     """Return a batch as above, for ids that do not come through a path, or are the word of another route."""
-    return await _batch(request, batch_id)
+    return await _batch(request, batch_id, at)
 
 
-async def _batch(request: Request, batch_id: str) -> Response:
+async def _batch(request: Request, batch_id: str, at: int | None) -> Response:
+    if at is not None:
+        return await state_at(request, batch_id, at)
     services = services_of(request)
     principal = require_principal(request, READ)
     found = await _visible(services, principal, batch_id)
