@@ -22,7 +22,7 @@ from state.projection import LetterFilter, LetterPage
 MOST_LISTED = 200
 _MOST_LETTERS = 50
 _OWN_NAMES = frozenset({"limit", "cursor", "counts"})
-_POST_ONLY = frozenset({"register", "what-if", "cancel", "pause", "resume", "retry"})
+_POST_ONLY = frozenset({"register", "what-if", "imagine", "cancel", "pause", "resume", "retry"})
 """Words after /v1/batches/ that only a POST can mean: no batch of that name is shown here."""
 list_routes = APIRouter(tags=["batches"])
 
