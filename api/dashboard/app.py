@@ -4,13 +4,41 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from api.dashboard.assets import PREFIX, dashboard_assets
-from api.dashboard.pages import dead_letter, dead_letters, login, preferences
+from api.dashboard.pages import (
+    actions,
+    batch,
+    batches,
+    dead_letter,
+    dead_letters,
+    decision,
+    login,
+    overview,
+    pipelines,
+    preferences,
+    proof,
+    search,
+    system,
+)
 from api.dashboard.routing import problem_page
 from api.dashboard.security import PAGE_HEADERS
 from api.errors import Problem
 from schemas.errors import Code
 
-ROUTERS = (login.router, preferences.router, dead_letters.router, dead_letter.router)
+ROUTERS = (
+    overview.router,
+    batches.router,
+    batch.router,
+    actions.router,
+    decision.router,
+    proof.router,
+    dead_letters.router,
+    dead_letter.router,
+    system.router,
+    pipelines.router,
+    search.router,
+    login.router,
+    preferences.router,
+)
 """The routers of all pages."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from api.dashboard import security
 from api.dashboard.assets import dashboard_assets
-from api.dashboard.views import times
+from api.dashboard.views import times, words
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
@@ -67,6 +67,7 @@ def environment() -> Environment:
         "scripts": tuple(filter(assets.has, _SCRIPTS)),
         "modules": tuple(filter(assets.has, _MODULES)),
         "navigation": NAVIGATION,
+        "tones": words.BANNERS,
     }
     return made
 
@@ -99,24 +100,31 @@ def render(
     title: str,
     status: int = 200,
     stream_url: str = "",
+    refetch: str = "",
     **context: Any,
 ) -> Response:
     """Return the page, or its main part where that is asked for, or 304 if the reader has it already.
 
-    `active` names the page in the navigation, `stream_url` is the stream whose notices make the page read itself again.
+    `active` names the page in the navigation. `stream_url` is the stream of its notices; `refetch` is the htmx trigger
+    on which the page reads its main part again, empty where only parts of it do.
     """
     text = _environment.get_template(template).render(
         layout="partial.html" if wants_partial(request) else "base.html",
         active=active,
         title=title,
         stream_url=stream_url,
+        refetch=refetch,
+        origin=f"{request.url.scheme}://{request.url.netloc}",
         theme=theme_of(request),
         self_url=_self_url(request),
         **{"now_ms": now_of(request)} | context,
     )
     body = text.encode()
     etag = f'"{_digest(body)}"'
-    headers = security.PAGE_HEADERS | {"Cache-Control": "no-cache", "Vary": "HX-Request-Type, Cookie"}
+    headers = security.PAGE_HEADERS | {
+        "Cache-Control": "no-cache",
+        "Vary": "HX-Request-Type, Cookie, X-User-ID, X-Org-ID",
+    }
     if status == 200 and request.method in {"GET", "HEAD"}:
         headers["ETag"] = etag
         if etag in request.headers.get("if-none-match", ""):

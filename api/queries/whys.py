@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from api.errors import Problem
 from api.kafka_log.follower import KafkaLogFollower
@@ -51,6 +51,10 @@ class Whys:
             open_letters=open_letters,
             definition=self._pipelines.of(batch.pipeline, batch.pipeline_version),
         )
+
+    def usual(self) -> Mapping[str, Usual]:
+        """Return how long the phases usually take, by name; phases without a sample are left out."""
+        return self._usual
 
     async def run(self) -> None:
         """Read the usual times again and again, until cancelled."""

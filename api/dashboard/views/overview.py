@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from api.dashboard.views.batch import deadline_text
 from api.dashboard.views.links import batch_url, list_url
 from api.dashboard.views.words import (
     HELD,
@@ -15,6 +16,7 @@ from api.dashboard.views.words import (
     disposition_tone,
     short_id,
 )
+from api.queries.system import GateState
 from schemas.internal.enums import BatchStatus, Disposition
 from schemas.internal.status import StatusRecord
 from state.projection.batch_models import Due, PhaseStats, Stats
@@ -24,6 +26,11 @@ MOST_NAMED = 3
 """Batches that a group names; the rest is behind its link."""
 _SHOWN_DEADLINES = 5
 _BEHIND_S = 5.0
+_GATE_BEHIND_S = 60.0
+"""The gate of the timekeeper moves with what the router reads, so that it is always a little behind."""
+CURRENT = Tone("done", "done", "current")
+BEHIND = Tone("stalled", "stalled", "behind")
+SILENT = Tone("idle", "waiting", "no report")
 _ALL_DISPOSITIONS = (
     Disposition.APPLIED,
     Disposition.DUPLICATE,
@@ -93,7 +100,7 @@ class Station(Struct, frozen=True, kw_only=True):
     what: str
     tone: Tone
     seconds: float | None
-    note: str
+    """How far it is behind; None where nothing is known."""
 
 
 class CountedWord(Struct, frozen=True, kw_only=True):
@@ -175,7 +182,12 @@ def _named(record: StatusRecord) -> NamedBatch:
 
 
 def overview(
-    stats: Stats, attention: Sequence[tuple[StatusRecord, Why]], lags: Sequence[Lag], *, now_ms: int
+    stats: Stats,
+    attention: Sequence[tuple[StatusRecord, Why]],
+    lags: Sequence[Lag],
+    gate: GateState | None,
+    *,
+    now_ms: int,
 ) -> Overview:
     """Return the overview of the present moment."""
     total = sum(stats.dispositions.values())
@@ -185,7 +197,7 @@ def overview(
         live=stats.live,
         parts=_parts(stats),
         phases=tuple(_phase(each, now_ms) for each in stats.phases),
-        stations=_stations(lags, stats.as_of_ms, now_ms),
+        stations=_stations(lags, gate),
         dispositions=tuple(_disposition(each, stats.dispositions, total) for each in _ALL_DISPOSITIONS),
         decided=total,
         deadlines=_deadlines(stats, now_ms),
@@ -240,31 +252,37 @@ def _phase(stats: PhaseStats, now_ms: int) -> PhaseRow:
 
 
 _WAY = (
-    ("router", "reads what peers and clients send"),
-    ("inbox", "everything about a batch, in one order"),
-    ("orchestrator", "decides each record exactly once"),
-    ("projection", "what lists and pages read"),
+    ("router", "router", "sorts what clients and peers send"),
+    ("orchestrator", "inbox", "decides each record once"),
+    ("projector", "projection", "fills lists and pages"),
 )
 
 
-def _stations(lags: Iterable[Lag], as_of_ms: int, now_ms: int) -> tuple[Station, ...]:
-    del as_of_ms, now_ms
+def _stations(lags: Iterable[Lag], gate: GateState | None) -> tuple[Station, ...]:
+    """Return the processes on the way of an event, each with the largest lag of its partitions."""
     worst: dict[str, Lag] = {}
     for lag in lags:
         if lag.where not in worst or lag.seconds > worst[lag.where].seconds:
             worst[lag.where] = lag
-    return tuple(_station(name, what, worst.get(name)) for name, what in _WAY)
+    way = [_station(name, what, worst.get(where)) for name, where, what in _WAY]
+    return (*way, _timekeeper(gate))
 
 
 def _station(name: str, what: str, lag: Lag | None) -> Station:
     if lag is None:
-        return Station(name=name, what=what, tone=Tone("idle", "waiting", "no report"), seconds=None, note="no report")
+        return Station(name=name, what="no process reports", tone=SILENT, seconds=None)
     if lag.seconds >= _BEHIND_S:
-        tone = Tone("stalled", "stalled", "behind")
-        return Station(
-            name=name, what=what, tone=tone, seconds=lag.seconds, note=f"partition {lag.partition} is behind"
-        )
-    return Station(name=name, what=what, tone=Tone("done", "done", "current"), seconds=lag.seconds, note="current")
+        return Station(name=name, what=f"partition {lag.partition} is behind", tone=BEHIND, seconds=lag.seconds)
+    return Station(name=name, what=what, tone=CURRENT, seconds=lag.seconds)
+
+
+def _timekeeper(gate: GateState | None) -> Station:
+    """Return the timekeeper, whose lag is how far back the deadlines lie that it may fire."""
+    if gate is None or gate.behind_s is None:
+        return Station(name="timekeeper", what="no process reports", tone=SILENT, seconds=None)
+    late = gate.behind_s >= _GATE_BEHIND_S
+    what = "deadlines wait for the router" if late else "fires deadlines"
+    return Station(name="timekeeper", what=what, tone=BEHIND if late else CURRENT, seconds=gate.behind_s)
 
 
 def _disposition(disposition: Disposition, counts: dict[str, int], total: int) -> CountedWord:
@@ -278,10 +296,9 @@ def _deadlines(stats: Stats, now_ms: int) -> tuple[DeadlineRow, ...]:
 
 
 def _deadline(due: Due, now_ms: int) -> DeadlineRow:
-    what = due.kind.value.replace("_", " ")
     return DeadlineRow(
         batch=NamedBatch(url=batch_url(due.batch_id), short=short_id(due.batch_id), title=""),
-        what=f"{due.phase}: {what}" if due.phase else what,
+        what=deadline_text(due.kind, due.phase),
         due_ms=due.due_ms,
         passed=due.due_ms <= now_ms,
     )

@@ -49,6 +49,19 @@ _DISPOSITION: dict[Disposition, Tone] = {
     _D.QUARANTINED: Tone("failed", "failed", "quarantined"),
     _D.UNKNOWN: Tone("stalled", "stalled", "unknown batch"),
 }
+BATCH_STATUSES: tuple[tuple[str, Tone], ...] = tuple((status.value, tone) for status, tone in _BATCH.items())
+"""Every status of a batch, and how it looks."""
+PHASE_STATUSES: tuple[tuple[str, Tone], ...] = tuple((status.value, tone) for status, tone in _PHASE.items())
+"""Every status of a phase, and how it looks."""
+BANNERS = {
+    "stale": Tone("partial", "partial", "not current"),
+    "applied": Tone("done", "done", "applied"),
+    "refused": Tone("partial", "partial", "refused"),
+    "past": Tone("paused", "stale", "as it was"),
+    "failed": Tone("failed", "failed", "failed"),
+    "attention": Tone("stalled", "stalled", "needs a person"),
+}
+"""How the banners of pages look."""
 PAUSED = Tone("paused", "paused", "paused", open=True)
 HELD = Tone("stalled", "stalled", "held", open=True)
 STALLED = Tone("stalled", "stalled", "stalled", open=True)
