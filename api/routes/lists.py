@@ -27,7 +27,7 @@ _INLINE = 10
 """Batches that are explained on the event loop; more take milliseconds, for which registrations would wait."""
 _threads = ThreadPoolExecutor(2, thread_name_prefix="lists")
 _OWN_NAMES = frozenset({"limit", "cursor", "counts"})
-_POST_ONLY = frozenset({"register", "what-if", "cancel", "pause", "resume", "retry"})
+_POST_ONLY = frozenset({"register", "what-if", "imagine", "cancel", "pause", "resume", "retry"})
 """Words after /v1/batches/ that only a POST can mean: no batch of that name is shown here."""
 list_routes = APIRouter(tags=["batches"])
 

@@ -542,6 +542,8 @@ async def world(
     ):
         found = World(app, cluster, client, projection, letters)
         found.failures = failures
+        for bounded in (found.services.batches, found.services.states, found.services.states._threads):
+            bounded._timeout_s = PATIENCE_S
         if wait_ready:
             await answers(client, "/readyz", 200)
             await until(found.has_read_the_reports)
