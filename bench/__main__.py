@@ -15,7 +15,8 @@ from bench.alone import Alone
 from bench.core import Core, core_table
 from bench.deadlines import Deadlines
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
+from bench.report import IDLE_STREAMS, REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
+from bench.streams import RATE, Streams
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
@@ -24,7 +25,7 @@ from runtime.settings import Settings
 
 CORE = "core"
 """A section that needs no Kafka."""
-SECTIONS = (CORE, "alone", "whole", "latency", "registration", "deadlines")
+SECTIONS = (CORE, "alone", "whole", "latency", "registration", "live", "deadlines")
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
 ESSAYS = 25
@@ -45,12 +46,24 @@ class Plan:
     """Batches of the soak."""
     limit: float = 8.0
     armed: int = 1_000_000
+    idle: float = 60.0
+    """How long idle streams are watched."""
+    live: float = 20.0
     core: int = 8
     """Rounds of the core."""
 
 
 QUICK = Plan(
-    batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0, armed=200_000
+    batches=1_500,
+    rounds=1,
+    sustained=4.0,
+    latency=5.0,
+    registration=5.0,
+    soak=2_000,
+    limit=3.0,
+    armed=200_000,
+    idle=16.0,
+    live=6.0,
 )
 
 
@@ -123,6 +136,9 @@ class Bench:
             if "registration" in self._sections:
                 whole.settle()
                 self._registration(stack)
+            if "live" in self._sections:
+                whole.settle()
+                self._live(stack)
 
     def _pipeline(self, whole: Whole) -> None:
         if not self._sections & {"whole", "latency"}:
@@ -136,6 +152,12 @@ class Bench:
             self.results.latency = whole.latency(
                 half, essays=ESSAYS, seconds=self._plan.latency, warm_up=self._plan.latency
             )
+
+    def _live(self, stack: Stack) -> None:
+        self.report(f"{IDLE_STREAMS} idle streams, then notices at {RATE:.0f} decisions/s")
+        self.results.streams = Streams(stack, self._name, self.report).run(
+            idle=IDLE_STREAMS, idle_seconds=self._plan.idle, seconds=self._plan.live, essays=ESSAYS
+        )
 
     def _registration(self, stack: Stack) -> None:
         self.report(f"registrations at {REGISTRATION_RATE:.0f}/s")
