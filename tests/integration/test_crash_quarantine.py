@@ -76,7 +76,7 @@ def test_the_orchestrator_quarantines_what_ends_it_and_decides_all_else_once(sit
             process = site.start(beyond=POISONED_DECISIONS)
         return len(site.read(Topic.HISTORY)) >= count
 
-    await_that(decided, "everything is decided", 240)
+    await_that(decided, "everything is decided")
     histories = [decode_history(message.value() or b"") for message in site.read(Topic.HISTORY)]
     assert Counter(one.offset for one in histories) == dict.fromkeys(range(count), 1)
     quarantined = [one for one in histories if one.disposition is Disposition.QUARANTINED]
