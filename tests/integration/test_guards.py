@@ -80,7 +80,7 @@ def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing
     assert decided(site) == 0
     site.start()
     await_true(lambda: decided(site) == 4, "everything decided after the restart")
-    assert len(site.read(Topic.SPELLCHECK_COMMAND)) == 1
+    assert len(site.await_records(1, Topic.SPELLCHECK_COMMAND)) == 1
 
 
 def test_h3_forgotten_offsets_are_refused_and_what_is_said_to_do_helps(site: Site) -> None:

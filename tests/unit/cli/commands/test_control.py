@@ -275,10 +275,12 @@ def test_get_and_status_show_a_batch_and_wait_gives_up_in_time(bos: Bos, batch_i
     assert "50ms" in done.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_exits_with_130(cluster: MemoryCluster) -> None:
     cluster.deciding = False
     with served(cluster, response_timeout_s=600.0) as url:
-        command = [sys.executable, "-m", "cli.main", "batches", "cancel", "b", "--url", url]
+        patient = f"import cli.api_client; cli.api_client._TIMEOUT_S = {PATIENCE_S}; from cli.main import main; main()"
+        command = [sys.executable, "-c", patient, "batches", "cancel", "b", "--url", url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             await_that(lambda: bool(cluster.requests), "the request is written")
             process.send_signal(signal.SIGINT)
