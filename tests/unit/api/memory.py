@@ -410,6 +410,10 @@ INTERVAL_S = 60.0
 """Report interval, so long that no process is missing on a slow machine."""
 
 
+PATIENT = dict.fromkeys(("response_timeout_s", "write_timeout_s", "projection_timeout_s", "body_timeout_s"), PATIENCE_S)
+"""No request is given up because the machine is busy."""
+
+
 def process_record(kind: str, **facts: Any) -> ProcessRecord:
     """Return the report of a healthy process of `kind`, changed by `facts`."""
     given: dict[str, Any] = {
@@ -532,8 +536,7 @@ async def world(
             reporting=nullcontext,
         )
 
-    bounds = {"report_interval_s": INTERVAL_S, "projection_timeout_s": PATIENCE_S}
-    given = {"peer_era": cluster.policy.peer_era, **bounds, **settings}
+    given = {"peer_era": cluster.policy.peer_era, "report_interval_s": INTERVAL_S, **PATIENT, **settings}
     app = create_app(ApiSettings(**given), parts, on_failure=failures.append)  # type: ignore[arg-type]
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
