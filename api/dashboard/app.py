@@ -11,6 +11,7 @@ from api.dashboard.pages import (
     dead_letter,
     dead_letters,
     decision,
+    error_help,
     login,
     overview,
     preferences,
@@ -32,6 +33,7 @@ ROUTERS = (
     dead_letters.router,
     dead_letter.router,
     search.router,
+    error_help.router,
     login.router,
     preferences.router,
 )
