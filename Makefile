@@ -38,7 +38,7 @@ lint: install ## style, types and import rules
 format: install ## format the code, and fix what ruff can fix by itself
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-unit: install ## the quick tests that need no Kafka, one to two minutes; ARGS is for pytest
+unit: install ## the quick tests that need no Kafka, about a minute; ARGS is for pytest
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not slow" $(WITHOUT_KAFKA) $(ARGS)
 
 # With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
@@ -46,7 +46,9 @@ test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is fo
 ifeq ($(strip $(ARGS)),)
 	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 --dist worksteal $(WITHOUT_KAFKA)
 	@scripts/chromium && echo "==> tests in a browser" && $(BIN)/pytest -n 2 --dist loadfile $(IN_BROWSER)
-	@echo "==> tests on a real Kafka, two files at a time, each with a broker of its own" && $(BIN)/pytest -n 2 --dist loadfile $(ON_KAFKA)
+	@echo "==> tests on a real Kafka, three files at a time, each with a broker of its own"
+	@$(BIN)/python -m tests.broker_classes
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ON_KAFKA)
 else
 	@scripts/chromium && echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif

@@ -5,7 +5,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 BATCHES = "/v1/batches"
 _WORDS = frozenset(
-    {".", "..", "register", "status", "history", "replay", "why", "diff", "what-if", "fixture", "stream"}
+    {".", "..", "register", "status", "history", "replay", "why", "diff", "what-if", "fixture", "decisions", "stream"}
     | {"cancel", "pause", "resume", "retry"}
 )
 """Segments after /v1/batches/ that do not mean the batch of that id."""
@@ -37,9 +37,8 @@ def resource_path(batch_id: str) -> str:
 
 def decision_path(batch_id: str, position: int) -> str:
     """Return the path of one decision on a batch, percent-encoded."""
-    if batch_id in {".", ".."}:
-        return f"{BATCHES}/decisions/{position}?{urlencode({'batch_id': batch_id})}"
-    return f"{BATCHES}/{quote(batch_id, safe='')}/decisions/{position}"
+    path = batch_path(batch_id, "decisions")
+    return f"{path}&version={position}" if "?" in path else f"{path}/{position}"
 
 
 def decode_segment(segment: str) -> str:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas import ids
+from schemas.errors import Code
 from schemas.inbound.normalise import normalise
 from schemas.internal.codec import encode
 from schemas.internal.dead_letters import DISCARDED, Handled, dead_letter, handled_letter, replayed_letter
@@ -190,7 +191,7 @@ class _Teller:
         ):
             self._keep(OutgoingRecord(topic, BATCH.encode(), self._envelope(topic, data)))
         first = RecordPosition(self._topics.name(Topic.OUTCOME), 2, 17, _START_MS)
-        letter = dead_letter(value=b"{", key=b"essay-1", first=first, code="ORC-NOT-JSON", reason="it is not JSON.")
+        letter = dead_letter(value=b"{", key=b"essay-1", first=first, code=Code.NOT_JSON, reason="it is not JSON.")
         letter_id = letter.key.decode()
         handled = Handled(
             state=DISCARDED, letter_offset=4, letter_time_ms=_START_MS, time_ms=_START_MS, by="operator", note="empty"

@@ -14,9 +14,11 @@ from api.dashboard.pages import (
     error_help,
     login,
     overview,
+    pipelines,
     preferences,
     proof,
     search,
+    system,
 )
 from api.dashboard.routing import problem_page
 from api.dashboard.security import PAGE_HEADERS
@@ -32,6 +34,8 @@ ROUTERS = (
     proof.router,
     dead_letters.router,
     dead_letter.router,
+    system.router,
+    pipelines.router,
     search.router,
     error_help.router,
     login.router,

@@ -1,4 +1,4 @@
-"""The pages of docs/errors, which explain each error code; the wheel holds them as `schemas/error_pages`."""
+"""The pages of docs/errors, which explain each error code; the wheel holds them as `cli/error_pages`."""
 
 import re
 from functools import cache
@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 import schemas
 
-_PACKAGED = Path(schemas.__file__).parent / "error_pages"
-_REPOSITORY = Path(schemas.__file__).parent.parent / "docs" / "errors"
+_ROOT = Path(schemas.__file__).parent.parent
+_FOLDERS = (_ROOT / "cli" / "error_pages", _ROOT / "docs" / "errors")
+"""Where they lie: in an installation, and in the repository."""
 _CODE = re.compile(r"ORC-[A-Z0-9-]{1,60}")
 _LINK = re.compile(r"<code>(ORC-[A-Z0-9-]+)</code>")
 _HEADING = re.compile(r"\A#[^\n]*\n")
@@ -21,7 +22,7 @@ def error_page(code: str) -> Markup | None:
     """Return what a code means, what causes it and what to do, as HTML without its heading; None for no such code."""
     if _CODE.fullmatch(code) is None:
         return None
-    for folder in (_PACKAGED, _REPOSITORY):
+    for folder in _FOLDERS:
         file = folder / f"{code}.md"
         if file.is_file():
             return _rendered(file.read_text(encoding="utf-8"))

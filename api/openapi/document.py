@@ -107,13 +107,16 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         },
         **{
             (path, "get"): (
-                _CALLER,
-                _decisions(path, "What was decided, the oldest first.", "History", problems.HISTORY),
+                ("If-None-Match", *_CALLER),
+                _kept(path, "What was decided, the oldest first.", "History", problems.HISTORY),
             )
             for path in ("/v1/batches/{batch_id}/history", "/v1/batches/history")
         },
         **{
-            (path, "get"): (_CALLER, _decisions(path, "The replay, whatever it shows.", "Replay", problems.REPLAY))
+            (path, "get"): (
+                ("If-None-Match", *_CALLER),
+                _kept(path, "The replay, whatever it shows.", "Replay", problems.REPLAY),
+            )
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
@@ -173,6 +176,17 @@ def _status(path: str) -> dict[str, Any]:
             "200": _json("The status of the batch.", "BatchStatus", None, "ETag", "Cache-Control"),
             "304": {"description": "The batch has a version that If-None-Match names.", "headers": validators},
             **problem_responses(problems.STATUS, path),
+        }
+    }
+
+
+def _kept(path: str, description: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _headers("ETag", "Cache-Control")}
+    return {
+        "responses": {
+            "200": _json(description, schema, None, "ETag", "Cache-Control"),
+            "304": {"description": "The caller has this answer: If-None-Match names its ETag.", "headers": headers},
+            **problem_responses(codes, path),
         }
     }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.openapi import problems
+from api.openapi.explain_examples import examples
 from api.openapi.problems import problem_responses
 from api.openapi.schemas import COUNT, DECISION, TEXT, TEXT_OR_NULL, TIME, Schema, record, ref
 from schemas.internal.enums import Disposition
@@ -116,7 +117,7 @@ def operations() -> dict[tuple[str, str], Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for resource, told, schema in (
         ("diff", "What differs between the two states.", "BatchDiff"),
-        ("decisions/{version}", "The decision, and what it changed.", "ExplainedDecision"),
+        ("decisions", "The decision, and what it changed.", "ExplainedDecision"),
     ):
         for path in _paths(resource):
             found[path, "get"] = (_READ, _kept(path, told, schema))
@@ -128,7 +129,8 @@ def operations() -> dict[tuple[str, str], Operation]:
 
 
 def _paths(resource: str) -> tuple[str, str]:
-    return f"/v1/batches/{{batch_id}}/{resource}", f"/v1/batches/{resource}"
+    by_path = f"/v1/batches/{{batch_id}}/{resource}"
+    return (f"{by_path}/{{version}}" if resource == "decisions" else by_path), f"/v1/batches/{resource}"
 
 
 def _kept(path: str, description: str, schema: str) -> dict[str, Any]:
@@ -166,7 +168,8 @@ def _what_if(path: str) -> dict[str, Any]:
 
 
 def _json(description: str, schema: str, headers: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "headers": headers, "content": {"application/json": {"schema": ref(schema)}}}
+    content = {"application/json": {"schema": ref(schema), "example": examples()[schema]}}
+    return {"description": description, "headers": headers, "content": content}
 
 
 def _headers(*names: str) -> dict[str, Any]:

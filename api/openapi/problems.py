@@ -324,6 +324,8 @@ REPLAY = (
     *(Code.NOT_READY, Code.BUSY),
 )
 EXPLAIN = (*REPLAY, Code.VERSION_NOT_FOUND)
+BATCH = EXPLAIN
+"""With `at`, a batch can be without its records, or without that version."""
 _TEXT_BODY = (Code.CONTENT_TYPE, Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING)
 WHAT_IF = (*REPLAY, *_TEXT_BODY, Code.PIPELINE)
 _BODIES = (

@@ -9,6 +9,7 @@ import msgspec
 
 from api.openapi import problems
 from api.openapi.problems import BATCH_ID, problem_responses
+from api.openapi.read_examples import examples
 from api.openapi.schemas import COUNT, TEXT_OR_NULL, TIME_OR_NULL, Schema, record, ref
 from api.openapi.schemas import schemas as base_schemas
 from api.queries.filters import DUE, FLAGS, SINCE, TEXTS, TIMES
@@ -71,6 +72,15 @@ def schemas(max_essays: int) -> dict[str, Schema]:
             description="Everything known of a batch.",
         ),
         "ListedBatch": record({**listed, **more, "open_dead_letters": _OPEN}, description="A batch in a list."),
+        "Explained": record(
+            {
+                "batch_id": {"type": "string"},
+                "version": COUNT,
+                "status": status["status"],
+                **more,
+            },
+            description="Why a batch is where it is.",
+        ),
         "BatchList": record(
             {
                 "batches": {"type": "array", "items": ref("ListedBatch")},
@@ -89,7 +99,8 @@ def operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]
     batch = ("/v1/batches/{batch_id}", "/v1/batch")
     told: dict[str, tuple[str, tuple[str, ...]]] = {
         "/v1/batches": ("BatchList", problems.BATCH_LIST),
-        **dict.fromkeys(batch, ("Batch", problems.STATUS)),
+        **dict.fromkeys(batch, ("Batch", problems.BATCH)),
+        **dict.fromkeys(("/v1/batches/{batch_id}/why", "/v1/batches/why"), ("Explained", problems.STATUS)),
         "/v1/stats": ("StatsBody", problems.NUMBERS),
         "/v1/system": ("System", problems.SYSTEM),
         "/v1/pipelines": ("PipelineList", problems.NUMBERS),
@@ -99,6 +110,10 @@ def operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]
         (path, "get"): (_READ, _read(path, schema, codes)) for path, (schema, codes) in told.items()
     }
     found["/v1/batches", "get"][1]["parameters"] = filter_parameters()
+    for path in batch:
+        answer = found[path, "get"][1]["responses"]["200"]
+        answer["description"] = "Everything known of the batch; with `at`, its status as it was at that version."
+        answer["content"]["application/json"]["schema"] = {"anyOf": [ref("Batch"), ref("BatchStatus")]}
     for path in ("/go/{anything}", "/go"):
         found[path, "get"] = (_READ[1:], _redirect(path))
     return found
@@ -129,7 +144,7 @@ def _read(path: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
             "200": {
                 "description": "The answer; see docs/http.md.",
                 "headers": headers,
-                "content": {"application/json": {"schema": ref(schema)}},
+                "content": {"application/json": {"schema": ref(schema), "example": examples()[schema]}},
             },
             "304": {"description": "The caller has this answer: If-None-Match names its ETag.", "headers": headers},
             **problem_responses(codes, path),

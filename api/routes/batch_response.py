@@ -18,7 +18,7 @@ from state.why import Why
 
 ONLY_IN_ONE = ("failed_essays", "file_failures")
 """Members that a list leaves out: a batch can name thousands of essays."""
-_RESOURCES = ("status", "history", "replay")
+_RESOURCES = ("status", "why", "history", "replay")
 
 
 def list_body(page: ListPage, whys: Sequence[Why], counts: StatusCounts | None) -> dict[str, Any]:
@@ -44,6 +44,17 @@ def batch_body(record: StatusRecord, why: Why, open_letters: int | None, letters
         "why": why_body(why),
         "open_dead_letters": open_letters,
         "dead_letters": None if letters is None else letters_body(letters)["dead_letters"],
+        "links": links(record.batch_id),
+    }
+
+
+def explained_body(record: StatusRecord, why: Why) -> dict[str, Any]:
+    """Return the body of the explanation alone."""
+    return {
+        "batch_id": record.batch_id,
+        "version": record.version,
+        "status": record.status.value,
+        "why": why_body(why),
         "links": links(record.batch_id),
     }
 

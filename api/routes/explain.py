@@ -13,6 +13,7 @@ from api.auth import READ, may_reach
 from api.dependencies import Services, require_principal, services_of
 from api.errors import batch_not_found
 from api.paths import BATCHES
+from api.routes.conditional import tags
 from api.routes.explain_response import diff_body, explained_body, what_if_body
 from api.routes.operations import decoded_id
 from api.routes.request_body import read_text
@@ -27,7 +28,9 @@ explain_routes = APIRouter(prefix=BATCHES, tags=["explain"])
 
 From = Annotated[int, Query(alias="from", ge=0, lt=2**63, description="The earlier version.")]
 To = Annotated[int, Query(ge=0, lt=2**63, description="The later version.")]
-Version = Annotated[int, Path(ge=0, lt=2**63, description="Position of the event; the version, if it was applied.")]
+_PLACE = "Position of the event; the batch's version, if it was applied."
+Version = Annotated[int, Path(ge=0, lt=2**63, description=_PLACE)]
+VersionInQuery = Annotated[int, Query(ge=0, lt=2**63, description=_PLACE)]
 Pipeline = Annotated[str, Query(max_length=64, description="Definition of the file; by default the batch's own name.")]
 
 
@@ -49,8 +52,8 @@ async def decision(request: Request, batch_id: str, version: Version) -> Respons
     return await _decision(request, decoded_id(batch_id), version)
 
 
-@explain_routes.get("/decisions/{version}")
-async def decision_by_query(request: Request, batch_id: str, version: Version) -> Response:
+@explain_routes.get("/decisions")
+async def decision_by_query(request: Request, batch_id: str, version: VersionInQuery) -> Response:
     """Return a decision as above, for ids that clients and proxies do not leave as they are in a path."""
     return await _decision(request, batch_id, version)
 
@@ -127,7 +130,6 @@ async def _reached(request: Request, batch_id: str) -> Services:
 def for_ever(request: Request, body: dict[str, Any], tag: str, *, cache: str = _FOR_EVER) -> Response:
     """Return JSON that never changes, which its reader may keep; 304 where it names the ETag."""
     headers = {"ETag": f'"{tag}"', "Cache-Control": cache, "Vary": "X-User-ID, X-Org-ID"}
-    known = {each.strip().removeprefix("W/").strip('"') for each in request.headers.get("if-none-match", "").split(",")}
-    if known & {"*", tag}:
+    if tags(request.headers.get("if-none-match", "")) & {"*", tag}:
         return Response(status_code=304, headers=headers)
     return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)

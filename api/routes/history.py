@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import READ, may, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, batch_not_found
+from api.routes.conditional import conditional
 from api.routes.decision_response import history_body, replay_body
 from api.routes.operations import decoded_id
 from schemas.errors import Code, InvalidCursor, OrchestratorError
@@ -81,7 +81,7 @@ async def _history(
         ) from error
     if found is None and not page.records and after is None:
         raise batch_not_found(batch_id)
-    return _json(history_body(batch_id, page))
+    return conditional(request, history_body(batch_id, page))
 
 
 async def _replay(request: Request, batch_id: str) -> Response:
@@ -93,8 +93,4 @@ async def _replay(request: Request, batch_id: str) -> Response:
     result = await services.states.replay_of(batch_id)
     if result is None:
         raise batch_not_found(batch_id)
-    return _json(replay_body(batch_id, result))
-
-
-def _json(body: object) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return conditional(request, replay_body(batch_id, result))

@@ -8,11 +8,17 @@ from state.batch import Batch
 
 def definition_of(batch: Batch, phase: str) -> PhaseDefinition:
     """Return the definition of a phase of the batch's pipeline."""
-    return next(definition for definition in batch.pipeline.phases if definition.name == phase)
+    for definition in batch.pipeline.phases:
+        if definition.name == phase:
+            return definition
+    raise KeyError(phase)
 
 
 def dependencies(batch: Batch, phase: str) -> tuple[str, ...]:
     """Return the requested phases that `phase` waits for, with its own dependencies in place of one not requested."""
+    own = definition_of(batch, phase).after
+    if set(own).issubset(batch.requested_phases):
+        return own
     return dependencies_in(batch.pipeline, batch.requested_phases, phase)
 
 
@@ -36,6 +42,8 @@ def ancestors(batch: Batch, phase: str) -> tuple[str, ...]:
     Of two that do not wait for each other, the one that the pipeline lists first comes first.
     """
     after = {definition.name: definition.after for definition in batch.pipeline.phases}
+    if not after[phase]:
+        return ()
     wanted: set[str] = set()
     stack = list(after[phase])
     while stack:

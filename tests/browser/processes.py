@@ -38,7 +38,8 @@ def processes() -> list[ProcessRecord]:
             "timekeeper",
             "0",
             partitions=4,
-            lag_s=0.2,
+            positions=_at(_INBOX, 21_151),
+            gate_ms=NOW_MS - 1_900,
             open_transactions=(OpenTransaction(_INBOX, 3, 20_549, 2.4),),
         ),
     ]
@@ -52,4 +53,8 @@ def _process(kind: str, instance: str, **facts: Any) -> ProcessRecord:
 def _at(
     topic: str, position: int, *, lag: int = 0, numbers: tuple[int, ...] = (0, 1, 2, 3)
 ) -> tuple[InputPosition, ...]:
-    return tuple(InputPosition(topic, number, position, position + lag) for number in numbers)
+    seconds = {2: 8.1, 3: 2.4}
+    return tuple(
+        InputPosition(topic, number, position, position + lag, seconds.get(number, 0.0) if lag else 0.0)
+        for number in numbers
+    )

@@ -10,9 +10,10 @@ from pathlib import Path
 from uvicorn import Config, Server
 
 from state.projection import LetterFilter, StoredLetter
+from tests.browser.clock import standing_clock
 from tests.browser.processes import processes
 from tests.browser.seed import SeededCluster
-from tests.browser.stories import NOW_MS
+from tests.browser.stories import PIPELINES_FILE
 from tests.patience import PATIENCE_S
 from tests.unit.api.memory import World, world
 
@@ -41,6 +42,8 @@ class Site:
 def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
     """Serve a dashboard in a thread; with `filled`, of a product that has a history."""
     cluster = SeededCluster(directory / "projection.db")
+    pipelines = directory / "pipelines.toml"
+    pipelines.write_text(PIPELINES_FILE)
     if filled:
         cluster.fill()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -49,7 +52,7 @@ def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
 
         def run() -> None:
             try:
-                loop.run_until_complete(_serve(cluster, listener, started, stop))
+                loop.run_until_complete(_serve(cluster, pipelines, listener, started, stop))
             except BaseException as error:  # noqa: BLE001 - shown by the thread that waits
                 failures.append(error)
             finally:
@@ -70,24 +73,28 @@ def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
 
 
 async def _serve(
-    cluster: SeededCluster, listener: socket.socket, started: threading.Event, stop: asyncio.Event
+    cluster: SeededCluster, pipelines: Path, listener: socket.socket, started: threading.Event, stop: asyncio.Event
 ) -> None:
     database = cluster.projection()
-    async with world(cluster, database=database, processes=()) as running:
-        running.app.state.clock_ms = NOW_MS
-        running.tell(*processes())
-        config = Config(running.app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        server = Server(config)
-        serve = asyncio.create_task(server.serve(sockets=[listener]))
-        reports = asyncio.create_task(_report(running))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        started.set()
-        await stop.wait()
-        reports.cancel()
-        server.should_exit = True
-        await serve
+    async with world(cluster, database=database, processes=(), pipelines_file=pipelines) as running:
+        with standing_clock(running.app):
+            await _run(running, listener, started, stop)
     database.close()
+
+
+async def _run(running: World, listener: socket.socket, started: threading.Event, stop: asyncio.Event) -> None:
+    running.tell(*processes())
+    config = Config(running.app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = Server(config)
+    serve = asyncio.create_task(server.serve(sockets=[listener]))
+    reports = asyncio.create_task(_report(running))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    started.set()
+    await stop.wait()
+    reports.cancel()
+    server.should_exit = True
+    await serve
 
 
 async def _report(running: World) -> None:

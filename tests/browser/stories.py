@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
 
 from msgspec.structs import replace
 
 from schemas.ids import derived_id
 from schemas.internal.enums import DeadlineKind
 from schemas.internal.events import BatchContext, Event, Principal
-from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition, Pipelines
+from schemas.internal.pipeline import PipelineDefinition
+from schemas.topics import TopicTable
+from state.pipelines.loader import parse_pipelines
 from tests.unit.state.clocked import ClockedStory
 
 NOW_MS = int(datetime(2026, 11, 24, 14, 3, 22, 120_000, tzinfo=UTC).timestamp() * 1_000)
@@ -25,26 +26,58 @@ _PEOPLE = (
     ("k.berg", "vasa", "9B", "SV2"),
     ("l.haddad", "riverside", "1C", "ENG5"),
 )
-_WORKED: dict[str, Any] = {"echoes_attempt": True, "payload": "generic", "on_failure": "hold", "hold_s": 8 * HOUR_S}
-DEFAULT = PipelineDefinition(
-    name="default",
-    version=1,
-    phases=(
-        PhaseDefinition(name="spellcheck"),
-        PhaseDefinition(name="cj_assessment", after=("spellcheck",), when="enable_cj_assessment"),
-    ),
+PIPELINES_FILE = """
+default = "default"
+
+[[pipelines]]
+name = "default"
+version = 1
+
+[[pipelines.phases]]
+name = "spellcheck"
+
+[[pipelines.phases]]
+name = "cj_assessment"
+after = ["spellcheck"]
+when = "enable_cj_assessment"
+
+[[pipelines]]
+name = "feedback"
+version = 3
+
+[[pipelines.phases]]
+name = "spellcheck"
+
+[[pipelines.phases]]
+name = "cj_assessment"
+after = ["spellcheck"]
+
+[[pipelines.phases]]
+name = "nlp"
+after = ["spellcheck"]
+max_attempts = 3
+retry_backoff_s = 600
+echoes_attempt = true
+payload = "generic"
+on_failure = "hold"
+hold_s = 28800
+
+[[pipelines.phases]]
+name = "ai_feedback"
+after = ["cj_assessment", "nlp"]
+echoes_attempt = true
+payload = "generic"
+on_failure = "hold"
+hold_s = 28800
+"""
+PIPELINES = parse_pipelines(PIPELINES_FILE, "pipelines.toml", TopicTable())
+DEFAULT, FEEDBACK = PIPELINES.by_name["default"], PIPELINES.by_name["feedback"]
+FEEDBACK_BEFORE = replace(
+    FEEDBACK,
+    version=2,
+    phases=tuple(replace(phase, max_attempts=1, on_failure="fail") for phase in FEEDBACK.phases),
 )
-FEEDBACK = PipelineDefinition(
-    name="feedback",
-    version=3,
-    phases=(
-        PhaseDefinition(name="spellcheck"),
-        PhaseDefinition(name="cj_assessment", after=("spellcheck",)),
-        PhaseDefinition(name="nlp", after=("spellcheck",), max_attempts=3, retry_backoff_s=600, **_WORKED),
-        PhaseDefinition(name="ai_feedback", after=("cj_assessment", "nlp"), **_WORKED),
-    ),
-)
-PIPELINES = Pipelines(by_name={"default": DEFAULT, "feedback": FEEDBACK}, default_name="default")
+"""An older version, which some live batches still run."""
 
 
 class BrowserStory(ClockedStory):
@@ -163,7 +196,8 @@ def _in_second_phase(number: int) -> BrowserStory:
 
 
 def _in_parallel(number: int) -> BrowserStory:
-    return BrowserStory(number, FEEDBACK).begin(350 + 23 * number % 100).passed("spellcheck", 50)
+    definition = FEEDBACK_BEFORE if number % 4 == 0 else FEEDBACK
+    return BrowserStory(number, definition).begin(350 + 23 * number % 100).passed("spellcheck", 50)
 
 
 def _in_last_phase(number: int) -> BrowserStory:

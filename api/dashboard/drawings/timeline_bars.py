@@ -34,7 +34,8 @@ def ghost(scale: TimeScale, start_ms: int, usual_ms: int, y: float) -> Markup:
     left, right = scale.x(start_ms), scale.x(start_ms + usual_ms)
     top, height = y - HEIGHT / 2 - 3, HEIGHT + 6
     pale = tag("rect", x=left, y=top, width=max(_LEAST_PX, right - left), height=height, rx=4)
-    return tag("g", pale, tag("line", x1=right, x2=right, y1=top, y2=top + height), class_="ghost")
+    end = f"M{number(right)} {number(top - 1)}v5M{number(right)} {number(top + height - 4)}v5"
+    return tag("g", pale, tag("path", d=end), class_="ghost")
 
 
 def pause(scale: TimeScale, since_ms: int, until_ms: int, top: float, bottom: float) -> Markup:

@@ -557,7 +557,8 @@ async def world(
             reporting=nullcontext,
         )
 
-    given = {"peer_era": cluster.policy.peer_era, "report_interval_s": INTERVAL_S, **settings}
+    bounds = {"report_interval_s": INTERVAL_S, "projection_timeout_s": PATIENCE_S}
+    given = {"peer_era": cluster.policy.peer_era, **bounds, **settings}
     app = create_app(ApiSettings(**given), parts, on_failure=failures.append)  # type: ignore[arg-type]
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -26,6 +28,10 @@ def test_every_folder_of_tests_is_run_once() -> None:
     named = sorted([*folders("WITHOUT_KAFKA"), *folders("IN_BROWSER"), *folders("ON_KAFKA"), "tests/faults"])
     there = sorted({f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/*/**/test_*.py")})
     assert named == there
+
+
+def test_the_files_that_are_run_first_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_tests_that_need_no_kafka_do_not_ask_for_one() -> None:

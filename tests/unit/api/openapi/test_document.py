@@ -36,8 +36,9 @@ from api.routes.control import CONTROLS
 from api.settings import ApiSettings
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.outgoing import RecordPosition
+from schemas.internal.processes import InputPosition
 from tests.unit.api.bodies import head_body, seed_body
-from tests.unit.api.memory import world
+from tests.unit.api.memory import process_record, world
 
 REGISTER_PATH = "/v1/batches/register"
 STATUS_PATH = "/v1/batches/{batch_id}/status"
@@ -156,12 +157,34 @@ async def test_the_explanations_fit_their_schemas(document: dict[str, Any]) -> N
         content = document["paths"]["/v1/batches/{batch_id}/what-if"]["post"]["requestBody"]["content"]["text/plain"]
         what_if = {"content": content["examples"]["held"]["value"], "headers": {"Content-Type": "text/plain"}}
         for answer, schema in (
+            (await api.client.get(f"{base}?at={version}"), "BatchStatus"),
             (await api.client.get(f"{base}/diff?from={version}&to={version}"), "BatchDiff"),
             (await api.client.get(f"{base}/decisions/{version}"), "ExplainedDecision"),
             (await api.client.post(f"{base}/what-if", **what_if), "WhatIf"),
         ):
             assert answer.status_code == 200, answer.text
             check(document, {"$ref": f"#/components/schemas/{schema}"}, answer.json())
+
+
+@pytest.mark.anyio
+async def test_the_answers_about_batches_and_the_whole_fit_their_schemas(document: dict[str, Any]) -> None:
+    async with world() as api:
+        registered = (await api.client.post(REGISTER_PATH, json=seed_body(enable_cj_assessment=True))).json()
+        api.tell(process_record("router", positions=(InputPosition("requests", 0, 1, 2, 3.5),)))
+        api.projection.project()
+        batch = {"{batch_id}": registered["batch_id"], "{name}": "default"}
+        for path in (
+            *("/v1/batches", "/v1/batches/{batch_id}", "/v1/batches/{batch_id}/why", "/v1/stats", "/v1/system"),
+            *("/v1/pipelines", "/v1/pipelines/{name}"),
+        ):
+            asked = path
+            for name, value in batch.items():
+                asked = asked.replace(name, value)
+            shown = await api.client.get(asked, params={"counts": "yes"} if path == "/v1/batches" else {})
+            assert shown.status_code == 200, shown.text
+            described = document["paths"][path]["get"]["responses"]["200"]
+            check(document, described["content"]["application/json"]["schema"], shown.json())
+            assert {name.lower() for name in described["headers"]} <= set(shown.headers)
 
 
 @pytest.mark.anyio

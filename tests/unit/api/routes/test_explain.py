@@ -50,6 +50,20 @@ async def test_the_state_at_a_version_is_the_one_that_was_published() -> None:
             assert await api.services.explain.at(batch_id, state.version) == state
 
 
+async def test_a_batch_is_shown_as_it_was() -> None:
+    async with world() as api:
+        batch_id, places = await lived(api)
+        for path in (f"/v1/batches/{batch_id}?at=", f"/v1/batch?batch_id={batch_id}&at="):
+            answer = await api.client.get(f"{path}{places[2]}")
+            body = answer.json()
+            assert (body["status"], body["version"]) == ("processing_pipelines", places[1])
+            assert "immutable" in answer.headers["Cache-Control"]
+            again = {"If-None-Match": answer.headers["ETag"]}
+            assert (await api.client.get(f"{path}{places[2]}", headers=again)).status_code == 304
+            assert (await api.client.get(f"{path}{places[-1] + 1}")).status_code == 404
+        assert "why" in (await api.client.get(f"/v1/batches/{batch_id}")).json()
+
+
 async def test_a_version_that_the_batch_never_had_is_not_found() -> None:
     async with world() as api:
         batch_id, places = await lived(api)
@@ -186,7 +200,8 @@ async def test_only_who_may_see_a_batch_has_it_explained() -> None:
         lambda name: f"/v1/batches/{name}/diff?from=1&to=2",
         lambda name: f"/v1/batches/diff?batch_id={name}&from=1&to=2",
         lambda name: f"/v1/batches/{name}/decisions/1",
-        lambda name: f"/v1/batches/decisions/1?batch_id={name}",
+        lambda name: f"/v1/batches/decisions?batch_id={name}&version=1",
+        lambda name: f"/v1/batches/{name}?at=1",
         lambda name: f"/v1/batches/{name}/fixture",
         lambda name: f"/v1/batches/fixture?batch_id={name}",
     ]
@@ -200,7 +215,7 @@ async def test_only_who_may_see_a_batch_has_it_explained() -> None:
             sent = {"content": SAME, "headers": TEXT | {"X-User-ID": "mr-lind"}}
             for posted in (f"/v1/batches/{name}/what-if", f"/v1/batches/what-if?batch_id={name}"):
                 assert (await api.client.post(posted, **sent)).status_code == 404  # type: ignore[arg-type]
-        assert (await api.client.get(paths[4](batch_id), headers=owner)).status_code == 200
+        assert (await api.client.get(paths[-2](batch_id), headers=owner)).status_code == 200
 
 
 async def test_a_batch_whose_records_are_gone_is_told_as_such() -> None:

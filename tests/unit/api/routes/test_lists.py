@@ -152,7 +152,10 @@ async def test_everything_known_of_a_batch() -> None:
         assert body["open_dead_letters"] == 1
         assert [each["code"] for each in body["dead_letters"]] == ["ORC-NOT-JSON"]
         assert body["why"]["code"] == "dead_letter_open"
-        for name in ("self", "status", "history", "replay"):
+        why = (await api.client.get(f"{PATH}/{batch_id}/why")).json()
+        assert why["why"]["code"] == body["why"]["code"]
+        assert why["version"] == body["version"]
+        for name in ("self", "status", "why", "history", "replay"):
             assert (await api.client.get(body["links"][name])).status_code == 200
         tag = {"If-None-Match": answer.headers["ETag"]}
         assert (await api.client.get(f"{PATH}/{batch_id}", headers=tag)).status_code == 304

@@ -65,7 +65,8 @@ def batch_id(url: str) -> str:
 
 
 def registered(url: str) -> str:
-    return str(httpx.post(f"{url}/v1/batches/register", json=seed_body()).raise_for_status().json()["batch_id"])
+    response = httpx.post(f"{url}/v1/batches/register", json=seed_body(), timeout=PATIENCE_S).raise_for_status()
+    return str(response.json()["batch_id"])
 
 
 def last_request(cluster: MemoryCluster) -> dict[str, Any]:
