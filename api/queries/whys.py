@@ -38,14 +38,22 @@ class Whys:
         self._clock_ms = clock_ms
         self._usual: dict[str, Usual] = {}
 
-    def of(self, batch: StatusRecord, open_letters: int = 0, *, lags: tuple[Lag, ...] | None = None) -> Why:
+    def of(
+        self,
+        batch: StatusRecord,
+        open_letters: int = 0,
+        *,
+        lags: tuple[Lag, ...] | None = None,
+        now_ms: int | None = None,
+    ) -> Why:
         """Return why a batch is where it is; `open_letters` is the number of its open dead letters.
 
-        `lags` are those of the whole system, for callers that explain many batches at one moment.
+        `lags` are those of the whole system, for callers that explain many batches at one moment. `now_ms` is another
+        moment than the present, for a batch as it was.
         """
         return why(
             batch,
-            self._clock_ms(),
+            self._clock_ms() if now_ms is None else now_ms,
             self._passed(batch.batch_id, self._system.lags() if lags is None else lags),
             usual=self._usual,
             open_letters=open_letters,
