@@ -25,7 +25,7 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "partitions that lag": lambda _: "/system?lagging=yes",
     "pipelines": lambda _: "/pipelines",
     "pipeline": lambda _: "/pipelines/feedback",
-    "what if": lambda _: "/pipelines/what-if",
+    "what if": lambda site: f"/batches/{site.batch('retried')}/what-if",
     "log in": lambda _: "/login",
     "dead letters": lambda _: "/dead-letters",
     "dead letters of one code": lambda _: "/dead-letters?code=ORC-NOT-JSON",
