@@ -13,16 +13,27 @@ from rich.console import Console
 from bench import host, soak
 from bench.alone import Alone
 from bench.deadlines import Deadlines
+from bench.projection import Projection
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
+from bench.report import (
+    REGISTRATION_RATE,
+    Results,
+    aim_table,
+    cost_table,
+    deadlines_table,
+    latency_table,
+    projection_tables,
+)
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
 
-SECTIONS = ("alone", "whole", "latency", "registration", "deadlines")
+PROJECTION = "projection"
+"""A section that needs no Kafka."""
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
+SECTIONS = ("alone", "whole", "latency", "registration", "deadlines", PROJECTION)
 ESSAYS = 25
 SOAK_PER_SECOND = 60.0
 _QUIET_LOAD = 1.0
@@ -41,10 +52,26 @@ class Plan:
     """Batches of the soak."""
     limit: float = 8.0
     armed: int = 1_000_000
+    projected: int = 1_000_000
+    """Batches of the projection that is read."""
+    decided: int = 4_000
+    """Batches whose decisions are projected to measure one."""
+    reads: int = 300
+    """Repetitions of each read."""
 
 
 QUICK = Plan(
-    batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0, armed=200_000
+    batches=1_500,
+    rounds=1,
+    sustained=4.0,
+    latency=5.0,
+    registration=5.0,
+    soak=2_000,
+    limit=3.0,
+    armed=200_000,
+    projected=50_000,
+    decided=1_000,
+    reads=100,
 )
 
 
@@ -64,6 +91,19 @@ class Bench:
         """Whether a section beside the soak is asked for."""
         return bool(self._sections - {SOAK})
 
+    @property
+    def needs_kafka(self) -> bool:
+        """Whether a section is asked for that measures processes on a Kafka."""
+        return bool(self._sections - {SOAK, PROJECTION})
+
+    def project(self, directory: Path) -> None:
+        """Measure the projection."""
+        if PROJECTION in self._sections:
+            self.report(f"projection: {self._plan.projected} batches")
+            self.results.projection = Projection(directory, self.report).run(
+                self._plan.projected, decided=self._plan.decided, rounds=self._plan.reads
+            )
+
     def report(self, text: str) -> None:
         """Print the current step and the elapsed time."""
         self._console.print(f"[{time.monotonic() - self._started:4.0f} s] {text}", markup=False)
@@ -77,7 +117,7 @@ class Bench:
         if "deadlines" in self._sections:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
-        if self._sections - {"alone", "deadlines", SOAK}:
+        if self._sections - {"alone", "deadlines", PROJECTION, SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -141,7 +181,7 @@ def main() -> int:
     parser.add_argument(
         "--section", action="append", choices=(*SECTIONS, SOAK), help="only this section; can be repeated"
     )
-    parser.add_argument("--batches", type=int, help="batches of the soak")
+    parser.add_argument("--batches", type=int, help="batches of the soak, and of the projection")
     parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
     parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
     arguments = parser.parse_args()
@@ -150,20 +190,23 @@ def main() -> int:
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
     if arguments.batches:
-        plan = replace(plan, soak=arguments.batches)
+        plan = replace(plan, soak=arguments.batches, projected=arguments.batches)
     bench = Bench(plan, set(arguments.section or SECTIONS), console)
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
         console.print(f"{name:10} {fact}", markup=False)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
-        bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
-        if bench.measures_costs:
+        bench.project(directory)
+        if bench.needs_kafka:
+            bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
             bench.run(stack.enter_context(kafka_from()), directory)
         bench.soak(directory)
     if not bench.measures_costs:
         return 0
-    console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    if bench.needs_kafka:
+        console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    console.print(*projection_tables(bench.results))
     console.print(aim_table(bench.results))
     return 0
 

@@ -22,6 +22,7 @@ from state.projection.tallies import Tallies
 from state.projection.trouble import follow_trouble
 
 _MAX_REASON = 1_000
+_NEWEST = select(func.max(tables.offsets.c.time_ms))
 
 
 class _Read(NamedTuple):
@@ -173,7 +174,7 @@ def _advance(connection: Connection, records: Sequence[ProjectedRecord]) -> int:
         for (topic, partition), (end, time_ms) in sorted(ends.items())
     ]
     raise_to(connection, tables.offsets, rows, columns=("next_offset", "time_ms"))
-    return connection.execute(select(func.max(tables.offsets.c.time_ms))).scalar_one() or 0
+    return connection.execute(_NEWEST).scalar_one() or 0
 
 
 def _unreadable(log: ProjectedRecord, reason: str) -> Unreadable:
