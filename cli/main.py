@@ -22,6 +22,7 @@ from cli.commands.dev import dev, run
 from cli.commands.inputs import inputs
 from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
+from cli.commands.projection import projection
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from cli.output import note
@@ -51,6 +52,7 @@ batches.command()(history)
 batches.command()(replay)
 app.add_typer(batches, name="batches")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(projection, name="projection")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})

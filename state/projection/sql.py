@@ -32,6 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from state.projection.engine import UNLOCKED
+
 Row = dict[str, Any]
 _Insert = sqlite.Insert | postgresql.Insert
 _WRITERS_LOCK = 0x626F735F77726974
@@ -51,7 +53,7 @@ def lock(connection: Connection) -> None:
     SQLite has one writer at a time anyway. On PostgreSQL every transaction would meet the others at the tallies, in
     the middle of its work; so they queue at its beginning, and what one reads stays true while it works.
     """
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and UNLOCKED not in connection.get_execution_options():
         connection.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
 
 
