@@ -29,6 +29,7 @@ from cli.commands.numbers import stats, system, top
 from cli.commands.operations import operations
 from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
+from cli.commands.projection import projection
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from cli.output import note
@@ -77,6 +78,7 @@ app.add_typer(operations, name="operations")
 app.add_typer(system, name="system")
 app.add_typer(access, name="access")
 app.add_typer(contexts, name="contexts")
+app.add_typer(projection, name="projection")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})
