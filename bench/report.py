@@ -8,6 +8,7 @@ from rich.table import Table
 from bench.alone import SELF, AloneResult
 from bench.deadlines import DeadlinesResult
 from bench.measuring import Cost
+from bench.projection import READ_AIM_S, ProjectionResult
 from bench.registering import RegistrationResult
 from bench.streams import StreamsResult
 from bench.whole import PROCESSES, LatencyResult
@@ -43,6 +44,7 @@ class Results:
     registration_limit: RegistrationResult | None = None
     deadlines: DeadlinesResult | None = None
     streams: StreamsResult | None = None
+    projection: ProjectionResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,15 @@ def aims(results: Results) -> Iterator[Aim]:
             f"<= {REGISTRATION_AIM_S * 1000:.0f} ms",
             f"{registration.p99 * 1000:.0f} ms",
             registration.p99 <= REGISTRATION_AIM_S and set(registration.statuses) == {202},
+        )
+
+    if (projection := results.projection) is not None:
+        slowest = max(projection.reads, key=lambda read: read.p99)
+        yield Aim(
+            f"every read of {projection.batches} batches, p99 (slowest: {slowest.what})",
+            f"<= {READ_AIM_S * 1000:.0f} ms",
+            f"{slowest.p99 * 1000:.1f} ms",
+            slowest.p99 <= READ_AIM_S,
         )
 
     if (deadlines := results.deadlines) is not None:
@@ -135,6 +146,31 @@ def deadlines_table(results: Results) -> Table:
         for row in rows:
             table.add_row(*row)
     return table
+
+
+def projection_tables(results: Results) -> Iterator[Table]:
+    """Yield the tables of the projection: what it costs to write, and how long reads take."""
+    if (found := results.projection) is None:
+        return
+    table = Table(title=f"Projection of {found.batches} batches")
+    for heading in ("what", "found"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for row in (
+        ("filled from records, a status for each and a history record for one of ten", f"{found.filled_s:.0f} s"),
+        ("size for each", f"{found.bytes_per_batch:.0f} bytes"),
+        ("a decision in a new projection: CPU", f"{found.decision_cpu_us:.0f} us"),
+        ("  growth of the file", f"{found.decision_bytes:.0f} bytes"),
+        ("a decision in the filled projection: CPU", f"{found.full_decision_cpu_us:.0f} us"),
+    ):
+        table.add_row(*row)
+    yield table
+    table = Table(title="Reads (ms)")
+    for heading in ("what", "rows", "p50", "p99", "p99 of CPU"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for read in found.reads:
+        times = (f"{seconds * 1000:.1f}" for seconds in (read.p50, read.p99, read.cpu_p99))
+        table.add_row(read.what, str(read.rows), *times)
+    yield table
 
 
 def cost_table(results: Results) -> Table:

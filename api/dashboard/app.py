@@ -11,6 +11,7 @@ from api.dashboard.pages import (
     dead_letter,
     dead_letters,
     decision,
+    error_help,
     login,
     overview,
     pipelines,
@@ -36,6 +37,7 @@ ROUTERS = (
     system.router,
     pipelines.router,
     search.router,
+    error_help.router,
     login.router,
     preferences.router,
 )

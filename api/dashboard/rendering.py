@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from msgspec import Struct
 
+from api.access.authenticate import COOKIE
 from api.dashboard import security
 from api.dashboard.assets import dashboard_assets
 from api.dashboard.views import times, words
@@ -117,6 +118,7 @@ def render(
         origin=f"{request.url.scheme}://{request.url.netloc}",
         theme=theme_of(request),
         self_url=_self_url(request),
+        logged_in=COOKIE in request.cookies,
         **{"now_ms": now_of(request)} | context,
     )
     body = text.encode()

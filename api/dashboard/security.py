@@ -46,7 +46,7 @@ def require_own_form(request: Request) -> None:
     if not own:
         raise Problem(
             403,
-            Code.SCOPE,
+            Code.FOREIGN_PAGE,
             "A page of another site sent this form, so it was not carried out.",
             next_step="Open the dashboard in this browser, and send the form from there.",
             error="Forbidden",

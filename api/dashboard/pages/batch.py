@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Query, Request, Response
 
-from api.auth import LETTERS_READ, READ, may, may_reach
+from api.auth import LETTERS_READ, READ, may, may_reach, visibility_of
 from api.dashboard.drawings.timeline import phase_timeline
 from api.dashboard.rendering import now_of, render
 from api.dashboard.routing import page_router
@@ -67,7 +67,10 @@ async def _batch_page(request: Request, batch_id: str, at: int | None, before: s
     shown = present if at is None else await services.explain.at(batch_id, at)
     letters = await _letters(services, principal, batch_id)
     decisions = await _decisions(services, batch_id, before)
-    why = services.whys.of(shown, sum(letter.open for letter in letters or ()))
+    if at is None:
+        why = services.whys.of(shown, sum(letter.open for letter in letters.rows))
+    else:
+        why = services.whys.of(shown, lags=(), now_ms=shown.updated_ms)
     view = batch_view(shown, why)
     newest = decisions.records[0] if decisions.records else None
     return render(
@@ -96,8 +99,17 @@ async def _batch_page(request: Request, batch_id: str, at: int | None, before: s
         what_if_url=batch_url(batch_id, "/what-if"),
         fixture_url=api_url(batch_id, "fixture"),
         json_url=api_url(batch_id, "status"),
-        stamp=Stamp(as_of_ms=present.updated_ms, stale=services.lists.stale or ""),
+        stamp=await _stamp(services, principal, present),
     )
+
+
+async def _stamp(services: Services, principal: Principal, present: StatusRecord) -> Stamp:
+    """Return how new the page is: the batch comes from the log, everything else from the projection."""
+    try:
+        numbers = await services.lists.numbers(visibility_of(principal))
+    except Problem as problem:
+        return Stamp(as_of_ms=present.updated_ms, stale=f"{problem.message} The batch itself was read from the log.")
+    return Stamp(as_of_ms=max(numbers.as_of_ms, present.updated_ms), stale=numbers.stale or services.lists.stale or "")
 
 
 async def _decisions(services: Services, batch_id: str, before: str | None) -> Decisions:
@@ -112,17 +124,24 @@ async def _decisions(services: Services, batch_id: str, before: str | None) -> D
     return Decisions(page.records, page.next_cursor if len(page.records) >= PAGE else None)
 
 
-async def _letters(services: Services, principal: Principal, batch_id: str) -> tuple[LetterRow, ...] | None:
-    """Return the dead letters of a batch; None where the caller may not see any, or they cannot be read now."""
+class Letters(NamedTuple):
+    """The dead letters of a batch."""
+
+    rows: tuple[LetterRow, ...] = ()
+    problem: str = ""
+    """Why none can be shown, as a sentence; empty where they were read."""
+
+
+async def _letters(services: Services, principal: Principal, batch_id: str) -> Letters:
     if not may(principal, LETTERS_READ):
-        return None
+        return Letters(problem="Only operators see dead letters, which can be of any owner.")
     try:
         page = await services.projection.letters(
             lambda reader: reader.dead_letters(LetterFilter(batch_id=batch_id), limit=_MOST_LETTERS)
         )
-    except OrchestratorError:
-        return None
-    return tuple(map(letter_row, page.letters))
+    except OrchestratorError as error:
+        return Letters(problem=f"They cannot be read now: {error.message}")
+    return Letters(tuple(map(letter_row, page.letters)))
 
 
 def _timeline(services: Services, record: StatusRecord, records: tuple[HistoryRecord, ...], now_ms: int) -> str:

@@ -84,12 +84,12 @@ def held() -> StatusRecord:
         )
     }
     due = (Deadline(NOW + 6 * 24 * HOUR, DeadlineKind.HOLD, "cj_assessment", 2),)
-    return batch("b2c3d4e5", held=True, phases=phases, deadlines=due)
+    return batch("b2c3d4e5", held=True, phases=phases, deadlines=due, updated_ms=NOW - 12 * MINUTE)
 
 
 def paused() -> StatusRecord:
     pause = Pause(since_ms=NOW - 9 * MINUTE, by="operator-1", reason="the peer is being upgraded")
-    return batch("c3d4e5f6", pause=pause, deadlines=())
+    return batch("c3d4e5f6", pause=pause, deadlines=(), updated_ms=NOW - 9 * MINUTE)
 
 
 def retrying() -> StatusRecord:
@@ -105,7 +105,7 @@ def retrying() -> StatusRecord:
             retry_due_ms=NOW + MINUTE,
         )
     }
-    return batch("d4e5f607", phases=phases)
+    return batch("d4e5f607", phases=phases, updated_ms=NOW - MINUTE)
 
 
 def waiting() -> StatusRecord:
