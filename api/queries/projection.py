@@ -15,7 +15,7 @@ from schemas.errors import OrchestratorError, ProjectionEmpty, ProjectionError
 from schemas.internal.enums import Disposition
 from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
-from state.projection import HistoryPage, Identity, LetterReader, Reader, ReadInterrupts, open_engine
+from state.projection import HistoryPage, Identity, LetterReader, Reader, ReadInterrupts, now_ms, open_engine
 
 _NEXT_STEP = "Start the projector, and check PROJECTION_URL of both processes."
 Answer = TypeVar("Answer")
@@ -40,6 +40,9 @@ class ProjectionQueries(Protocol):
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
+
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
 
     def interrupt(self, thread: int) -> None:
         """Abort the read of the thread with this identifier."""
@@ -72,6 +75,10 @@ class BoundedProjection:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
         return await self._threads.run(lambda: self._queries.letters(query))
 
+    async def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
+        return await self._threads.run(lambda: self._queries.read(query))
+
     def stop(self) -> None:
         """End the threads without waiting for one whose read hangs."""
         self._threads.stop()
@@ -83,10 +90,12 @@ class DatabaseProjection:
     `expected` returns the cluster and inbox whose events it must hold; it is called once.
     """
 
-    def __init__(self, url: str, expected: Callable[[], Identity], *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, expected: Callable[[], Identity], *, timeout_s: float, clock_ms: Callable[[], int] = now_ms
+    ) -> None:
         self._engine = open_engine(url, reads_within_s=timeout_s)
         self._interrupts = ReadInterrupts(self._engine, statement_timeout_s=timeout_s)
-        self._reader = Reader(self._engine)
+        self._reader = Reader(self._engine, clock_ms=clock_ms)
         self._expected = expected
         self._mine: Identity | None = None
         self._opened = 0
@@ -112,6 +121,10 @@ class DatabaseProjection:
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Return the result of a query of dead letters. Raises `InvalidCursor`."""
+        return self._run(lambda: query(self._reader))
+
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Return the result of any query: lists, counts, stats, ids. Raises what the query raises."""
         return self._run(lambda: query(self._reader))
 
     def interrupt(self, thread: int) -> None:

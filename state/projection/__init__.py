@@ -3,56 +3,79 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
-from state.projection.engine import open_engine, require_not_ahead, sqlite_url
+from state.projection.batch_models import (
+    ANY_BATCH,
+    EVERYTHING,
+    Attention,
+    BatchFilter,
+    BatchPage,
+    Due,
+    IdKind,
+    PhaseStats,
+    Resolved,
+    Stats,
+    StatusCounts,
+    Usual,
+    Visibility,
+)
+from state.projection.batch_reader import now_ms
+from state.projection.beside import Beside, beside
+from state.projection.compare import Difference, Horizon
+from state.projection.engine import open_engine, pinned, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
 from state.projection.letter_reader import LetterReader
 from state.projection.models import (
-    EVERYTHING,
     Applied,
-    BatchFilter,
-    BatchPage,
-    BatchSummary,
     ChainBreak,
     HistoryPage,
     Identity,
     LetterFilter,
     LetterGroup,
     LetterPage,
-    PhaseSummary,
     ProjectedRecord,
     RequestTrace,
-    StatusCounts,
     StoredLetter,
     Unreadable,
-    Visibility,
 )
 from state.projection.reader import Reader
 from state.projection.writer import Writer
 
 __all__ = [
+    "ANY_BATCH",
     "EVERYTHING",
     "Applied",
+    "Attention",
     "BatchFilter",
     "BatchPage",
-    "BatchSummary",
+    "Beside",
     "ChainBreak",
+    "Difference",
+    "Due",
     "HistoryPage",
+    "Horizon",
+    "IdKind",
     "Identity",
     "LetterFilter",
     "LetterGroup",
     "LetterPage",
     "LetterReader",
-    "PhaseSummary",
+    "PhaseStats",
     "ProjectedRecord",
     "ReadInterrupts",
     "Reader",
     "RequestTrace",
+    "Resolved",
+    "Stats",
     "StatusCounts",
     "StoredLetter",
     "Unreadable",
+    "Usual",
     "Visibility",
     "Writer",
+    "beside",
+    "now_ms",
     "open_engine",
+    "pinned",
     "require_not_ahead",
     "sqlite_url",
 ]

@@ -42,8 +42,8 @@ def read_letter(log: ProjectedRecord) -> Letter:
     return Letter(letter, log)
 
 
-def apply_letters(connection: Connection, letters: Iterable[Letter]) -> None:
-    """Keep the newest record of each dead letter, and what was done with that one.
+def apply_letters(connection: Connection, letters: Iterable[Letter]) -> frozenset[str]:
+    """Keep the newest record of each dead letter, and what was done with that one. Returns the batches they are about.
 
     Dead letters go first: what was done with a dead letter counts only for the newest one under its key, so that the
     result is the same whatever records one transaction holds.
@@ -55,8 +55,12 @@ def apply_letters(connection: Connection, letters: Iterable[Letter]) -> None:
         else:
             handled.append(letter)
     table = tables.dead_letters
-    upsert_newer(connection, table, [_row(letter) for letter in newest.values()], by="letter_offset")
-    upsert_about(connection, table, [_row(new) for new in handled], same="letter_offset", by="log_offset", keep="value")
+    letters_rows = [_row(letter) for letter in newest.values()]
+    handled_rows = [_row(new) for new in handled]
+    upsert_newer(connection, table, letters_rows, by="letter_offset")
+    upsert_about(connection, table, handled_rows, same="letter_offset", by="log_offset", keep="value")
+    batches = (row["batch_id"] for row in (*letters_rows, *handled_rows))
+    return frozenset(batch_id for batch_id in batches if batch_id is not None)
 
 
 def _row(new: Letter) -> Row:

@@ -1,16 +1,18 @@
-"""History records into history, and the watch over each batch's chain of versions."""
+"""History records into history, event ids and dispositions, and the watch over each batch's chain of versions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, or_, select
 
 from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
 from state.projection import tables
+from state.projection.event_keys import event_rows
 from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
+from state.projection.tallies import Tallies
 
 
 class DecodedHistory(NamedTuple):
@@ -31,10 +33,40 @@ def read_account(log: ProjectedRecord) -> DecodedHistory:
     return DecodedHistory(decode_history(log.value or b""), log.text())
 
 
-def apply_accounts(connection: Connection, accounts: Sequence[DecodedHistory]) -> tuple[ChainBreak, ...]:
+def apply_accounts(
+    connection: Connection, accounts: Sequence[DecodedHistory], tallies: Tallies
+) -> tuple[ChainBreak, ...]:
     """Keep the records, the first of each place on the inbox. Returns the breaks of a chain that they show."""
-    insert_new(connection, tables.history, [_row(account) for account in accounts])
+    new = _new(connection, accounts)
+    insert_new(connection, tables.history, [_row(account) for account in new])
+    insert_new(connection, tables.event_ids, [row for account in new for row in event_rows(account.record)])
+    for account in new:
+        tallies.add_disposition(account.record.time_ms, account.record.disposition.value)
     return _follow_chains(connection, [account.record for account in accounts])
+
+
+def _new(connection: Connection, accounts: Sequence[DecodedHistory]) -> list[DecodedHistory]:
+    """Return the records whose place has none yet, the first of each place.
+
+    Records of one transaction are neighbours on the inbox, so that one range of each partition has them all.
+    """
+    found: dict[tuple[int, int, int], DecodedHistory] = {}
+    ranges: dict[int, tuple[int, int]] = {}
+    for account in accounts:
+        record = account.record
+        found.setdefault((record.partition, record.offset, record.time_ms), account)
+        first, last = ranges.get(record.partition, (record.offset, record.offset))
+        ranges[record.partition] = min(first, record.offset), max(last, record.offset)
+    columns = tables.history.c
+    near = (
+        and_(columns.partition == partition, columns.offset.between(first, last))
+        for partition, (first, last) in ranges.items()
+    )
+    if ranges:
+        query = select(columns.partition, columns.offset, columns.time_ms).where(or_(*near))
+        for row in connection.execute(query):
+            found.pop(tuple(row), None)
+    return list(found.values())
 
 
 def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> tuple[ChainBreak, ...]:
@@ -87,11 +119,7 @@ def _row(account: DecodedHistory) -> Row:
         "offset": record.offset,
         "time_ms": record.time_ms,
         "batch_id": text(record.batch_id),
-        "version": record.version,
-        "based_on": record.based_on,
-        "kind": record.kind,
         "disposition": record.disposition.value,
-        "reason": record.reason.code.value,
         "request_id": None if record.request_id is None else text(record.request_id),
         "record": account.text,
     }

@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from schemas.errors import UnreadableRecord
 from schemas.internal.dead_letters import DeadLetter, Headers
-from schemas.internal.enums import BatchStatus, PhaseStatus
 from schemas.internal.history import HistoryRecord
 from schemas.topics import Topic
 
@@ -73,82 +72,6 @@ class Applied(Struct, frozen=True, kw_only=True):
     """Batches whose rows changed; records overtaken by newer ones are not counted."""
     chain_breaks: tuple[ChainBreak, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-
-
-class Visibility(Struct, frozen=True, kw_only=True):
-    """Whose batches a reader may see. What is None does not limit; both None: all."""
-
-    owner_subject: str | None = None
-    owner_organisation: str | None = None
-
-
-EVERYTHING = Visibility()
-
-
-class BatchFilter(Struct, frozen=True, kw_only=True):
-    """Which batches a list shows; all that is given must fit."""
-
-    statuses: tuple[BatchStatus, ...] = ()
-    """Any of these; empty: any."""
-    phase: str | None = None
-    phase_status: PhaseStatus | None = None
-    """Status of `phase`, or of any phase where that is None."""
-    user_id: str | None = None
-    organisation: str | None = None
-    """The batch's own (`org_id` of its registration)."""
-    owner_subject: str | None = None
-    course: str | None = None
-    """The course code as the client gave it."""
-    registered_from_ms: int | None = None
-    registered_before_ms: int | None = None
-
-
-class PhaseSummary(Struct, frozen=True, kw_only=True):
-    """One phase of a batch in a list."""
-
-    phase: str
-    status: PhaseStatus
-    attempt: int
-    commanded: int
-    succeeded: int
-    failed: int
-    unaccounted: int
-    started_ms: int | None
-    completed_ms: int | None
-
-
-class BatchSummary(Struct, frozen=True, kw_only=True):
-    """A batch in a list; `Reader.get` has the whole."""
-
-    batch_id: str
-    version: int
-    status: BatchStatus
-    user_id: str | None
-    organisation: str | None
-    owner_subject: str
-    owner_organisation: str
-    course: str
-    pipeline: str
-    stalled: bool
-    reason: str | None
-    registered_ms: int
-    updated_ms: int
-    ended_ms: int | None
-    next_deadline_ms: int | None
-    expected: int
-    ready: int
-    unaccounted: int
-    succeeded: int
-    failed: int
-    phases: tuple[PhaseSummary, ...]
-    """Phases in the order of the pipeline definition."""
-
-
-class BatchPage(Struct, frozen=True):
-    """Batches, the newest first, and the cursor of what follows (None at the end)."""
-
-    batches: tuple[BatchSummary, ...]
-    next_cursor: str | None
 
 
 class HistoryPage(Struct, frozen=True):
@@ -219,10 +142,3 @@ class RequestTrace(Struct, frozen=True):
 
     decided: HistoryRecord | None
     dead_letter: StoredLetter | None
-
-
-class StatusCounts(Struct, frozen=True):
-    """How many batches have each status, and each phase in each status; statuses without batches are left out."""
-
-    batches: dict[str, int]
-    phases: dict[str, dict[str, int]]

@@ -1,31 +1,64 @@
-"""Removing what the topics themselves no longer hold, some rows at a time."""
+"""Removing what the topics themselves no longer hold, and what has passed, some rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from sqlalchemy import Connection, Table, delete, select, tuple_
+from sqlalchemy import Connection, Table, bindparam, delete, select, tuple_, update
 
 from state.projection import tables
+from state.projection.batch_models import DAY_MS, MINUTE_MS
+from state.projection.event_keys import decode_telling, event_rows
+from state.projection.tallies import Tallies
+from state.projection.trouble import follow_trouble
 
 PRUNED_ROWS = 2_000
 """Rows removed in one transaction: what others wait for at most, since SQLite has one writer at a time."""
+Step = Callable[[Connection, int], int]
 
 
 def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
-    """Remove up to `PRUNED_ROWS` rows of old history, dead letters and marks of purges; return if it were as many."""
+    """Remove up to `PRUNED_ROWS` old rows; return if it were as many."""
+    before_ms = now_ms - retention_ms
+    steps: tuple[Step, ...] = (
+        lambda connection, limit: _prune_history(connection, before_ms, limit),
+        lambda connection, limit: _prune_letters(connection, before_ms, limit),
+        lambda connection, limit: _delete(connection, tables.chain_heads, before_ms, limit),
+        lambda connection, limit: _delete(connection, tables.unreadable, before_ms, limit),
+        # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
+        lambda connection, limit: _delete(connection, tables.purges, before_ms - retention_ms, limit),
+        lambda connection, limit: _prune_minutes(connection, now_ms - DAY_MS, limit),
+        lambda connection, limit: _expire_attention(connection, now_ms, limit),
+        _drop_empty_tallies,
+    )
     removed = 0
-    for table, before_ms in _old(now_ms, retention_ms):
-        removed += _delete(connection, table, before_ms, PRUNED_ROWS - removed)
+    for step in steps:
+        removed += step(connection, PRUNED_ROWS - removed)
         if removed >= PRUNED_ROWS:
             return True
     return False
 
 
-def _old(now_ms: int, retention_ms: int) -> Iterator[tuple[Table, int]]:
-    before_ms = now_ms - retention_ms
-    for table in (tables.history, tables.dead_letters, tables.chain_heads, tables.unreadable):
-        yield table, before_ms
-    # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
-    yield tables.purges, before_ms - retention_ms
+def _prune_history(connection: Connection, before_ms: int, limit: int) -> int:
+    """Remove history with its event ids, which can be found by what the records tell alone."""
+    columns, ids = tables.history.c, tables.event_ids
+    old = select(columns.record).where(columns.time_ms < before_ms).order_by(columns.time_ms).limit(limit)
+    rows = [row for record in connection.execute(old).scalars() for row in event_rows(decode_telling(record.encode()))]
+    if rows:
+        given = (column == bindparam(f"of_{column.name}") for column in ids.primary_key.columns)
+        places = [{f"of_{name}": value for name, value in row.items()} for row in rows]
+        connection.execute(delete(ids).where(*given), places)
+    return _delete(connection, tables.history, before_ms, limit)
+
+
+def _prune_letters(connection: Connection, before_ms: int, limit: int) -> int:
+    """Remove dead letters; a batch whose last open one goes no longer needs a person for it."""
+    columns = tables.dead_letters.c
+    old = select(columns.batch_id).where(columns.time_ms < before_ms).order_by(columns.time_ms).limit(limit)
+    about = {batch_id for batch_id in connection.execute(old).scalars() if batch_id is not None}
+    removed = _delete(connection, tables.dead_letters, before_ms, limit)
+    tallies = Tallies(before_ms)
+    follow_trouble(connection, about, tallies)
+    tallies.write(connection)
+    return removed
 
 
 def _delete(connection: Connection, table: Table, before_ms: int, limit: int) -> int:
@@ -33,3 +66,25 @@ def _delete(connection: Connection, table: Table, before_ms: int, limit: int) ->
     oldest = select(*keys).where(table.c.time_ms < before_ms).order_by(table.c.time_ms).limit(limit)
     chosen = tuple_(*keys).in_(oldest) if len(keys) > 1 else keys[0].in_(oldest)
     return connection.execute(delete(table).where(chosen)).rowcount
+
+
+def _prune_minutes(connection: Connection, before_ms: int, limit: int) -> int:
+    table = tables.stats_minute
+    keys = tuple(table.primary_key.columns)
+    oldest = select(*keys).where(table.c.minute < before_ms // MINUTE_MS).order_by(*keys).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*keys).in_(oldest))).rowcount
+
+
+def _expire_attention(connection: Connection, now_ms: int, limit: int) -> int:
+    """Forget the need for a person where its time is over; readers do not count it any more anyway."""
+    table = tables.batches
+    over = select(table.c.batch_id).where(table.c.attention_until_ms <= now_ms).limit(limit)
+    change = update(table).where(table.c.batch_id.in_(over)).values(attention=None, attention_until_ms=None)
+    return connection.execute(change).rowcount
+
+
+def _drop_empty_tallies(connection: Connection, limit: int) -> int:
+    table = tables.tallies
+    keys = tuple(table.primary_key.columns)
+    empty = select(*keys).where(table.c.n == 0).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*keys).in_(empty))).rowcount

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from quixstreams.internal_consumer import InternalConsumer
-from sqlalchemy import select
 
 from runtime.health import ProcessHealth
 from runtime.metrics import Metrics
@@ -17,6 +16,7 @@ from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from state.projection import Applied, Identity, ProjectedRecord, Writer, open_engine, tables
+from state.projection.compare import kept_rows
 from tests.topology.driver import MemoryApplication
 from tests.topology.memory_clients import Died, Fate, MemoryConsumer
 from tests.topology.memory_kafka import MemoryKafka
@@ -92,13 +92,9 @@ class World:
         engine = open_engine(f"sqlite:///{self.directory}/{database}.db")
         with engine.connect() as connection:
             found = {
-                table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+                table.name: [tuple(row) for row in connection.execute(kept_rows(table))]
                 for table in tables.metadata.sorted_tables
-                if table not in (tables.batch_counts, tables.phase_counts)
             }
-            for table in (tables.batch_counts, tables.phase_counts):
-                query = select(table).where(table.c.batches != 0).order_by(*table.primary_key)
-                found[table.name] = [tuple(row) for row in connection.execute(query)]
         engine.dispose()
         return found
 

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 from fastapi import FastAPI
@@ -55,8 +54,9 @@ from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
-from state.projection import HistoryPage, Identity, LetterReader, ProjectedRecord, Writer, open_engine
+from state.projection import HistoryPage, LetterReader, Reader
 from tests.patience import PATIENCE_S
+from tests.unit.api.memory_database import MemoryDatabase
 
 Answer = TypeVar("Answer")
 PARTITIONS = 4
@@ -266,6 +266,19 @@ class MemoryLetters:
             self._cluster.append(routed)
 
 
+class MemoryOperations:
+    """Writes operations and what is asked of them."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def append(self, record: OutgoingRecord) -> None:
+        await asyncio.sleep(0)
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        self._cluster.append(record, marker=False)
+
+
 class MemoryEnds:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
@@ -326,6 +339,7 @@ class MemoryProjection:
         self.reflected: dict[LogPartition, int] = {}
         self.error: OrchestratorError | None = None
         self._lock = threading.Lock()
+        self._database = MemoryDatabase()
 
     def get(self, batch_id: str) -> StatusRecord | None:
         if self.error is not None:
@@ -352,19 +366,25 @@ class MemoryProjection:
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Query a real database, to which all dead letters are applied first."""
+        return self.read(query)
+
+    def read(self, query: Callable[[Reader], Answer]) -> Answer:
+        """Query a real database, to which all dead letters are applied, and of status and history what `project` took.
+
+        A test that changes `rows` by hand does not change this database.
+        """
         if self.error is not None:
             raise self.error
-        with self._lock, TemporaryDirectory() as directory:
-            engine = open_engine(f"sqlite:///{directory}/projection.db")
-            writer = Writer(engine)
-            writer.prepare(Identity("cluster", "inbox"))
-            for partition, log in self._cluster.logs.items():
-                if partition.topic is Topic.DEAD_LETTERS:
-                    writer.apply([_projected(record) for record in log])
-            try:
-                return query(LetterReader(engine))
-            finally:
-                engine.dispose()
+        logs = self._cluster.logs
+        with self._lock:
+            ends = {at: self.reflected.get(at, 0) for at in logs if at.topic in (Topic.STATUS, Topic.HISTORY)}
+            ends |= {at: self._cluster.end(at) for at in logs if at.topic is Topic.DEAD_LETTERS}
+            return self._database.query(logs, ends, query)
+
+    def close(self) -> None:
+        """Remove the database."""
+        with self._lock:
+            self._database.close()
 
     def interrupt(self, thread: int) -> None:
         """Do nothing: no read waits."""
@@ -384,18 +404,6 @@ class MemoryProjection:
                 else:
                     self.rows[record.key.decode()] = decode_status(record.value)
             self.reflected[partition] = log[-1].offset + 1 if log else 0
-
-
-def _projected(record: LogRecord) -> ProjectedRecord:
-    return ProjectedRecord(
-        record.partition.topic,
-        record.partition.number,
-        record.offset,
-        1_750_000_000_000 + record.offset,
-        record.key,
-        record.value,
-        tuple(record.headers.items()),
-    )
 
 
 INTERVAL_S = 60.0
@@ -520,6 +528,7 @@ async def world(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             letters=letters,
+            operations=MemoryOperations(cluster),
             ends=MemoryEnds(cluster),
             projection=database or projection,
             health=ProcessHealth("api", grouped=False),
@@ -536,7 +545,10 @@ async def world(
     ):
         found = World(app, cluster, client, projection, letters)
         found.failures = failures
+        for bounded in (found.services.batches, found.services.states, found.services.states._threads):
+            bounded._timeout_s = PATIENCE_S
         if wait_ready:
             await answers(client, "/readyz", 200)
             await until(found.has_read_the_reports)
         yield found
+    projection.close()

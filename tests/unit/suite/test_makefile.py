@@ -25,7 +25,7 @@ def folders(variable: str) -> list[str]:
 
 def test_every_folder_of_tests_is_run_once() -> None:
     # The long faults have a target of their own, `make faults`; tests/e2e has the short version.
-    named = sorted([*folders("WITHOUT_KAFKA"), *folders("ON_KAFKA"), "tests/faults"])
+    named = sorted([*folders("WITHOUT_KAFKA"), *folders("IN_BROWSER"), *folders("ON_KAFKA"), "tests/faults"])
     there = sorted({f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/*/**/test_*.py")})
     assert named == there
 

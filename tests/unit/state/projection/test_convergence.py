@@ -13,6 +13,7 @@ from schemas.internal.enums import BatchStatus
 from schemas.internal.history import NO_VERSION
 from schemas.topics import Topic
 from state.projection import ProjectedRecord, Reader, Writer, tables
+from state.projection.compare import kept_rows
 from tests.unit.state.projection.log import Log, handled, history, letter
 
 pytestmark = pytest.mark.slow
@@ -97,10 +98,7 @@ def contents(engine: Engine) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     with engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
-            query = select(table).order_by(*table.primary_key)
-            if table in (tables.batch_counts, tables.phase_counts):
-                query = query.where(table.c.batches != 0)
-            found[table.name] = [tuple(row) for row in connection.execute(query)]
+            found[table.name] = [tuple(row) for row in connection.execute(kept_rows(table))]
     return found
 
 

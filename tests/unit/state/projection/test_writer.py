@@ -13,7 +13,7 @@ from schemas.internal.history import NO_VERSION, Reason
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import history_outgoing, status_outgoing, status_tombstone
 from schemas.topics import RETENTION_MS, Topic
-from state.projection import ChainBreak, Identity, ProjectedRecord, Reader, Writer, tables
+from state.projection import BatchFilter, ChainBreak, Identity, ProjectedRecord, Reader, Writer, tables
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 
 
@@ -114,7 +114,7 @@ def test_a_next_life_with_other_phases_leaves_none_of_the_earlier_ones(
     spellcheck = {"spellcheck": status(1, 1).phases["spellcheck"]}
     writer.apply([log.write(status(1, 5))])
     writer.apply([log.write(status(1, 30, phases=spellcheck))])
-    assert [phase.phase for phase in reader.list().batches[0].phases] == ["spellcheck"]
+    assert list(reader.list().batches[0].phases) == ["spellcheck"]
     assert reader.counts().phases == {"spellcheck": {"dispatch_initiated": 1}}
 
 
@@ -227,7 +227,7 @@ def test_a_nul_in_a_text_hides_no_batch(log: Log, writer: Writer, reader: Reader
     snapshot = status(1, 5, user_id="a\x00b", owner_subject="\x00")
     writer.apply([log.write(snapshot)])
     assert reader.get(batch_id(1)) == snapshot
-    assert reader.list().batches[0].user_id == "a\ufffdb"
+    assert reader.list(BatchFilter(user="a\x00b")).batches == (snapshot,)
 
 
 @pytest.mark.parametrize(
