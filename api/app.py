@@ -27,6 +27,8 @@ from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
 from api.monitoring.service_health import ServiceHealth
 from api.openapi import document as openapi
+from api.operations.compose import operations_of
+from api.operations.registry import OperationRegistry
 from api.queries.batches import Batches
 from api.queries.lists import BatchLists
 from api.queries.pipelines import PipelineCatalogue
@@ -40,6 +42,7 @@ from api.replay.states import BatchStates
 from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.bulk import bulk_routes
 from api.routes.control import control_routes
 from api.routes.dead_letters import letter_routes
 from api.routes.explain import explain_routes
@@ -83,6 +86,7 @@ def create_app(
                 _observe(services.system),
                 poll.run(),
                 services.live.run(),
+                services.operations.keeper.run(),
                 services.whys.run(),
             )
             tasks = [asyncio.create_task(work) for work in works]
@@ -115,6 +119,7 @@ def create_app(
     app.include_router(explain_routes)
     app.include_router(letter_routes)
     app.include_router(stream_routes)
+    app.include_router(bulk_routes)
     app.include_router(system_routes)
     app.include_router(list_routes)  # last: the words that other routes have behind /v1/batches/ come first
     app.include_router(service_routes)
@@ -140,10 +145,12 @@ def _services(
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
     live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
+    registry = OperationRegistry()
 
     def observe(record: LogRecord) -> None:
         metrics.record(record)
         live.observe(record)
+        registry.observe(record)
 
     follower = KafkaLogFollower(
         resources.log,
@@ -172,16 +179,18 @@ def _services(
     lists = BatchLists(projection, follower, behind_s=health.projection_behind_s)
     system = SystemView(follower, health)
     pipelines = PipelineCatalogue(lambda: load_pipelines(settings.pipelines_file, settings.topics()))
+    letters = DeadLetterService(projection, resources.letters, _previews(settings, states))
+    control = ControlService(exchange, states, policy)
     services = Services(
         settings=settings,
         follower=follower,
         batches=batches,
         projection=projection,
         states=states,
-        letters=DeadLetterService(projection, resources.letters, _previews(settings, states)),
+        letters=letters,
         registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
-        control=ControlService(exchange, states, policy),
+        control=control,
         controls=Room(settings.max_concurrent_registrations, "control requests", "MAX_CONCURRENT_REGISTRATIONS"),
         health=health,
         metrics=metrics,
@@ -192,6 +201,16 @@ def _services(
         whys=Whys(lists, system, pipelines, follower),
         explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),
         live=live,
+        operations=operations_of(
+            resources,
+            follower,
+            registry,
+            projection,
+            exchange,
+            control,
+            letters,
+            retention_ms=settings.topics().retention_ms,
+        ),
     )
     return services, poll
 

@@ -15,6 +15,7 @@ from api.letters.service import DeadLetterService
 from api.live.hub import Hub
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
+from api.operations.service import Operations
 from api.queries.batches import Batches
 from api.queries.lists import BatchLists
 from api.queries.pipelines import PipelineCatalogue
@@ -58,6 +59,8 @@ class Services(Struct, frozen=True):
     """Explains batches from their own records."""
     live: Hub
     """Streams of live updates."""
+    operations: Operations
+    """Bulk operations."""
 
 
 def services_of(request: Request) -> Services:

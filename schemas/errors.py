@@ -142,6 +142,8 @@ class Code(StrEnum):
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
     LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which
     LETTER_LIMIT = "ORC-LETTER-LIMIT"  # 422: the filter fits more dead letters than are worked at once
+    OPERATION_NOT_FOUND = "ORC-OPERATION-NOT-FOUND"  # 404: there is no such bulk operation
+    OPERATION_FILTER = "ORC-OPERATION-FILTER"  # 422: a bulk operation was to be done with everything there is
     KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
     REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule
     VERSION_CHANGED = "ORC-VERSION-CHANGED"  # 412: the batch does not have the version that the request names

@@ -13,6 +13,7 @@ from schemas.internal import dead_letters, records
 from schemas.internal.events import InboxRecord
 from schemas.internal.group_starts import GroupStart
 from schemas.internal.history import HistoryRecord
+from schemas.internal.operations import OperationRecord
 from schemas.internal.processes import ProcessRecord
 from schemas.internal.status import StatusRecord
 from schemas.outbound import render
@@ -185,6 +186,13 @@ MESSAGES: dict[Topic, Message] = {
     ),
     Topic.PROCESSES: Message(
         "ProcessReport", "A process reports how it is.", "internal", ProcessRecord, "KIND/INSTANCE of the process"
+    ),
+    Topic.OPERATIONS: Message(
+        "Operation",
+        "A bulk operation and its progress; under the key `ID/stop`, the wish to stop it (docs/operations.md).",
+        "internal",
+        OperationRecord,
+        "id of the operation",
     ),
 }
 """The message of every topic of the table."""

@@ -20,12 +20,19 @@ from schemas.internal.codec import encode
 from schemas.internal.dead_letters import DISCARDED, Handled, dead_letter, handled_letter, replayed_letter
 from schemas.internal.effects import CommandPhase, Effect, GenericCommand
 from schemas.internal.events import Event, InboxRecord, Principal
-from schemas.internal.formats import GROUP_START, PROCESS
+from schemas.internal.formats import GROUP_START, OPERATION, PROCESS
 from schemas.internal.group_starts import GroupStart, KnownTopic
 from schemas.internal.history import EffectNote
+from schemas.internal.operations import OperationAction, OperationRecord, OperationState, Tally
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.processes import InputPosition, ProcessRecord, ProcessState
-from schemas.internal.records import history_outgoing, inbox_outgoing, process_outgoing, status_outgoing
+from schemas.internal.records import (
+    history_outgoing,
+    inbox_outgoing,
+    operation_outgoing,
+    process_outgoing,
+    status_outgoing,
+)
 from schemas.internal.status import StatusRecord
 from schemas.outbound.render import render
 from schemas.public.registration import RegistrationPolicy
@@ -205,6 +212,27 @@ class _Teller:
             writer=GROUP_START.version, least_reader=GROUP_START.least_reader, group="batch-router", topics=known
         )
         self._keep(OutgoingRecord(Topic.STARTS, start.group.encode(), encode(start)))
+
+        self._keep(operation_outgoing(self._operation()))
+
+    def _operation(self) -> OperationRecord:
+        return OperationRecord(
+            writer=OPERATION.version,
+            least_reader=OPERATION.least_reader,
+            operation_id=str(UUID(int=23, version=4)),
+            action=OperationAction.CANCEL,
+            principal=Principal(subject="operator", scopes=("batches:write",)),
+            reason="a wrong import",
+            fingerprint="1:" + "ab" * 32,
+            filter="course=ENG5",
+            created_ms=_START_MS,
+            updated_ms=_START_MS + _MINUTE_MS,
+            state=OperationState.RUNNING,
+            runner=str(UUID(int=29, version=4)),
+            expected=3,
+            page=(BATCH,),
+            tallies=(Tally("applied", "batch_cancelled", 2),),
+        )
 
     def _process(self) -> ProcessRecord:
         return ProcessRecord(

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
 from api.asyncapi import document as asyncapi
-from api.openapi import control, explain, problems, read_side, streams
+from api.openapi import bulk, control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
@@ -76,7 +76,8 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         | control.schemas(max_essays)
         | letter_schemas()
         | read_side.schemas(max_essays)
-        | explain.schemas(),
+        | explain.schemas()
+        | bulk.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -122,6 +123,10 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
         **read_side.operations(),
         **explain.operations(),
+        **{
+            at: (("Idempotency-Key", *_CALLER) if at == ("/v1/operations", "post") else _CALLER, described)
+            for at, described in bulk.operations().items()
+        },
         **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{

@@ -142,6 +142,19 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Did you mean status?",
         {"details": [{"type": "filter", "loc": ["query", "statuses"], "msg": "There is no filter statuses."}]},
     ),
+    Code.OPERATION_FILTER: KnownProblem(
+        422,
+        "Validation Error",
+        "The filter is empty, so it would fit everything.",
+        "Name at least one thing that the items have in common, or give their ids.",
+    ),
+    Code.OPERATION_NOT_FOUND: KnownProblem(
+        404,
+        "Operation not found",
+        "There is no such operation, or it belongs to somebody else.",
+        "Check the id; an operation is kept for as long as the history of what it has done.",
+        {"operation_id": CORRELATION_ID},
+    ),
     Code.LETTER_FILTER: KnownProblem(
         422,
         "Validation Error",
@@ -336,6 +349,12 @@ LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.NOT_READY, Code.BUS
 LETTER = (*EVERYWHERE, *(Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
 LETTER_PREVIEW = (*LETTER, Code.LETTER_REFUSED)
 LETTER_WORK = (*LETTER, *_BODIES, Code.LETTER_REFUSED, Code.BROKER)
+OPERATIONS = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.BUSY))
+OPERATION = (*EVERYWHERE, *(Code.SCOPE, Code.OPERATION_NOT_FOUND, Code.NO_ROUTE, Code.BUSY))
+BEGIN_OPERATION = (
+    *(*EVERYWHERE, *_BODIES, Code.FILTER, Code.SCOPE, Code.OPERATION_FILTER, Code.KEY_REUSED),
+    *(Code.NOT_READY, Code.BROKER, Code.BUSY),
+)
 LETTER_GROUP = (
     *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.LETTER_FILTER, Code.LETTER_LIMIT),
     *(Code.NOT_READY, Code.BROKER, Code.BUSY),
@@ -371,7 +390,9 @@ def _body(code: str, path: str) -> dict[str, Any]:
         "detail": problem.detail,
         "code": code,
         "next_step": problem.next_step,
-        "instance": path.replace("{batch_id}", BATCH_ID).replace("{dead_letter_id}", LETTER_ID),
+        "instance": path.replace("{batch_id}", BATCH_ID)
+        .replace("{dead_letter_id}", LETTER_ID)
+        .replace("{operation_id}", CORRELATION_ID),
         "error": problem.error,
         **problem.extra,
     }

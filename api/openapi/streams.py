@@ -4,6 +4,7 @@ from typing import Any
 
 from api.openapi import problems
 from api.openapi.problems import BATCH_ID, problem_responses
+from api.openapi.read_side import filter_parameters
 from api.openapi.schemas import TEXT
 
 HEADERS = ("Last-Event-ID",)
@@ -20,7 +21,8 @@ def stream_operations() -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _stream(path: str) -> dict[str, Any]:
-    return {
+    filters = {"parameters": filter_parameters()} if path == "/v1/stream" else {}
+    return filters | {
         "responses": {
             "200": {
                 "description": "Server-sent events; see docs/live.md.",

@@ -5,19 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.admission import HEAD
-from api.auth import READ, may_reach
+from api.auth import READ, may_reach, visibility_of
 from api.dependencies import require_principal, services_of
 from api.errors import batch_not_found
 from api.live.events import Changed, batch_event
 from api.live.matching import Interest
 from api.live.position import MOST_CHARACTERS
 from api.live.response import EventStream
-from api.openapi.filter_parameters import filter_parameters
 from api.queries.filters import parse_filter
 from api.routes.operations import decoded_id
-from schemas.internal.events import Principal
-from state.decision.requests import ANY_OWNER
-from state.projection import EVERYTHING, Visibility
+from state.projection import EVERYTHING
 
 stream_routes = APIRouter(tags=["live updates"])
 _LAST_EVENT_ID = "last-event-id"
@@ -26,12 +23,12 @@ _IN_QUERY = "last_event_id"
 Since = Annotated[str | None, Query(max_length=MOST_CHARACTERS)]
 
 
-@stream_routes.get("/v1/stream", openapi_extra={"parameters": filter_parameters()})
+@stream_routes.get("/v1/stream")
 async def stream(request: Request, last_event_id: Since = None) -> Response:
     """Send notices of the batches that fit, as they are decided."""
     principal = require_principal(request, READ)
     query = {name: request.query_params.getlist(name) for name in request.query_params if name != _IN_QUERY}
-    return _open(request, Interest(_visibility(principal), parse_filter(query)), last_event_id)
+    return _open(request, Interest(visibility_of(principal), parse_filter(query)), last_event_id)
 
 
 @stream_routes.get("/v1/batches/{batch_id}/stream")
@@ -71,9 +68,3 @@ def _open(request: Request, interest: Interest, last_event_id: str | None) -> Ev
 def _since(request: Request, last_event_id: str | None) -> str | None:
     """Return the id from the header, which a browser sends when it connects again, or from the query."""
     return request.headers.get(_LAST_EVENT_ID) or last_event_id or None
-
-
-def _visibility(principal: Principal) -> Visibility:
-    if ANY_OWNER in principal.scopes:
-        return EVERYTHING
-    return Visibility(owner_subject=principal.subject, owner_organisation=principal.organisation)

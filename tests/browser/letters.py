@@ -47,7 +47,7 @@ class Found(Struct, frozen=True, kw_only=True):
             state=state,
             letter_offset=offset,
             letter_time_ms=self.time_ms,
-            time_ms=self.time_ms + 900_000,
+            time_ms=self.time_ms + 120_000,
             by="ops.nilsson",
             note="the registration came late" if state == REPLAYED else "a load test of the peer",
         )

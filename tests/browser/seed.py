@@ -108,7 +108,7 @@ class SeededCluster(MemoryCluster):
             letter = found.letter()
             record = self.append_at(letter, found.time_ms)
             if done:
-                self.append_at(found.handled(letter, record.offset, done), found.time_ms + 900_000)
+                self.append_at(found.handled(letter, record.offset, done), found.time_ms + 120_000)
         pending, self._pending = self._pending, None
         self._writer.apply(pending)
 

@@ -31,6 +31,11 @@ class Site:
         """Return the id of the first batch that lived such a life."""
         return next(story.batch_id for story in self.cluster.stories if story.life == life)
 
+    def version(self, life: str, place: int) -> int:
+        """Return the version of an event, by its place in the life of the first batch that lived so."""
+        story = next(story for story in self.cluster.stories if story.life == life)
+        return story.events[place].version
+
     def letter(self, state: str = "open", code: str = "") -> StoredLetter:
         """Return the newest dead letter in this state, with this code."""
         filters = LetterFilter(state=state, code=code or None)

@@ -10,6 +10,23 @@ from tests.browser.serving import Site
 
 WIDTHS = (1280, 360)
 PAGES: dict[str, Callable[[Site], str]] = {
+    "overview": lambda _: "/",
+    "batches": lambda _: "/batches",
+    "batches that need somebody": lambda _: "/batches?attention=yes",
+    "no batch fits": lambda _: "/batches?course=none&status=cancelled",
+    "stalled batch": lambda site: f"/batches/{site.batch('stalled')}",
+    "held batch": lambda site: f"/batches/{site.batch('held')}",
+    "paused batch": lambda site: f"/batches/{site.batch('paused')}",
+    "ended batch": lambda site: f"/batches/{site.batch('partly')}",
+    "batch as it was": lambda site: f"/batches/{site.batch('retried')}?at={site.version('retried', 3)}",
+    "decision": lambda site: f"/batches/{site.batch('failed')}/decisions/{site.version('failed', -1)}",
+    "cancel": lambda site: f"/batches/{site.batch('stalled')}/actions/cancel",
+    "system": lambda _: "/system",
+    "partitions that lag": lambda _: "/system?lagging=yes",
+    "pipelines": lambda _: "/pipelines",
+    "pipeline": lambda _: "/pipelines/feedback",
+    "what if": lambda site: f"/batches/{site.batch('retried')}/what-if",
+    "log in": lambda _: "/login",
     "dead letters": lambda _: "/dead-letters",
     "dead letters of one code": lambda _: "/dead-letters?code=ORC-NOT-JSON",
     "no dead letter": lambda _: "/dead-letters?code=none",

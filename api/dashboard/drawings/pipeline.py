@@ -10,7 +10,9 @@ from api.dashboard.drawings.words import length
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from state.pipelines.graph import levels
 
-_BOX_W, _BOX_H = 196.0, 92.0
+_BOX_W = 196.0
+_WITH_LOADS, _WITHOUT_LOADS = 92.0, 52.0
+"""Heights of a box."""
 _GAP_X, _GAP_Y = 56.0, 20.0
 _PAD = 6.0
 
@@ -27,16 +29,26 @@ class PhaseLoad(Struct, frozen=True, kw_only=True):
 
 
 def pipeline_graph(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad] | None = None) -> Markup:
-    """Return the graph of a definition as a figure, with a table of the same facts for screen readers."""
-    loads = loads or {}
+    """Return the graph of a definition as a figure, with a table of the same facts for screen readers.
+
+    Without `loads` it shows the definition alone.
+    """
     layers = levels(definition)
-    boxes = _boxes(layers)
+    tall = _WITHOUT_LOADS if loads is None else _WITH_LOADS
+    boxes = _boxes(layers, tall)
     width = len(layers) * (_BOX_W + _GAP_X) - _GAP_X + 2 * _PAD
-    height = max(map(len, layers)) * (_BOX_H + _GAP_Y) - _GAP_Y + 2 * _PAD
+    height = max(map(len, layers)) * (tall + _GAP_Y) - _GAP_Y + 2 * _PAD
     drawing = tag(
         "svg",
-        *(_edge(boxes[parent], boxes[phase.name], phase) for phase in definition.phases for parent in phase.after),
-        *(_box(phase, boxes[phase.name], loads.get(phase.name, PhaseLoad())) for phase in definition.phases),
+        *(
+            _edge(boxes[parent], boxes[phase.name], phase, tall)
+            for phase in definition.phases
+            for parent in phase.after
+        ),
+        *(
+            _box(phase, boxes[phase.name], None if loads is None else loads.get(phase.name, PhaseLoad()), tall)
+            for phase in definition.phases
+        ),
         view_box=f"0 0 {number(width)} {number(height)}",
         width=width,
         height=height,
@@ -47,7 +59,7 @@ def pipeline_graph(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad
     return tag(
         "figure",
         tag("div", drawing, class_="pipeline-wide", tabindex=0, role="region", aria_label=name),
-        _table(definition, loads),
+        _table(definition, loads or {}),
         class_="pipeline",
     )
 
@@ -66,20 +78,20 @@ def policies(phase: PhaseDefinition) -> list[str]:
     return found
 
 
-def _boxes(layers: Sequence[Sequence[PhaseDefinition]]) -> dict[str, tuple[float, float]]:
+def _boxes(layers: Sequence[Sequence[PhaseDefinition]], tall: float) -> dict[str, tuple[float, float]]:
     """Return where each box lies; layers are centred on the tallest one."""
     tallest = max(map(len, layers))
     found = {}
     for column, layer in enumerate(layers):
-        top = _PAD + (tallest - len(layer)) * (_BOX_H + _GAP_Y) / 2
+        top = _PAD + (tallest - len(layer)) * (tall + _GAP_Y) / 2
         for row, phase in enumerate(layer):
-            found[phase.name] = (_PAD + column * (_BOX_W + _GAP_X), top + row * (_BOX_H + _GAP_Y))
+            found[phase.name] = (_PAD + column * (_BOX_W + _GAP_X), top + row * (tall + _GAP_Y))
     return found
 
 
-def _edge(source: tuple[float, float], target: tuple[float, float], phase: PhaseDefinition) -> Markup:
-    x1, y1 = source[0] + _BOX_W, source[1] + _BOX_H / 2
-    x2, y2 = target[0], target[1] + _BOX_H / 2
+def _edge(source: tuple[float, float], target: tuple[float, float], phase: PhaseDefinition, tall: float) -> Markup:
+    x1, y1 = source[0] + _BOX_W, source[1] + tall / 2
+    x2, y2 = target[0], target[1] + tall / 2
     bend = min(_GAP_X, x2 - x1) * 0.6
     line = f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2 - 5:.1f} {y2:.1f}"
     optional = " edge-optional" if phase.when else ""
@@ -90,16 +102,17 @@ def _edge(source: tuple[float, float], target: tuple[float, float], phase: Phase
     )
 
 
-def _box(phase: PhaseDefinition, at: tuple[float, float], load: PhaseLoad) -> Markup:
+def _box(phase: PhaseDefinition, at: tuple[float, float], load: PhaseLoad | None, tall: float) -> Markup:
     x, y = at
     optional = " box-optional" if phase.when else ""
     parts = [
-        tag("rect", x=x, y=y, width=_BOX_W, height=_BOX_H, rx=6, class_=f"box{optional}"),
+        tag("rect", x=x, y=y, width=_BOX_W, height=tall, rx=6, class_=f"box{optional}"),
         tag("text", _shortened(phase.name, 24), x=x + 12, y=y + 22, class_="phase-name"),
         tag("text", _shortened(" · ".join(policies(phase)) or "always", 32), x=x + 12, y=y + 40, class_="phase-note"),
-        tag("text", _usual(load), x=x + 12, y=y + 60, class_="phase-note"),
     ]
-    if load.running or load.attention:
+    if load is not None:
+        parts.append(tag("text", _usual(load), x=x + 12, y=y + 60, class_="phase-note"))
+    if load is not None and (load.running or load.attention):
         tone = "stalled" if load.attention else "running"
         text = f"{load.attention} need you" if load.attention else f"{load.running:,} live"
         width = 14 + 6.6 * len(text)
@@ -134,7 +147,8 @@ def _table(definition: PipelineDefinition, loads: Mapping[str, PhaseLoad]) -> Ma
         )
         rows.append(tag("tr", tag("th", phase.name, scope="row"), *(tag("td", cell) for cell in cells)))
     caption = tag("caption", f"Phases of {definition.name}, version {definition.version}")
-    return tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)), class_="visually-hidden")
+    table = tag("table", caption, tag("thead", head), tag("tbody", joined(*rows)))
+    return tag("div", table, class_="visually-hidden")  # a table itself would be as wide as its content
 
 
 def _shortened(text: str, most: int) -> str:

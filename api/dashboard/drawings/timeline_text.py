@@ -21,13 +21,8 @@ def table_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:
         f"Paused from {utc(since)}" + (f" to {utc(until)}." if until else ", still.") for since, until in facts.pauses
     ]
     caption = " ".join(["Phases, attempt by attempt.", *pauses])
-    return tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", head),
-        tag("tbody", *rows),
-        class_="visually-hidden",
-    )
+    table = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *rows))
+    return tag("div", table, class_="visually-hidden")  # a table itself would be as wide as its content
 
 
 def list_of(facts: TimelineFacts, usual: Mapping[str, int]) -> Markup:

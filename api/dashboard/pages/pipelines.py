@@ -1,18 +1,19 @@
-"""Pipeline definitions: graph, live batches, usual times, versions in use, and what a definition would change."""
+"""Pipeline definitions: graph, live batches, usual times, versions in use and their differences."""
 
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api.auth import READ, may_reach, visibility_of
 from api.dashboard.drawings.pipeline import pipeline_graph
-from api.dashboard.forms import read_form, text_field
 from api.dashboard.rendering import now_of, render
 from api.dashboard.routing import page_router
 from api.dashboard.views import pipelines as views
+from api.dashboard.views.links import batch_url
+from api.dashboard.views.words import short_id
 from api.dependencies import require_principal, services_of
-from api.errors import Problem, batch_not_found
-from schemas.errors import Code
+from api.errors import batch_not_found
 from schemas.internal.events import Principal
 from schemas.internal.pipeline import PipelineDefinition
 from state.batch import Batch
@@ -22,7 +23,6 @@ router = page_router()
 _ACTIVE = "pipelines"
 _MOST_COUNTED = 10_000
 _NEWEST = 200
-_FILE_BYTES = 262_144
 Id = Annotated[str, Query(max_length=255)]
 
 
@@ -38,29 +38,13 @@ async def pipelines_page(request: Request) -> Response:
 
 
 @router.get("/pipelines/what-if")
-async def what_if_form(request: Request, batch: Id = "") -> Response:
-    """Return the form in which a pipelines file is tried on a batch."""
+async def what_if(request: Request, batch: Id) -> Response:
+    """Go to the page that tries a pipelines file on a batch, given any id of it or the first characters."""
     require_principal(request, READ)
-    return _what_if(request, batch, "")
-
-
-@router.post("/pipelines/what-if")
-async def what_if(request: Request) -> Response:
-    """Return what a pipelines file would have made of a batch. Nothing is sent."""
-    principal = require_principal(request, READ)
-    form = await read_form(request, most_bytes=_FILE_BYTES)
-    given, text, name = text_field(form, "batch"), form.get("file", ""), text_field(form, "pipeline")
-    services = services_of(request)
-    found = await services.lists.resolve(given)
-    batch_id = given if found is None or found.batch_id is None else found.batch_id
-    await _require_visible(request, principal, batch_id)
-    try:
-        result = await services.explain.what_if(batch_id, text, name)
-    except Problem as problem:
-        if problem.code != Code.PIPELINE:
-            raise
-        return _what_if(request, given, text, name=name, fault=problem)
-    return _what_if(request, given, text, name=name, result=views.what_if_view(result), batch_id=batch_id)
+    found = await services_of(request).lists.resolve(batch.strip())
+    if found is None or found.batch_id is None:
+        raise batch_not_found(batch)
+    return RedirectResponse(batch_url(found.batch_id, "/what-if"), status_code=303)
 
 
 @router.get("/pipelines/{name}")
@@ -85,7 +69,6 @@ async def diff_page(request: Request, name: str, batch: Id) -> Response:
 
 
 def _diff(request: Request, state: Batch, current: PipelineDefinition) -> Response:
-    batch_url, batch_short = views.batch_link(state.batch_id)
     return render(
         request,
         "pipeline_diff.html",
@@ -94,36 +77,11 @@ def _diff(request: Request, state: Batch, current: PipelineDefinition) -> Respon
         current=current,
         stamped=state.pipeline,
         back_url=views.pipeline_url(current.name),
-        batch_url=batch_url,
-        batch_short=batch_short,
+        batch_url=batch_url(state.batch_id),
+        batch_short=short_id(state.batch_id),
         rows=views.changed_rows(state.pipeline, current),
         before=pipeline_graph(state.pipeline),
         after=pipeline_graph(current),
-    )
-
-
-def _what_if(
-    request: Request,
-    batch: str,
-    text: str,
-    *,
-    name: str = "",
-    fault: Problem | None = None,
-    result: views.WhatIfView | None = None,
-    batch_id: str = "",
-) -> Response:
-    return render(
-        request,
-        "what_if.html",
-        active=_ACTIVE,
-        title="What if",
-        status=200 if fault is None else 422,
-        batch=batch,
-        text=text,
-        name=name,
-        fault=fault,
-        result=result,
-        batch_link=views.batch_link(batch_id) if batch_id else None,
     )
 
 

@@ -10,13 +10,12 @@ from msgspec import Struct
 
 from api.dashboard.drawings.pipeline import PhaseLoad, policies
 from api.dashboard.drawings.words import length
-from api.dashboard.views.links import batch_url, decision_url, list_url
-from api.dashboard.views.words import Tone, disposition_tone, short_id
+from api.dashboard.views.links import list_url
+from api.dashboard.views.words import Tone, short_id
 from schemas.internal.pipeline import PhaseDefinition, PipelineDefinition
 from schemas.internal.status import StatusRecord
 from state.differences import differences
 from state.projection import PhaseStats, StatusCounts
-from state.what_if import Command, DifferentDecision, Told, WhatIf
 
 PATH = "/pipelines"
 _HELD = ("held",)
@@ -74,34 +73,6 @@ class ChangedRow(Struct, frozen=True, kw_only=True):
     tone: Tone
 
 
-class DecisionRow(Struct, frozen=True, kw_only=True):
-    """A decision that would have been another."""
-
-    time_ms: int
-    event: str
-    url: str
-    """Empty for a deadline that is inferred."""
-    recorded: str
-    recorded_tone: Tone | None
-    instead: str
-    instead_tone: Tone
-
-
-class WhatIfView(Struct, frozen=True, kw_only=True):
-    """What another definition would have made of a batch."""
-
-    sentence: str
-    pipeline: str
-    records: int
-    same: bool
-    open: bool
-    decisions: tuple[DecisionRow, ...]
-    new_commands: tuple[str, ...]
-    dropped_commands: tuple[str, ...]
-    before: str
-    after: str
-
-
 _ADDED = Tone("done", "plus", "added")
 _REMOVED = Tone("failed", "failed", "removed")
 _CHANGED = Tone("partial", "partial", "changed")
@@ -154,22 +125,6 @@ def pipeline_view(
 def changed_rows(before: PipelineDefinition, after: PipelineDefinition) -> tuple[ChangedRow, ...]:
     """Return what differs between two versions of a definition."""
     return tuple(map(_changed, differences(_by_phase(before), _by_phase(after))))
-
-
-def what_if_view(found: WhatIf) -> WhatIfView:
-    """Return the comparison of a batch with another definition."""
-    return WhatIfView(
-        sentence=found.sentence,
-        pipeline=f"{found.pipeline}, version {found.pipeline_version}",
-        records=found.records,
-        same=not found.decisions,
-        open=found.open,
-        decisions=tuple(_decision(found.batch_id, each) for each in found.decisions),
-        new_commands=tuple(map(_command, found.new_commands)),
-        dropped_commands=tuple(map(_command, found.dropped_commands)),
-        before=(found.status_recorded or "none").replace("_", " "),
-        after=(found.status_instead or "none").replace("_", " "),
-    )
 
 
 def _phase(phase: PhaseDefinition, load: PhaseLoad) -> PhaseRow:
@@ -232,29 +187,3 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "nothing"
     return str(value)
-
-
-def _decision(batch_id: str, each: DifferentDecision) -> DecisionRow:
-    return DecisionRow(
-        time_ms=each.time_ms,
-        event=each.event.replace("_", " "),
-        url="" if each.position is None else decision_url(batch_id, each.position),
-        recorded="nothing: no deadline was due" if each.recorded is None else _told(each.recorded),
-        recorded_tone=None if each.recorded is None else disposition_tone(each.recorded.disposition),
-        instead=_told(each.instead),
-        instead_tone=disposition_tone(each.instead.disposition),
-    )
-
-
-def _told(told: Told) -> str:
-    return "; ".join([told.sentence, *(f"{_command(command)} commanded" for command in told.commands)])
-
-
-def _command(command: Command) -> str:
-    again = f", attempt {command.attempt}" if command.attempt > 1 else ""
-    return f"{command.phase or 'matching of students'} for {command.essays:,} essays{again}"
-
-
-def batch_link(batch_id: str) -> tuple[str, str]:
-    """Return the address and the short id of a batch."""
-    return batch_url(batch_id), short_id(batch_id)

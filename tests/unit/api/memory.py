@@ -270,6 +270,19 @@ class MemoryLetters:
             self._cluster.append(routed)
 
 
+class MemoryOperations:
+    """Writes operations and what is asked of them."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def append(self, record: OutgoingRecord) -> None:
+        await asyncio.sleep(0)
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        self._cluster.append(record, marker=False)
+
+
 class MemoryEnds:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
@@ -550,6 +563,7 @@ async def world(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             letters=letters,
+            operations=MemoryOperations(cluster),
             ends=MemoryEnds(cluster),
             projection=database or projection,
             health=ProcessHealth("api", grouped=False),
