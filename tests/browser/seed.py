@@ -16,13 +16,14 @@ from schemas.internal.events import Event, InboxRecord
 from schemas.internal.formats import INBOX
 from schemas.internal.history import EffectNote
 from schemas.internal.outgoing import OutgoingRecord
-from schemas.internal.records import history_outgoing, inbox_outgoing, status_outgoing
+from schemas.internal.records import history_outgoing, inbox_outgoing, operation_outgoing, status_outgoing
 from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
 from state.projection import Identity, ProjectedRecord, Writer, open_engine
 from tests.browser.letters import letters
+from tests.browser.operations import operations
 from tests.browser.stories import NOW_MS, PIPELINES, BrowserStory, stories
 from tests.unit.api.memory import MemoryCluster
 
@@ -109,6 +110,8 @@ class SeededCluster(MemoryCluster):
             record = self.append_at(letter, found.time_ms)
             if done:
                 self.append_at(found.handled(letter, record.offset, done), found.time_ms + 120_000)
+        for operation in operations(self.stories):
+            self.append_at(operation_outgoing(operation), operation.updated_ms)
         pending, self._pending = self._pending, None
         self._writer.apply(pending)
 
