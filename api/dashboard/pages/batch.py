@@ -67,7 +67,10 @@ async def _batch_page(request: Request, batch_id: str, at: int | None, before: s
     shown = present if at is None else await services.explain.at(batch_id, at)
     letters = await _letters(services, principal, batch_id)
     decisions = await _decisions(services, batch_id, before)
-    why = services.whys.of(shown, sum(letter.open for letter in letters.rows))
+    if at is None:
+        why = services.whys.of(shown, sum(letter.open for letter in letters.rows))
+    else:
+        why = services.whys.of(shown, lags=(), now_ms=shown.updated_ms)
     view = batch_view(shown, why)
     newest = decisions.records[0] if decisions.records else None
     return render(

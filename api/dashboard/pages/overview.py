@@ -30,7 +30,8 @@ async def overview_page(request: Request) -> Response:
         (each, services.whys.of(each, needing.open_letters.get(each.batch_id, 0), lags=system.lags))
         for each in needing.batches
     ]
-    view = overview(stats, explained, system.lags, system.gate, now_ms=now_ms)
+    phases = [phase.name for each in services.pipelines.all().by_name.values() for phase in each.phases]
+    view = overview(stats, explained, system, now_ms=now_ms, order=tuple(dict.fromkeys(phases)))
     return render(
         request,
         "overview.html",

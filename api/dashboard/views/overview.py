@@ -16,7 +16,7 @@ from api.dashboard.views.words import (
     disposition_tone,
     short_id,
 )
-from api.queries.system import GateState
+from api.queries.system import GateState, ProjectionState, SystemState
 from schemas.internal.enums import BatchStatus, Disposition
 from schemas.internal.status import StatusRecord
 from state.projection.batch_models import Due, PhaseStats, Stats
@@ -30,6 +30,7 @@ _GATE_BEHIND_S = 60.0
 """The gate of the timekeeper moves with what the router reads, so that it is always a little behind."""
 CURRENT = Tone("done", "done", "current")
 BEHIND = Tone("stalled", "stalled", "behind")
+LOST = Tone("failed", "failed", "unavailable")
 SILENT = Tone("idle", "waiting", "no report")
 _ALL_DISPOSITIONS = (
     Disposition.APPLIED,
@@ -184,20 +185,22 @@ def _named(record: StatusRecord) -> NamedBatch:
 def overview(
     stats: Stats,
     attention: Sequence[tuple[StatusRecord, Why]],
-    lags: Sequence[Lag],
-    gate: GateState | None,
+    system: SystemState,
     *,
     now_ms: int,
+    order: Sequence[str] = (),
 ) -> Overview:
-    """Return the overview of the present moment."""
+    """Return the overview of the present moment; `order` is that of the phases in the pipelines."""
+    places = {name: place for place, name in enumerate(order)}
+    phases = sorted(stats.phases, key=lambda each: (places.get(each.phase, len(places)), each.phase))
     total = sum(stats.dispositions.values())
     return Overview(
         attention=attention_groups(attention),
         attention_total=stats.counts.attention,
         live=stats.live,
         parts=_parts(stats),
-        phases=tuple(_phase(each, now_ms) for each in stats.phases),
-        stations=_stations(lags, gate),
+        phases=tuple(_phase(each, now_ms) for each in phases),
+        stations=_stations(system.lags, system.projection, system.gate),
         dispositions=tuple(_disposition(each, stats.dispositions, total) for each in _ALL_DISPOSITIONS),
         decided=total,
         deadlines=_deadlines(stats, now_ms),
@@ -254,18 +257,17 @@ def _phase(stats: PhaseStats, now_ms: int) -> PhaseRow:
 _WAY = (
     ("router", "router", "sorts what clients and peers send"),
     ("orchestrator", "inbox", "decides each record once"),
-    ("projector", "projection", "fills lists and pages"),
 )
 
 
-def _stations(lags: Iterable[Lag], gate: GateState | None) -> tuple[Station, ...]:
+def _stations(lags: Iterable[Lag], projection: ProjectionState, gate: GateState | None) -> tuple[Station, ...]:
     """Return the processes on the way of an event, each with the largest lag of its partitions."""
     worst: dict[str, Lag] = {}
     for lag in lags:
         if lag.where not in worst or lag.seconds > worst[lag.where].seconds:
             worst[lag.where] = lag
     way = [_station(name, what, worst.get(where)) for name, where, what in _WAY]
-    return (*way, _timekeeper(gate))
+    return (*way, _projector(projection), _timekeeper(gate))
 
 
 def _station(name: str, what: str, lag: Lag | None) -> Station:
@@ -274,6 +276,14 @@ def _station(name: str, what: str, lag: Lag | None) -> Station:
     if lag.seconds >= _BEHIND_S:
         return Station(name=name, what=f"partition {lag.partition} is behind", tone=BEHIND, seconds=lag.seconds)
     return Station(name=name, what=what, tone=CURRENT, seconds=lag.seconds)
+
+
+def _projector(state: ProjectionState) -> Station:
+    if state.state == "unavailable":
+        return Station(name="projector", what="its database cannot be read", tone=LOST, seconds=None)
+    late = state.behind_s >= _BEHIND_S
+    what = "lists and pages are behind" if late else "fills lists and pages"
+    return Station(name="projector", what=what, tone=BEHIND if late else CURRENT, seconds=state.behind_s)
 
 
 def _timekeeper(gate: GateState | None) -> Station:

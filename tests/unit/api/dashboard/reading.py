@@ -1,6 +1,6 @@
 """Reading pages as a strict HTML parser does."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -83,8 +83,8 @@ async def dashboard(cluster: SeededCluster, **settings: Any) -> AsyncIterator[Wo
         database.close()
 
 
-async def page(running: World, path: str, status: int = 200, **headers: str) -> Document:
+async def page(running: World, path: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Document:
     """Return a page, which has this status."""
-    response = await running.client.get(path, headers=HTML | headers)
+    response = await running.client.get(path, headers=HTML | dict(headers or {}))
     assert response.status_code == status, response.text[:2_000]
     return Document(response)

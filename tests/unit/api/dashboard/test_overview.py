@@ -1,7 +1,7 @@
 from typing import Any
 
 from api.dashboard.views.overview import Overview, attention_summary, overview
-from api.queries.system import GateState
+from api.queries.system import GateState, ProjectionState, SystemState
 from schemas.internal.enums import BatchStatus, DeadlineKind
 from schemas.internal.status import StatusRecord
 from state.projection import Due, PhaseStats, Stats, StatusCounts, Usual
@@ -55,8 +55,23 @@ def explained(*records: StatusRecord) -> list[tuple[StatusRecord, Why]]:
     return [(each, why(each, NOW)) for each in records]
 
 
-def view(found: Stats, *records: StatusRecord, lags: tuple[Lag, ...] = (), gate: GateState | None = None) -> Overview:
-    return overview(found, explained(*records), lags, gate, now_ms=NOW)
+def system(**facts: Any) -> SystemState:
+    given: dict[str, Any] = {
+        "as_of_ms": NOW,
+        "healthy": True,
+        "problems": (),
+        "processes": (),
+        "partitions": (),
+        "lags": (),
+        "gate": None,
+        "settings": (),
+        "projection": ProjectionState(state="current", behind_s=0.2, error=None),
+    }
+    return SystemState(**given | facts)
+
+
+def view(found: Stats, *records: StatusRecord, order: tuple[str, ...] = (), **facts: Any) -> Overview:
+    return overview(found, explained(*records), system(**facts), now_ms=NOW, order=order)
 
 
 def test_batches_that_need_a_person_are_grouped_by_why_the_longest_waiting_first() -> None:
@@ -121,7 +136,7 @@ def test_a_process_shows_its_worst_partition_in_seconds() -> None:
     }
     assert (found["router"].seconds, found["router"].what) == (8.2, "partition 3 is behind")
     assert found["orchestrator"].tone.word == "current"
-    assert found["projector"].seconds is None
+    assert found["projector"].seconds == 0.2
     assert found["timekeeper"].seconds == 2.0
 
 
@@ -136,3 +151,25 @@ def test_deadlines_that_have_passed_come_first() -> None:
 def test_a_product_that_was_never_used_is_told_from_one_in_which_nothing_is_live() -> None:
     assert view(stats(counts=StatusCounts(batches={}, phases={}), live=0)).never_used
     assert not view(stats(live=0)).never_used
+
+
+def test_a_process_that_does_not_report_is_told_from_one_that_is_current() -> None:
+    found = {each.name: each.tone.word for each in view(stats()).stations}
+    assert found == {
+        "router": "no report",
+        "orchestrator": "no report",
+        "projector": "current",
+        "timekeeper": "no report",
+    }
+
+
+def test_a_database_that_cannot_be_read_is_told() -> None:
+    lost = ProjectionState(state="unavailable", behind_s=0.0, error="The projection database cannot be read.")
+    found = {each.name: each for each in view(stats(), projection=lost).stations}
+    assert (found["projector"].tone.word, found["projector"].seconds) == ("unavailable", None)
+
+
+def test_phases_stand_in_the_order_of_the_pipelines() -> None:
+    phases = tuple(phase(phase=name) for name in ("ai_feedback", "nlp", "own", "spellcheck"))
+    found = view(stats(phases=phases), order=("spellcheck", "nlp", "ai_feedback")).phases
+    assert [each.name for each in found] == ["spellcheck", "nlp", "ai_feedback", "own"]

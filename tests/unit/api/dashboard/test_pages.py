@@ -1,14 +1,17 @@
 """Every page in each of its states, as a browser without scripts reads it."""
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from schemas.errors import ProjectionError
 from schemas.internal.enums import BatchStatus
 from schemas.internal.status import StatusRecord
 from state.decision.records import status_record
 from tests.browser.seed import SeededCluster
 from tests.unit.api.dashboard.reading import PARTIAL, dashboard, page, text_of
+from tests.unit.api.memory import World
 
 pytestmark = pytest.mark.anyio
 
@@ -128,10 +131,11 @@ async def test_a_batch_in_each_state_says_why_it_is_there(cluster: SeededCluster
 
 async def test_a_batch_of_the_past_offers_no_action(cluster: SeededCluster) -> None:
     record = a_batch(cluster, "stalled")
-    first = next(each.offset for each in cluster.inbox if each.key == record.batch_id.encode())
+    offsets = [each.offset for each in cluster.inbox if each.key == record.batch_id.encode()]
     async with dashboard(cluster) as running:
-        found = await page(running, f"/batches/{record.batch_id}?at={first}")
+        found = await page(running, f"/batches/{record.batch_id}?at={offsets[2]}")
         assert "The batch as it was" in found.text()
+        assert "commanded 0 s ago" in text_of(found.one("p", class_="why"))
         assert not any("/actions/" in link for link in found.links())
         assert f"/batches/{record.batch_id}" in found.links()
 
@@ -218,9 +222,10 @@ async def test_the_page_of_a_fragment_is_its_main_part_alone(cluster: SeededClus
 
 async def test_a_fragment_that_is_known_is_not_sent_again(cluster: SeededCluster) -> None:
     async with dashboard(cluster) as running:
-        first = await running.client.get("/batches", headers=PARTIAL)
+        path = "/batches?status=completed_successfully"  # nothing of them depends on the processes
+        first = await running.client.get(path, headers=PARTIAL)
         running.app.state.clock_ms += 1_000
-        again = await running.client.get("/batches", headers=PARTIAL | {"If-None-Match": first.headers["etag"]})
+        again = await running.client.get(path, headers=PARTIAL | {"If-None-Match": first.headers["etag"]})
         assert (again.status_code, again.text) == (304, "")
 
 
@@ -241,3 +246,56 @@ async def test_every_page_forbids_what_it_does_not_need(cluster: SeededCluster) 
             assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
             assert "unsafe" not in policy
             assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def _lose_the_database(running: World) -> None:
+    async def lost(_: object) -> NoReturn:
+        raise ProjectionError("The projection database cannot be read.", next_step="Look at its log.")
+
+    projection: Any = running.services.projection
+    projection.read = projection.letters = lost
+
+
+async def test_lists_that_cannot_be_read_stay_as_they_were_and_say_so(cluster: SeededCluster) -> None:
+    async with dashboard(cluster) as running:
+        before = {path: await page(running, path) for path in ("/", "/batches")}
+        _lose_the_database(running)
+        for path, found in before.items():
+            stale = await page(running, path)
+            assert "Lists are not current" in stale.text()
+            assert "Decisions go on" in stale.text()
+            assert set(found.links()) == set(stale.links())
+
+
+async def test_lists_that_were_never_read_are_a_page_that_says_what_to_do(cluster: SeededCluster) -> None:
+    async with dashboard(cluster) as running:
+        _lose_the_database(running)
+        found = await page(running, "/batches?course=ENG5", 503)
+        assert "The projection database cannot be read." in found.text()
+        assert "/batches?course=ENG5" in found.links()
+        assert found.response.headers["retry-after"]
+
+
+async def test_a_batch_is_shown_from_the_log_while_the_database_is_away(cluster: SeededCluster) -> None:
+    record = a_batch(cluster, "stalled")
+    async with dashboard(cluster) as running:
+        _lose_the_database(running)
+        found = await page(running, f"/batches/{record.batch_id}")
+        assert "Decisions cannot be read now" in found.text()
+        assert "cj_assessment" in text_of(found.one("p", class_="why"))
+        assert any("/actions/cancel" in link for link in found.links())
+
+
+async def test_who_may_not_see_a_batch_is_told_that_there_is_none(cluster: SeededCluster) -> None:
+    record = a_batch(cluster, "stalled")
+    async with dashboard(cluster) as running:
+        await page(running, f"/batches/{record.batch_id}", 404, {"X-User-ID": "somebody.else"})
+        rows = await running.client.get(f"/batches/rows?id={record.batch_id}", headers={"X-User-ID": "somebody.else"})
+        assert record.batch_id not in rows.text
+        own = {"X-User-ID": record.owner_subject, "X-Org-ID": record.owner_organisation}
+        found = await page(running, f"/batches/{record.batch_id}", headers=own)
+        assert "Only operators see dead letters" in found.text()
+        listed = await page(running, "/batches", headers=own)
+        owners = {row.get("id") for row in listed.all("tr", data_row="")}
+        mine = [each for each in batches(cluster) if each.owner_subject == record.owner_subject]
+        assert owners == {f"batch-{each.batch_id}" for each in mine}
