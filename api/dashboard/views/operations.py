@@ -71,6 +71,8 @@ class OperationRow(Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
     results: tuple[ResultRow, ...]
     refused: tuple[ItemRow, ...]
+    summary: tuple[ResultRow, ...]
+    """Results by disposition alone."""
     waiting_for: str
     stopped_by: str
     stoppable: bool
@@ -116,6 +118,7 @@ def operation_row(record: OperationRecord, *, stopping: bool) -> OperationRow:
         parts=tuple(parts),
         results=results,
         refused=tuple(_item(each, record.action) for each in record.refused),
+        summary=tuple(_by_tone(results)),
         waiting_for="" if record.state.ended else record.waiting_for,
         stopped_by=record.stopped_by,
         stoppable=not record.state.ended and not stopping,
@@ -183,6 +186,11 @@ def _selection(record: OperationRecord) -> str:
 def _results(tallies: Iterable[Tally]) -> Iterable[ResultRow]:
     for tally in sorted(tallies, key=lambda each: -each.count):
         yield ResultRow(tone=_disposition(tally.disposition), reason=_reason(tally.reason), count=tally.count)
+
+
+def _by_tone(results: Sequence[ResultRow]) -> Iterable[ResultRow]:
+    for tone in dict.fromkeys(row.tone for row in results):
+        yield ResultRow(tone=tone, reason="", count=sum(row.count for row in results if row.tone == tone))
 
 
 def _item(item: RefusedItem, action: OperationAction) -> ItemRow:
