@@ -24,7 +24,9 @@ def arm_in(batch: Batch, event: Event, kind: DeadlineKind, left_ms: int, phase: 
     """
     due_ms = left_ms if batch.pause is not None else event.time_ms + left_ms
     deadlines = (*batch.deadlines, Deadline(due_ms, kind, phase, attempt))
-    return replace(batch, deadlines=tuple(sorted(deadlines, key=_ORDER)))
+    if batch.deadlines and batch.deadlines[-1].due_ms >= due_ms:
+        deadlines = tuple(sorted(deadlines, key=_ORDER))
+    return replace(batch, deadlines=deadlines)
 
 
 def disarm(batch: Batch, phase: str = "") -> Batch:
