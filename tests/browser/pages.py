@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.serving import Site
 from tests.browser.stories import NOW_MS
@@ -13,6 +13,7 @@ from tests.browser.stories import NOW_MS
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE_MS = 60_000.0
 """How long a step may take on any machine."""
+expect.set_options(timeout=PATIENCE_MS)
 Scheme = Literal["light", "dark"]
 _EXPECTED_ERROR = "Failed to load resource: the server responded with a status of"
 
