@@ -54,8 +54,8 @@ else
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
 
-docs: install ## write docs/openapi.json and docs/asyncapi.json from the code
-	@$(BIN)/python -m api.documents
+docs: install ## write docs/openapi.json, asyncapi.json, cli.md and bos.1 from the code
+	@$(BIN)/python -m api.documents && $(BIN)/python -m cli.documents
 
 screenshots: install ## pictures of the dashboard for docs/guide, in Chromium, with the clock of the browser tests
 	@scripts/chromium && $(BIN)/python -m tests.browser.screenshots

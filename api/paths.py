@@ -5,7 +5,21 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 BATCHES = "/v1/batches"
 _WORDS = frozenset(
-    {".", "..", "register", "status", "history", "replay", "why", "diff", "what-if", "fixture", "decisions", "stream"}
+    {
+        ".",
+        "..",
+        "register",
+        "status",
+        "history",
+        "replay",
+        "why",
+        "diff",
+        "what-if",
+        "fixture",
+        "imagine",
+        "decisions",
+        "stream",
+    }
     | {"cancel", "pause", "resume", "retry"}
 )
 """Segments after /v1/batches/ that do not mean the batch of that id."""

@@ -14,8 +14,19 @@ from bench import host, soak
 from bench.alone import Alone
 from bench.core import Core, core_table
 from bench.deadlines import Deadlines
+from bench.projection import Projection
 from bench.registering import as_fast_as_possible, at_rate
-from bench.report import REGISTRATION_RATE, Results, aim_table, cost_table, deadlines_table, latency_table
+from bench.report import (
+    IDLE_STREAMS,
+    REGISTRATION_RATE,
+    Results,
+    aim_table,
+    cost_table,
+    deadlines_table,
+    latency_table,
+    projection_tables,
+)
+from bench.streams import RATE, Streams
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
@@ -23,10 +34,12 @@ from cli.supervision.stack import Stack, StackOptions
 from runtime.settings import Settings
 
 CORE = "core"
-"""A section that needs no Kafka."""
-SECTIONS = (CORE, "alone", "whole", "latency", "registration", "deadlines")
+PROJECTION = "projection"
+WITHOUT_KAFKA = frozenset({CORE, PROJECTION})
+"""Sections that need no Kafka."""
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
+SECTIONS = (CORE, "alone", "whole", "latency", "registration", "live", "deadlines", PROJECTION)
 ESSAYS = 25
 SOAK_PER_SECOND = 60.0
 _QUIET_LOAD = 1.0
@@ -45,12 +58,33 @@ class Plan:
     """Batches of the soak."""
     limit: float = 8.0
     armed: int = 1_000_000
+    idle: float = 60.0
+    """How long idle streams are watched."""
+    live: float = 20.0
     core: int = 8
     """Rounds of the core."""
+    projected: int = 1_000_000
+    """Batches of the projection that is read."""
+    decided: int = 4_000
+    """Batches whose decisions are projected to measure one."""
+    reads: int = 300
+    """Repetitions of each read."""
 
 
 QUICK = Plan(
-    batches=1_500, rounds=1, sustained=4.0, latency=5.0, registration=5.0, soak=2_000, limit=3.0, armed=200_000
+    batches=1_500,
+    rounds=1,
+    sustained=4.0,
+    latency=5.0,
+    registration=5.0,
+    soak=2_000,
+    limit=3.0,
+    armed=200_000,
+    idle=16.0,
+    live=6.0,
+    projected=50_000,
+    decided=1_000,
+    reads=100,
 )
 
 
@@ -70,17 +104,25 @@ class Bench:
         """Whether a section is asked for that needs the ordinary broker."""
         return bool(self._sections - {CORE, SOAK})
 
-    @property
-    def needs_no_kafka(self) -> bool:
-        """Whether nothing is asked for but the core."""
-        return self._sections == {CORE}
-
     def core(self) -> None:
         """Measure the product's own code, and print its table."""
         if CORE not in self._sections:
             return
         self.report(f"decision core and router without Kafka, {self._plan.core} rounds")
         self._console.print(core_table(Core(Settings(), essays=ESSAYS).run(self._plan.core)))
+
+    @property
+    def needs_kafka(self) -> bool:
+        """Whether a section is asked for that measures processes on a Kafka."""
+        return bool(self._sections - {SOAK, *WITHOUT_KAFKA})
+
+    def project(self, directory: Path) -> None:
+        """Measure the projection."""
+        if PROJECTION in self._sections:
+            self.report(f"projection: {self._plan.projected} batches")
+            self.results.projection = Projection(directory, self.report).run(
+                self._plan.projected, decided=self._plan.decided, rounds=self._plan.reads
+            )
 
     def report(self, text: str) -> None:
         """Print the current step and the elapsed time."""
@@ -95,7 +137,7 @@ class Bench:
         if "deadlines" in self._sections:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
-        if self._sections - {CORE, "alone", "deadlines", SOAK}:
+        if self._sections - {*WITHOUT_KAFKA, "alone", "deadlines", SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -123,6 +165,9 @@ class Bench:
             if "registration" in self._sections:
                 whole.settle()
                 self._registration(stack)
+            if "live" in self._sections:
+                whole.settle()
+                self._live(stack)
 
     def _pipeline(self, whole: Whole) -> None:
         if not self._sections & {"whole", "latency"}:
@@ -136,6 +181,12 @@ class Bench:
             self.results.latency = whole.latency(
                 half, essays=ESSAYS, seconds=self._plan.latency, warm_up=self._plan.latency
             )
+
+    def _live(self, stack: Stack) -> None:
+        self.report(f"{IDLE_STREAMS} idle streams, then notices at {RATE:.0f} decisions/s")
+        self.results.streams = Streams(stack, self._name, self.report).run(
+            idle=IDLE_STREAMS, idle_seconds=self._plan.idle, seconds=self._plan.live, essays=ESSAYS
+        )
 
     def _registration(self, stack: Stack) -> None:
         self.report(f"registrations at {REGISTRATION_RATE:.0f}/s")
@@ -159,7 +210,7 @@ def main() -> int:
     parser.add_argument(
         "--section", action="append", choices=(*SECTIONS, SOAK), help="only this section; can be repeated"
     )
-    parser.add_argument("--batches", type=int, help="batches of the soak")
+    parser.add_argument("--batches", type=int, help="batches of the soak, and of the projection")
     parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
     parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
     arguments = parser.parse_args()
@@ -168,23 +219,24 @@ def main() -> int:
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
     if arguments.batches:
-        plan = replace(plan, soak=arguments.batches)
+        plan = replace(plan, soak=arguments.batches, projected=arguments.batches)
     bench = Bench(plan, set(arguments.section or SECTIONS), console)
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
         console.print(f"{name:10} {fact}", markup=False)
     bench.core()
-    if bench.needs_no_kafka:
-        return 0
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
-        bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
-        if bench.measures_costs:
+        bench.project(directory)
+        if bench.needs_kafka:
+            bench.report(f"Apache Kafka: the one in {BOOTSTRAP_VARIABLE}, or a development broker")
             bench.run(stack.enter_context(kafka_from()), directory)
         bench.soak(directory)
     if not bench.measures_costs:
         return 0
-    console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    if bench.needs_kafka:
+        console.print(cost_table(bench.results), latency_table(bench.results), deadlines_table(bench.results))
+    console.print(*projection_tables(bench.results))
     console.print(aim_table(bench.results))
     return 0
 

@@ -26,8 +26,10 @@ from cli.commands.dev import dev, run
 from cli.commands.explain import explain
 from cli.commands.inputs import inputs
 from cli.commands.numbers import stats, system, top
+from cli.commands.operations import operations
 from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
+from cli.commands.projection import projection
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
 from cli.output import note
@@ -72,9 +74,11 @@ for about_one in (history, replay, why, diff, what_if, fixture):
     batches.command()(about_one)
 app.add_typer(batches, name="batches")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(operations, name="operations")
 app.add_typer(system, name="system")
 app.add_typer(access, name="access")
 app.add_typer(contexts, name="contexts")
+app.add_typer(projection, name="projection")
 
 
 _LOGS_WARNINGS = frozenset({"api", "router", "orchestrator", "projector", "timekeeper"})

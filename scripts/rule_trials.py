@@ -16,7 +16,7 @@ TESTS = "tests/unit/state"
 SEEDS = 60
 """Histories that a rule of the simulation is tried on."""
 WORKERS = os.cpu_count() or 1
-PYTEST = ("-xq", "--color=no", "--noconftest", "-pno:cacheprovider", "-ppytest_timeout", "--timeout=60")
+PYTEST = ("-xq", "--tb=line", "--color=no", "--noconftest", "-pno:cacheprovider", "-ppytest_timeout", "--timeout=60")
 ELSEWHERE = ("--ignore=tests/unit/state/projection",)
 """Tests of the read model hold no rule of the decision."""
 SLOW = ("-k", "not another_process")
@@ -25,6 +25,8 @@ ARGUMENTS = [*PYTEST, *ELSEWHERE, *SLOW, TESTS]
 SURVIVED, UNFIT = "SURVIVED", "UNFIT"
 AT_IMPORT = "AT IMPORT"
 """The result of a patch that must be imported."""
+
+UNTOUCHED = -1
 
 Work = Callable[[IO[str]], object]
 """Writes its result to the file that it is given."""
@@ -101,9 +103,10 @@ class TrialsOfCollected:
     """A plugin of pytest: tries each patch in a fork of the process that has collected the tests.
 
     Writes a line for each, with its number and result. `AT_IMPORT` is the result of a patch that cannot be tried so.
+    The first line has the number `UNTOUCHED` and the result without any patch; unless it is `SURVIVED`, it is the last.
     """
 
-    def __init__(self, patches: Sequence[Patch | None], told: IO[str]) -> None:
+    def __init__(self, patches: Sequence[Patch], told: IO[str]) -> None:
         self._patches = patches
         self._told = told
         self._called: set[Place] = set()
@@ -133,14 +136,20 @@ class TrialsOfCollected:
 
             return run
 
-        for number, result in in_forks([trial(patch) for patch in self._patches]):
-            self._told.write(f"{number} {result}\n")
-            self._told.flush()
+        [(_, untouched)] = in_forks([trial(None)])
+        self._tell(UNTOUCHED, untouched)
+        if untouched == SURVIVED:
+            for number, result in in_forks([trial(patch) for patch in self._patches]):
+                self._tell(number, result)
         os._exit(0)
 
+    def _tell(self, number: int, result: str) -> None:
+        self._told.write(f"{number} {result}\n")
+        self._told.flush()
 
-def collected_trials(patches: Sequence[Patch | None]) -> Iterator[tuple[int, str]]:
-    """Try each patch on tests that are collected once; None stands for the code as it is."""
+
+def collected_trials(patches: Sequence[Patch]) -> Iterator[tuple[int, str]]:
+    """Try each patch on tests that are collected once; yields what `TrialsOfCollected` writes."""
     process, told = fork(lambda out: pytest.main(ARGUMENTS, plugins=[TrialsOfCollected(patches, out)]))
     with told:
         for line in told:

@@ -5,6 +5,7 @@ property test holds that both agree on every state.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from schemas.internal.enums import PhaseStatus, ReasonCode
 from schemas.internal.history import Reason
@@ -48,8 +49,12 @@ def advice(batch: StatusRecord, definition: PipelineDefinition | None = None) ->
 def _action(batch: StatusRecord, refusal: Reason | None, name: str, phase: str = "", essays: str = "") -> Action:
     if batch.status.terminal:
         refusal = Reason(code=ReasonCode.BATCH_ENDED, status=batch.status.value)
-    if refusal is None:
-        return Action(name, phase, essays)
+    return Action(name, phase, essays) if refusal is None else _refused(name, phase, essays, refusal)
+
+
+@lru_cache(maxsize=4_096)
+def _refused(name: str, phase: str, essays: str, refusal: Reason) -> Action:
+    """Return a refused action. Lists ask for the same few again and again, and the sentence is most of the work."""
     return Action(name, phase, essays, allowed=False, refusal=refusal.code, sentence=reason_sentence(refusal))
 
 

@@ -32,14 +32,17 @@ LONGEST_FIRST = (
     *("integration/test_router_offsets.py", "integration/test_projector.py", "integration/test_health.py"),
     *("integration/test_guards.py", "integration/test_broker_directory.py", "integration/test_timekeeper.py"),
     *("e2e/test_demo.py", "e2e/test_sizes.py", "e2e/test_commands.py", "e2e/test_faults.py", "e2e/test_scaling.py"),
-    *("integration/test_router_process.py", "integration/test_orchestrator.py"),
+    *("integration/test_router_process.py", "integration/test_orchestrator.py", "integration/test_slow_database.py"),
+    "unit/api/openapi/test_schemathesis.py",
 )
-"""Files of minutes. `make test` gives the next file to whoever is free: a long one at the end would run alone."""
+"""Files of minutes, before the tests that are marked as slow. `make test` gives the next test, or file of tests on
+Kafka, to whoever is free: a long one at the end would run alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {ROOT / name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+    slow, quick = len(rank), len(rank) + 1
+    items.sort(key=lambda item: rank.get(item.path, slow if item.get_closest_marker("slow") else quick))
 
 
 @pytest.fixture(scope="session")

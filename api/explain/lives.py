@@ -7,6 +7,7 @@ from api.errors import batch_not_found
 from api.queries.batches import Batches
 from api.replay.states import BatchStates
 from schemas.internal.status import StatusRecord
+from state.batch import Batch
 from state.replay import RecordedEvent
 
 _MOST_LIVES = 32
@@ -55,6 +56,13 @@ class Lives:
     async def whole(self, batch_id: str) -> Life:
         """Return a life with all events that there are now. Raises as `up_to`."""
         return await self._read(await self._status(batch_id))
+
+    async def present(self, batch_id: str) -> Batch:
+        """Return the batch as it is now. Raises as `up_to`, and 500 where it is not what was published."""
+        batch = await self._states.state_of(batch_id)
+        if batch is None:
+            raise batch_not_found(batch_id)
+        return batch
 
     async def _status(self, batch_id: str) -> StatusRecord:
         status = await self._batches.find(batch_id)

@@ -1,6 +1,7 @@
 """The service behind explanations: states at a version, their differences, decisions, what if, and fixtures."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from schemas.internal.history import EffectNote, HistoryRecord
 from schemas.internal.pipeline import PipelineDefinition, Pipelines
 from schemas.internal.status import StatusRecord
 from schemas.topics import TopicTable
+from state.batch import Batch
+from state.compose import NextEvent, imagine
 from state.decision.records import status_record
 from state.differences import FieldChange, differences
 from state.pipelines.loader import parse_pipelines
@@ -50,6 +53,19 @@ class ExplainedDecision(Struct, frozen=True, kw_only=True):
     """Position of the event before it."""
     next: int | None
     """Position of the event after it; None while it is the last."""
+
+
+class NextDecision(Struct, frozen=True, kw_only=True):
+    """What would be decided on an event that has not happened."""
+
+    event: str
+    """Kind of the event."""
+    time_ms: int
+    """When it would come: now, or when the deadline is due."""
+    before: StatusRecord
+    after: StatusRecord
+    history: HistoryRecord
+    changes: tuple[FieldChange, ...]
 
 
 class ExplainService:
@@ -95,6 +111,11 @@ class ExplainService:
         life = await self._lives.whole(batch_id)
         definition = _chosen(pipelines, pipeline, _own_pipeline(life))
         return await self._run(lambda: what_if(life.events, definition))
+
+    async def imagine(self, batch_id: str, asked: NextEvent) -> NextDecision:
+        """Return what would be decided if this happened next to the batch as it is now. Nothing is sent."""
+        batch = await self._lives.present(batch_id)
+        return await self._run(lambda: _imagined(batch, asked))
 
     async def fixture(self, batch_id: str) -> bytes:
         """Return the batch's records and decisions as a file that `tests/corpus` replays."""
@@ -166,6 +187,20 @@ def _decision_at(life: Life, batch_id: str, position: int) -> ExplainedDecision:
         differences=found.replayed.decisions[-1].differences,
         previous=found.previous,
         next=found.next,
+    )
+
+
+def _imagined(batch: Batch, asked: NextEvent) -> NextDecision:
+    found = imagine(batch, asked, time.time_ns() // 1_000_000)
+    before = status_record(batch)
+    after = before if found.decision.batch is None else status_record(found.decision.batch)
+    return NextDecision(
+        event=found.history.kind,
+        time_ms=found.event.time_ms,
+        before=before,
+        after=after,
+        history=found.history,
+        changes=differences(status_body(before), status_body(after)),
     )
 
 

@@ -7,6 +7,7 @@ from api.openapi.explain_examples import examples
 from api.openapi.problems import problem_responses
 from api.openapi.schemas import COUNT, DECISION, TEXT, TEXT_OR_NULL, TIME, Schema, record, ref
 from schemas.internal.enums import Disposition
+from schemas.public.next_event import NextEventBody
 
 Operation = tuple[tuple[str, ...], dict[str, Any]]
 _CALLER = ("X-Correlation-ID", "X-User-ID", "X-Org-ID")
@@ -56,6 +57,25 @@ def schemas() -> dict[str, Schema]:
     return {
         "PossibleCommand": _COMMAND,
         "PossibleDecision": _TOLD,
+        "NextEventBody": NextEventBody.model_json_schema(),
+        "NextDecision": record(
+            {
+                "batch_id": TEXT,
+                "version": {**_PLACE, "description": "Present version of the batch; also the ETag."},
+                "event": TEXT,
+                "time": {**TIME, "description": "Now, or when the deadline is due."},
+                "disposition": {"enum": [each.value for each in Disposition]},
+                "reason": {"type": "object"},
+                "sentence": TEXT,
+                "status": _TWO_STATUSES,
+                "diff": _CHANGES,
+                "commands": {
+                    "type": "array",
+                    "items": record({"phase": TEXT_OR_NULL, "attempt": COUNT, "essays": COUNT}),
+                },
+            },
+            description="What would be decided on an event that has not happened. Nothing was written.",
+        ),
         "BatchDiff": record({"batch_id": TEXT, "from": _PLACE, "to": _PLACE, "changes": _CHANGES}),
         "ExplainedDecision": record(
             DECISION
@@ -123,6 +143,8 @@ def operations() -> dict[tuple[str, str], Operation]:
             found[path, "get"] = (_READ, _kept(path, told, schema))
     for path in _paths("fixture"):
         found[path, "get"] = (_CALLER, _file(path))
+    for path in _paths("imagine"):
+        found[path, "post"] = (_CALLER, _imagine(path))
     for path in _paths("what-if"):
         found[path, "post"] = (_CALLER, _what_if(path))
     return found
@@ -163,6 +185,18 @@ def _what_if(path: str) -> dict[str, Any]:
         "responses": {
             "200": _json("What differs under that definition.", "WhatIf", _headers()),
             **problem_responses(problems.WHAT_IF, path),
+        },
+    }
+
+
+def _imagine(path: str) -> dict[str, Any]:
+    outcome = {"event": "outcome", "phase": "spellcheck", "failed": 3}
+    content = {"schema": ref("NextEventBody"), "examples": {"outcome": {"value": outcome}}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "200": _json("What would be decided.", "NextDecision", _headers("ETag")),
+            **problem_responses(problems.IMAGINE, path),
         },
     }
 

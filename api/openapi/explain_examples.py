@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from api.asyncapi.story import BATCH, Story, tell
-from api.explain.service import ExplainedDecision
-from api.routes.explain_response import diff_body, explained_body, what_if_body
+from api.explain.service import ExplainedDecision, NextDecision
+from api.routes.explain_response import diff_body, explained_body, next_body, what_if_body
 from api.routes.status_response import status_body
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.history import Change, Reason
@@ -29,6 +29,7 @@ def examples() -> dict[str, Any]:
     bodies: dict[str, Any] = {
         "BatchDiff": diff_body(BATCH, before.version, after.version, changes),
         "ExplainedDecision": explained_body(_decision(story)),
+        "NextDecision": next_body(_next(story)),
         "WhatIf": what_if_body(_what_if(after.version)),
     }
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(bodies))
@@ -50,6 +51,18 @@ def _decision(story: Story) -> ExplainedDecision:
         differences=(),
         previous=history.based_on,
         next=position + 1,
+    )
+
+
+def _next(story: Story) -> NextDecision:
+    before, after = story.registered, story.running
+    return NextDecision(
+        event="essays_ready",
+        time_ms=after.updated_ms,
+        before=before,
+        after=after,
+        history=decode_history(story.records[Topic.HISTORY].value or b""),
+        changes=differences(status_body(before), status_body(after))[:3],
     )
 
 

@@ -293,7 +293,7 @@ PARAMETERS: dict[str, Schema] = {
     "Last-Event-ID": header_parameter(
         "Last-Event-ID",
         "The id of the last event that the caller has seen; the stream goes on after it.",
-        {"type": "string", "maxLength": 8_192},
+        TEXT,
         "WzEsNDcxMl0",
     ),
     "If-Match": header_parameter(

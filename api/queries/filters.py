@@ -48,8 +48,6 @@ def parse_filter(query: Query, *, now_ms: int | None = None) -> BatchFilter:
     """
     now = int(time.time() * 1_000) if now_ms is None else now_ms
     given = {name: read for name, values in query.items() if (read := _values(name, values))}
-    if SINCE in given and "updated_from" in given:
-        raise _wrong(SINCE, "it means the same as updated_from, which is given too", "Give one of the two.")
     found: dict[str, Any] = {}
     for name, values in given.items():
         if name == "status":
@@ -58,7 +56,8 @@ def parse_filter(query: Query, *, now_ms: int | None = None) -> BatchFilter:
         if len(values) > 1:
             raise _wrong(name, f"it is given {len(values)} times", "Give it once.")
         if name == SINCE or name in TIMES:
-            found[f"{'updated_from' if name == SINCE else name}_ms"] = _time(name, values[0], now)
+            field, moment = f"{'updated_from' if name == SINCE else name}_ms", _time(name, values[0], now)
+            found[field] = max(moment, found.get(field, 0))  # both names of a field must fit
         else:
             found[name] = _reader(name)(name, values[0])
     return BatchFilter(**found)

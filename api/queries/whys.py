@@ -17,7 +17,7 @@ _EVERY_S = 30.0
 
 
 class Whys:
-    """Explains batches at once, from what is in memory. Use it on the event loop only.
+    """Explains batches at once, from what is in memory. With `lags` given, `of` may be called from any thread.
 
     `run` keeps the usual times of the phases current; while the projection cannot be read, the last ones are used.
     """
@@ -74,12 +74,12 @@ class Whys:
         """Read the usual times of all phases, as far as the projection can be read."""
         try:
             names = {phase.name for each in self._pipelines.all().by_name.values() for phase in each.phases}
-            for name in sorted(names):
-                found = await self._lists.usual(name)
-                if found.samples:
-                    self._usual[name] = Usual(found.p50_ms, found.p95_ms, found.samples)
+            found = {name: await self._lists.usual(name) for name in sorted(names)}
         except Problem:
             return
+        self._usual = {
+            name: Usual(each.p50_ms, each.p95_ms, each.samples) for name, each in found.items() if each.samples
+        }
 
     def _passed(self, batch_id: str, lags: tuple[Lag, ...]) -> list[Lag]:
         """Return the lags that the events of a batch meet: those of the router, and its own partition of the inbox.

@@ -21,7 +21,7 @@ def conditional(request: Request, body: Mapping[str, Any] | Struct, *, unlike: C
     members = body.items() if isinstance(body, Mapping) else msgspec.structs.asdict(body).items()
     tagged = msgspec.json.encode({name: value for name, value in members if name not in unlike})
     tag = f'W/"{blake2b(tagged, digest_size=_TAG_BYTES).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "X-User-ID, X-Org-ID"}
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie, X-User-ID, X-Org-ID"}
     known = tags(request.headers.get("if-none-match", ""))
     if "*" in known or opaque(tag) in known:
         return Response(status_code=304, headers=headers)

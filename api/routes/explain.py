@@ -1,4 +1,4 @@
-"""Routes that explain a batch: differences of its states, single decisions, what if, and a test made of it.
+"""Routes that explain a batch: differences of its states, decisions, what if, what next, and a test made of it.
 
 Each exists with the id in the path, and in the query for ids that do not come through a path.
 """
@@ -11,16 +11,20 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.auth import READ, may_reach
 from api.dependencies import Services, require_principal, services_of
-from api.errors import batch_not_found
+from api.errors import batch_not_found, invalid_body
 from api.paths import BATCHES
 from api.routes.conditional import tags
-from api.routes.explain_response import diff_body, explained_body, what_if_body
+from api.routes.explain_response import diff_body, explained_body, next_body, what_if_body
 from api.routes.operations import decoded_id
-from api.routes.request_body import read_text
+from api.routes.request_body import parse_object, read_body, read_text
 from api.routes.status_response import status_body
+from schemas.errors import InvalidRequest
+from schemas.public.next_event import parse_next_event
+from state.compose import NextEvent
 
 MOST_FILE_BYTES = 262_144
 """Largest pipelines file that is taken."""
+_MOST_BODY_BYTES = 65_536
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _FOR_EVER = "private, max-age=31536000, immutable"
 _NOW = "no-cache"
@@ -70,6 +74,18 @@ async def what_if_by_query(request: Request, batch_id: str, pipeline: Pipeline =
     return await _what_if(request, batch_id, pipeline)
 
 
+@explain_routes.post("/{batch_id}/imagine")
+async def imagine(request: Request, batch_id: str) -> Response:
+    """Return what would be decided if the given event came next. Nothing is written."""
+    return await _imagine(request, decoded_id(batch_id))
+
+
+@explain_routes.post("/imagine")
+async def imagine_by_query(request: Request, batch_id: str) -> Response:
+    """Imagine the next event as above, for ids that clients and proxies do not leave as they are in a path."""
+    return await _imagine(request, batch_id)
+
+
 @explain_routes.get("/{batch_id}/fixture")
 async def fixture(request: Request, batch_id: str) -> Response:
     """Return the batch's records and decisions as a file that the product's tests replay."""
@@ -108,6 +124,19 @@ async def _what_if(request: Request, batch_id: str, pipeline: str) -> Response:
     text = await read_text(request, MOST_FILE_BYTES, services.settings.body_timeout_s)
     found = await services.explain.what_if(batch_id, text, pipeline)
     return Response(msgspec.json.encode(what_if_body(found)), media_type="application/json")
+
+
+async def _imagine(request: Request, batch_id: str) -> Response:
+    services = await _reached(request, batch_id)
+    settings = services.settings
+    raw = await read_body(request, _MOST_BODY_BYTES, settings.body_timeout_s)
+    try:
+        body = parse_next_event(parse_object(raw, settings.limits()))
+    except InvalidRequest as error:
+        raise invalid_body(error) from error
+    found = await services.explain.imagine(batch_id, NextEvent(**body.model_dump()))
+    headers = {"ETag": f'"{found.before.version}"'}
+    return Response(msgspec.json.encode(next_body(found)), media_type="application/json", headers=headers)
 
 
 async def _fixture(request: Request, batch_id: str) -> Response:

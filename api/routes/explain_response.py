@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
-from api.explain.service import ExplainedDecision
+from api.explain.service import ExplainedDecision, NextDecision
 from api.paths import decision_path
 from api.routes.decision_response import decision_body
 from api.routes.status_response import timestamp
 from state.differences import FieldChange
+from state.sentences import sentence
 from state.what_if import Command, DifferentDecision, Told, WhatIf
 
 
@@ -32,6 +33,26 @@ def explained_body(found: ExplainedDecision) -> dict[str, Any]:
         "differences": msgspec.to_builtins(found.differences),
         **places,
         "links": {name: decision_path(batch_id, place) for name, place in places.items() if place is not None},
+    }
+
+
+def next_body(found: NextDecision) -> dict[str, Any]:
+    """Return the body of a decision on an event that has not happened."""
+    history = found.history
+    commands = [each for each in history.effects if each.kind.startswith("command_")]
+    return {
+        "batch_id": found.before.batch_id,
+        "version": found.before.version,
+        "event": found.event,
+        "time": timestamp(found.time_ms),
+        "disposition": history.disposition.value,
+        "reason": msgspec.to_builtins(history.reason),
+        "sentence": sentence(history),
+        "status": {"before": found.before.status.value, "after": found.after.status.value},
+        "diff": msgspec.to_builtins(found.changes),
+        "commands": [
+            {"phase": each.phase or None, "attempt": each.attempt, "essays": each.essays} for each in commands
+        ],
     }
 
 

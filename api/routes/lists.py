@@ -1,6 +1,8 @@
 """Routes that list batches, and the one that returns everything known of a batch (docs/http.md, batches)."""
 
+import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,8 +23,11 @@ from state.projection import LetterFilter, LetterPage
 
 MOST_LISTED = 200
 _MOST_LETTERS = 50
+_INLINE = 10
+"""Batches that are explained on the event loop; more take milliseconds, for which registrations would wait."""
+_threads = ThreadPoolExecutor(2, thread_name_prefix="lists")
 _OWN_NAMES = frozenset({"limit", "cursor", "counts"})
-_POST_ONLY = frozenset({"register", "what-if", "cancel", "pause", "resume", "retry"})
+_POST_ONLY = frozenset({"register", "what-if", "imagine", "cancel", "pause", "resume", "retry"})
 """Words after /v1/batches/ that only a POST can mean: no batch of that name is shown here."""
 list_routes = APIRouter(tags=["batches"])
 
@@ -45,8 +50,14 @@ async def list_batches(
     page = await services.lists.page(filters, visibility, cursor, limit, asked=asked)
     numbers = await services.lists.counts(visibility) if counts else None
     lags = services.system.lags()
-    whys = [services.whys.of(batch, page.open_letters.get(batch.batch_id, 0), lags=lags) for batch in page.batches]
-    return conditional(request, list_body(page, whys, numbers), unlike=("as_of",))
+
+    def answer() -> Response:
+        whys = [services.whys.of(batch, page.open_letters.get(batch.batch_id, 0), lags=lags) for batch in page.batches]
+        return conditional(request, list_body(page, whys, numbers), unlike=("as_of",))
+
+    if len(page.batches) <= _INLINE:
+        return answer()
+    return await asyncio.get_running_loop().run_in_executor(_threads, answer)
 
 
 @list_routes.get("/v1/batches/{batch_id}/why")

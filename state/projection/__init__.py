@@ -19,7 +19,9 @@ from state.projection.batch_models import (
     Visibility,
 )
 from state.projection.batch_reader import now_ms
-from state.projection.engine import open_engine, require_not_ahead, sqlite_url
+from state.projection.beside import Beside, beside
+from state.projection.compare import Difference, Horizon
+from state.projection.engine import open_engine, pinned, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
 from state.projection.letter_reader import LetterReader
 from state.projection.models import (
@@ -45,9 +47,12 @@ __all__ = [
     "Attention",
     "BatchFilter",
     "BatchPage",
+    "Beside",
     "ChainBreak",
+    "Difference",
     "Due",
     "HistoryPage",
+    "Horizon",
     "IdKind",
     "Identity",
     "LetterFilter",
@@ -67,8 +72,10 @@ __all__ = [
     "Usual",
     "Visibility",
     "Writer",
+    "beside",
     "now_ms",
     "open_engine",
+    "pinned",
     "require_not_ahead",
     "sqlite_url",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.history import NO_VERSION, HistoryRecord
@@ -58,9 +58,12 @@ def _new(connection: Connection, accounts: Sequence[DecodedHistory]) -> list[Dec
         first, last = ranges.get(record.partition, (record.offset, record.offset))
         ranges[record.partition] = min(first, record.offset), max(last, record.offset)
     columns = tables.history.c
-    places = select(columns.partition, columns.offset, columns.time_ms)
-    for partition, (first, last) in ranges.items():
-        query = places.where(columns.partition == partition, columns.offset.between(first, last))
+    near = (
+        and_(columns.partition == partition, columns.offset.between(first, last))
+        for partition, (first, last) in ranges.items()
+    )
+    if ranges:
+        query = select(columns.partition, columns.offset, columns.time_ms).where(or_(*near))
         for row in connection.execute(query):
             found.pop(tuple(row), None)
     return list(found.values())

@@ -1,21 +1,25 @@
 """Status records into batches, snapshots, phases, purges and tallies."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, tuple_
+from sqlalchemy import Connection, bindparam, delete
 
 from schemas.errors import UnreadableRecord
 from schemas.internal.records import VERSION, decode_status
 from schemas.internal.status import StatusRecord
 from state.projection import tables
-from state.projection.batch_rows import PhaseRow, batch_row, phase_rows
+from state.projection.batch_rows import BatchRow, PhaseRow, batch_row, phase_rows
 from state.projection.models import ProjectedRecord
-from state.projection.sql import CHUNK, select_by_batch, text, upsert, upsert_newer
-from state.projection.tallies import Tallies
+from state.projection.sql import delete_batches, select_by_batch, text, update_changed, upsert, upsert_newer
+from state.projection.tallies import Tallies, owner_of
 from state.projection.trouble import troubled
 
+_BATCH_COLUMNS = tuple(tables.batches.columns)
 _PHASE_COLUMNS = tuple(tables.phases.columns)
+_DELETE_PHASE = delete(tables.phases).where(
+    tables.phases.c.batch_id == bindparam("of"), tables.phases.c.phase == bindparam("named")
+)
 
 
 class DecodedStatus(NamedTuple):
@@ -61,8 +65,7 @@ def apply_snapshots(connection: Connection, snapshots: Iterable[DecodedStatus], 
         _keep_newest(newest, snapshot)
         if snapshot.record is None:
             _keep_newest(purged, snapshot)
-    columns = tuple(tables.batches.columns)
-    stored = {row.batch_id: row for row in select_by_batch(connection, columns, newest)}
+    stored = {row[0]: BatchRow._make(row) for row in select_by_batch(connection, _BATCH_COLUMNS, newest)}
     winners = _winners(connection, newest, stored)
     ends = [{"batch_id": end.batch_id, "version": end.version, "time_ms": end.time_ms} for end in purged.values()]
     upsert_newer(connection, tables.purges, ends, by="version")
@@ -78,7 +81,7 @@ def _keep_newest(found: dict[str, DecodedStatus], snapshot: DecodedStatus) -> No
 
 
 def _winners(
-    connection: Connection, newest: Mapping[str, DecodedStatus], stored: Mapping[str, Any]
+    connection: Connection, newest: Mapping[str, DecodedStatus], stored: Mapping[str, BatchRow]
 ) -> dict[str, DecodedStatus]:
     known = {batch_id: row.version for batch_id, row in stored.items()}
     purges = tables.purges.c
@@ -88,52 +91,46 @@ def _winners(
 
 
 def _replace(
-    connection: Connection, winners: Mapping[str, DecodedStatus], stored: Mapping[str, Any], tallies: Tallies
+    connection: Connection, winners: Mapping[str, DecodedStatus], stored: Mapping[str, BatchRow], tallies: Tallies
 ) -> None:
     records = [new.record for new in winners.values() if new.record is not None]
     living = {batch_id: new for batch_id, new in winners.items() if new.record is not None}
-    _remove(connection, [batch_id for batch_id in stored if batch_id in winners and batch_id not in living])
+    purged = [batch_id for batch_id in stored if batch_id in winners and batch_id not in living]
+    for table in (tables.batches, tables.snapshots):
+        delete_batches(connection, table, purged)
     trouble = troubled(connection, living)
-    batches = [batch_row(record, trouble) for record in records]
-    for batch in batches:
-        tallies.add_batch(batch)
+    batches = {batch_id: batch_row(record, trouble) for batch_id, record in zip(living, records, strict=True)}
     for batch_id in winners:
-        if batch_id in stored:
-            tallies.add_batch(stored[batch_id], -1)
-    _replace_phases(connection, winners, stored, tallies)
-    upsert_newer(connection, tables.batches, [batch._asdict() for batch in batches], by="version")
+        tallies.change_batch(stored.get(batch_id), batches.get(batch_id))
+    _replace_phases(connection, batches, records, [stored[each] for each in winners if each in stored], tallies)
+    known = [(stored[batch_id], batch) for batch_id, batch in batches.items() if batch_id in stored]
+    update_changed(connection, tables.batches, known, BatchRow._fields)
+    first = [batch._asdict() for batch_id, batch in batches.items() if batch_id not in stored]
+    upsert_newer(connection, tables.batches, first, by="version")
     upsert(connection, tables.snapshots, [{"batch_id": each, "snapshot": new.text} for each, new in living.items()])
 
 
 def _replace_phases(
-    connection: Connection, winners: Mapping[str, DecodedStatus], stored: Mapping[str, Any], tallies: Tallies
+    connection: Connection,
+    batches: Mapping[str, BatchRow],
+    records: Collection[StatusRecord],
+    stored: Sequence[BatchRow],
+    tallies: Tallies,
 ) -> None:
     """Write the phases that differ from the stored ones, and remove those that the batches no longer have."""
-    new: dict[tuple[str, str], PhaseRow] = {}
-    for batch_id, winner in winners.items():
-        if (record := winner.record) is not None:
-            organisation, subject = text(record.owner_organisation), text(record.owner_subject)
-            for phase, row in phase_rows(record).items():
-                new[batch_id, phase] = row
-                tallies.add_phase(organisation, subject, row)
+    new = {(row.batch_id, row.phase): row for record in records for row in phase_rows(record).values()}
+    owners = {row.batch_id: owner_of(row) for row in stored}
     gone: list[tuple[str, str]] = []
-    for old in select_by_batch(connection, _PHASE_COLUMNS, [batch_id for batch_id in winners if batch_id in stored]):
-        owner = stored[old.batch_id]
-        tallies.add_phase(owner.owner_organisation, owner.owner_subject, old, -1)
-        place = (old.batch_id, old.phase)
+    for old in map(PhaseRow._make, select_by_batch(connection, _PHASE_COLUMNS, owners)):
+        place, owner = (old.batch_id, old.phase), owners[old.batch_id]
         if place not in new:
             gone.append(place)
-        elif new[place] == tuple(old):
+        elif new[place] == old and owner == owner_of(batches[old.batch_id]):
             del new[place]
-    columns = tables.phases.c
-    for start in range(0, len(gone), CHUNK // 2):
-        chosen = tuple_(columns.batch_id, columns.phase).in_(gone[start : start + CHUNK // 2])
-        connection.execute(delete(tables.phases).where(chosen))
+            continue
+        tallies.change_phase(owner, old, -1)
+    for row in new.values():
+        tallies.change_phase(owner_of(batches[row.batch_id]), row, 1)
+    if gone:
+        connection.execute(_DELETE_PHASE, [{"of": batch_id, "named": phase} for batch_id, phase in gone])
     upsert(connection, tables.phases, [row._asdict() for row in new.values()])
-
-
-def _remove(connection: Connection, batch_ids: Collection[str]) -> None:
-    ids = list(batch_ids)
-    for table in (tables.batches, tables.snapshots):
-        for start in range(0, len(ids), CHUNK):
-            connection.execute(delete(table).where(table.c.batch_id.in_(ids[start : start + CHUNK])))

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, lit
 
 from state.projection import tables
 from state.projection.batch_models import BatchFilter, Visibility
-from state.projection.sql import asked
+from state.projection.sql import asked, indexed
 
 PROBED = 1_000
 """Entries counted of an index that gives its rows in the order of the list."""
@@ -81,12 +81,13 @@ class BatchQuery:
 
     def _branch(self, wanted: tuple[Condition, ...], order: Order | None) -> Select[Any]:
         table = self._driver.table
-        statement = select(table.c.registered_ms, table.c.batch_id).where(*wanted)
-        statement = statement.with_hint(table, f"INDEXED BY {self._driver.by}", "sqlite")
+        statement: Select[Any] = select(table.c.registered_ms, table.c.batch_id).where(*wanted)
+        statement = indexed(statement, table, self._driver.by)
         conditions = self._conditions()
         if table is tables.phases:
             if conditions:
-                statement = statement.join(tables.batches, _batches.batch_id == _phases.batch_id).where(*conditions)
+                same = select(literal(1)).select_from(tables.batches).where(_batches.batch_id == _phases.batch_id)
+                statement = statement.where(same.where(*conditions).exists())
         else:
             statement = statement.where(*conditions, *self._of_a_phase())
         statement = statement.where(*_between(table.c.registered_ms, *self._registered()))
@@ -218,7 +219,7 @@ def _entries(connection: Connection, driver: Driver, most: int) -> int:
     found = 0
     for wanted in driver.branches:
         entries = select(literal(1)).select_from(driver.table).where(*wanted).limit(most - found)
-        entries = entries.with_hint(driver.table, f"INDEXED BY {driver.by}", "sqlite")
+        entries = indexed(entries, driver.table, driver.by)
         found += connection.execute(select(func.count()).select_from(entries.subquery())).scalar_one()
         if found >= most:
             break

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -29,13 +29,15 @@ SETTING = "BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL"
 _LAST_PORT = 65_535
 _BEGIN = "sqlite_begin"
 _FILE = "file"
+UNLOCKED = "bos_unlocked"
+"""Execution option of an engine whose projection has one writer alone, and no readers."""
 
 
-def open_engine(url: str, *, reads_within_s: float | None = None) -> Engine:
+def open_engine(url: str, *, reads_within_s: float | None = None, schema: str | None = None) -> Engine:
     """Return an engine for `url`; nothing is connected yet. Raises `ConfigurationError` for a URL it cannot serve.
 
     `reads_within_s` is for an engine that only reads, and is watched by `ReadInterrupts`: a shorter wait for locks,
-    and no ping by the pool, which nothing could end.
+    and no ping by the pool, which nothing could end. `schema` is that of PostgreSQL in which the tables lie.
     """
     try:
         parsed = make_url(url)
@@ -47,7 +49,10 @@ def open_engine(url: str, *, reads_within_s: float | None = None) -> Engine:
         if backend == "postgresql":
             if parsed.drivername == "postgresql":
                 parsed = parsed.set(drivername="postgresql+psycopg")
-            network = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
+            network: dict[str, Any] = {name: value for name, value in _NETWORK.items() if name not in parsed.query}
+            if schema is not None:
+                network["options"] = f"{parsed.query.get('options', '')} -c search_path={schema}"
+                parsed = parsed.difference_update_query(["options"])
             return create_engine(parsed, pool_pre_ping=reads_within_s is None, connect_args=network)
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError, TypeError) as error:
         raise ConfigurationError(
@@ -100,6 +105,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
             next_step="See that the projector has run once against it, and that it can be reached at "
             "BATCH_ORCHESTRATOR_SERVICE_PROJECTION_URL.",
         ) from error
+
+
+@contextmanager
+def pinned(engine: Engine) -> Iterator[Connection]:
+    """One view of the database that does not move, however long it is looked at."""
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        connection.execute(text("SELECT 1"))
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("SELECT count(*) FROM sqlite_master"))  # the view begins with what is read first
+        yield connection
 
 
 def require_not_ahead(place: str, projected: int, end: int) -> None:

@@ -1,19 +1,50 @@
-"""The few statements that differ from plain SQL, the same for SQLite and PostgreSQL."""
+"""The few statements that differ from plain SQL, the same for SQLite and PostgreSQL.
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any
+Those that write rows are compiled once and get their values as the driver takes them: what SQLAlchemy does with each
+row would cost more than the database.
+"""
 
-from sqlalchemy import Column, Connection, Table, and_, case, func, select
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    Select,
+    Table,
+    Update,
+    and_,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-CHUNK = 500
-"""Parameters of one IN list; SQLite's oldest limit is 999."""
+from state.projection.engine import UNLOCKED
+
 Row = dict[str, Any]
-
-
+_Insert = sqlite.Insert | postgresql.Insert
 _WRITERS_LOCK = 0x626F735F77726974
 """Key of the PostgreSQL advisory lock that writers hold for the length of a transaction."""
+
+
+class _Compiled(NamedTuple):
+    """A statement as the driver takes it, and how a row becomes its parameters."""
+
+    sql: str
+    parameters: Callable[[Row], Any]
 
 
 def lock(connection: Connection) -> None:
@@ -22,77 +53,118 @@ def lock(connection: Connection) -> None:
     SQLite has one writer at a time anyway. On PostgreSQL every transaction would meet the others at the tallies, in
     the middle of its work; so they queue at its beginning, and what one reads stays true while it works.
     """
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and UNLOCKED not in connection.get_execution_options():
         connection.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
 
 
-def insert_new(connection: Connection, table: Table, rows: list[Row]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; one that is there already stays as it is."""
-    if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
+    _write(connection, table, rows, _new)
 
 
-def upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
+def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert or replace rows. The caller holds the writer's lock and knows that they are newer."""
-    if rows:
-        statement = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), rows)
+    _write(connection, table, rows, _replacing)
 
 
-def upsert_newer(connection: Connection, table: Table, rows: list[Row], *, by: str) -> None:
+def upsert_newer(connection: Connection, table: Table, rows: Sequence[Row], *, by: str) -> None:
     """Insert or replace rows; a stored one with the same or a greater value of the column `by` stays."""
-    if rows:
-        statement = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        newer = statement.excluded[by] > table.c[by]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=new, where=newer), rows)
+    _write(connection, table, rows, _newer, by)
 
 
-def upsert_about(connection: Connection, table: Table, rows: list[Row], *, same: str, by: str, keep: str) -> None:
+def update_changed(
+    connection: Connection, table: Table, pairs: Iterable[tuple[Any, Any]], columns: Sequence[str]
+) -> None:
+    """Bring stored rows to new ones of the same key, tuples of `columns` given in pairs; write only what differs.
+
+    SQLite touches each index of which a column is written, whether or not its value is another one.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for old, new in pairs:
+        changed = tuple(name for name, was, is_ in zip(columns, old, new, strict=True) if was != is_)
+        groups.setdefault(changed, []).append(new._asdict())
+    for changed, rows in groups.items():
+        if changed:
+            _write(connection, table, rows, _changing, *changed)
+
+
+def upsert_about(connection: Connection, table: Table, rows: Sequence[Row], *, same: str, by: str, keep: str) -> None:
     """Insert rows, or replace stored ones that have the same value of the column `same` and a smaller one of `by`.
 
     The stored value of the column `keep` stays where the new row has none. Rows are applied one after another.
     """
-    if rows:
-        statement = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        new = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-        kept = func.coalesce(statement.excluded[keep], table.c[keep])
-        fits = and_(statement.excluded[same] == table.c[same], statement.excluded[by] > table.c[by])
-        replace = statement.on_conflict_do_update(index_elements=keys, set_=new | {keep: kept}, where=fits)
-        connection.execute(replace, rows)
+    _write(connection, table, rows, _about, same, by, keep)
 
 
-def raise_to(connection: Connection, table: Table, rows: list[Row], *, columns: Sequence[str]) -> None:
+def raise_to(connection: Connection, table: Table, rows: Sequence[Row], *, columns: Sequence[str]) -> None:
     """Insert rows or raise each of `columns` of stored ones; never lowers one."""
-    if rows:
-        statement = _insert(connection, table)
-        keys = [key.name for key in table.primary_key]
-        pairs = [(name, statement.excluded[name], table.c[name]) for name in columns]
-        highest = {name: case((new > old, new), else_=old) for name, new, old in pairs}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=highest), rows)
+    _write(connection, table, rows, _raising, *columns)
 
 
-def add_to(connection: Connection, table: Table, rows: list[Row], *, column: str) -> None:
+def add_to(connection: Connection, table: Table, rows: Sequence[Row], *, column: str) -> None:
     """Insert rows or add their `column` to what is stored."""
-    if rows:
-        statement = _insert(connection, table)
-        keys = [key.name for key in table.primary_key]
-        total = table.c[column] + statement.excluded[column]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={column: total}), rows)
+    _write(connection, table, rows, _adding, column)
 
 
 def select_by_batch(
-    connection: Connection, columns: tuple[Column[Any], ...], batch_ids: Iterable[str]
-) -> Iterator[Any]:
-    """Yield rows of `columns`, of the table of the first one, for these batches."""
-    table = columns[0].table
-    ids = iter(batch_ids)
-    while chunk := list(islice(ids, CHUNK)):
-        yield from connection.execute(select(*columns).where(table.c.batch_id.in_(chunk)))
+    connection: Connection, columns: tuple[Column[Any], ...], batch_ids: Collection[str]
+) -> Sequence[Any]:
+    """Return rows of `columns`, of the table of the first one, for these batches, as the driver gives them."""
+    if not batch_ids:
+        return ()
+    return _by_batch(connection, batch_ids, _selecting, columns).all()
+
+
+def delete_batches(connection: Connection, table: Table, batch_ids: Collection[str]) -> None:
+    """Remove the rows of these batches."""
+    if batch_ids:
+        _by_batch(connection, batch_ids, _deleting, tuple(table.columns))
+
+
+def _by_batch(
+    connection: Connection,
+    batch_ids: Collection[str],
+    make: Callable[[ColumnElement[bool], tuple[Column[Any], ...]], ClauseElement],
+    columns: tuple[Column[Any], ...],
+) -> CursorResult[Any]:
+    """Run a statement about the rows of these batches; they are one parameter, however many there are."""
+    postgres = connection.dialect.name == "postgresql"
+    given = list(batch_ids) if postgres else msgspec.json.encode(list(batch_ids)).decode()
+    compiled = _compile_by_batch(connection.dialect, make, columns)
+    return connection.exec_driver_sql(compiled.sql, compiled.parameters({"batches": given}))
+
+
+@lru_cache(maxsize=256)
+def _compile_by_batch(
+    dialect: Dialect,
+    make: Callable[[ColumnElement[bool], tuple[Column[Any], ...]], ClauseElement],
+    columns: tuple[Column[Any], ...],
+) -> _Compiled:
+    batch_id = columns[0].table.c.batch_id
+    if dialect.name == "postgresql":
+        chosen = batch_id == any_(bindparam("batches", type_=postgresql.ARRAY(batch_id.type)))
+    else:
+        values: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("batches")))
+        chosen = batch_id.in_(values)
+    compiled: Any = make(chosen, columns).compile(dialect=dialect)
+    return _Compiled(compiled.string, _one if compiled.positional else dict)
+
+
+def _one(row: Row) -> tuple[Any, ...]:
+    return tuple(row.values())
+
+
+def _selecting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
+    return select(*columns).where(chosen)
+
+
+def _deleting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
+    return delete(columns[0].table).where(chosen)
+
+
+def indexed(query: Select[Any], table: Table, index: str) -> Select[Any]:
+    """Have SQLite read `table` by this index: it knows no numbers of rows, and would guess. PostgreSQL knows them."""
+    return query.with_hint(table, f"INDEXED BY {index}", "sqlite")
 
 
 def text(value: str) -> str:
@@ -105,7 +177,63 @@ def asked(value: str) -> str:
     return text(value.encode(errors="replace").decode())
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+def _write(
+    connection: Connection, table: Table, rows: Sequence[Row], make: Callable[..., ClauseElement], *names: str
+) -> None:
+    if rows:
+        compiled = _compile(connection.dialect, table, make, names)
+        connection.exec_driver_sql(compiled.sql, list(map(compiled.parameters, rows)))
+
+
+@lru_cache(maxsize=256)
+def _compile(dialect: Dialect, table: Table, make: Callable[..., ClauseElement], names: tuple[str, ...]) -> _Compiled:
+    insert = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+    statement = make(insert, table, *names)
+    columns = names if isinstance(statement, Update) else [column.name for column in table.columns]
+    compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
+    return _Compiled(compiled.string, itemgetter(*compiled.positiontup) if compiled.positional else dict)
+
+
+def _new(insert: _Insert, _table: Table) -> ClauseElement:
+    return insert.on_conflict_do_nothing()
+
+
+def _replacing(insert: _Insert, table: Table) -> ClauseElement:
+    return insert.on_conflict_do_update(index_elements=_keys(table), set_=_values(insert, table))
+
+
+def _newer(insert: _Insert, table: Table, by: str) -> ClauseElement:
+    newer = insert.excluded[by] > table.c[by]
+    return insert.on_conflict_do_update(index_elements=_keys(table), set_=_values(insert, table), where=newer)
+
+
+def _about(insert: _Insert, table: Table, same: str, by: str, keep: str) -> ClauseElement:
+    kept = func.coalesce(insert.excluded[keep], table.c[keep])
+    fits = and_(insert.excluded[same] == table.c[same], insert.excluded[by] > table.c[by])
+    values = _values(insert, table) | {keep: kept}
+    return insert.on_conflict_do_update(index_elements=_keys(table), set_=values, where=fits)
+
+
+def _raising(insert: _Insert, table: Table, *columns: str) -> ClauseElement:
+    pairs = [(name, insert.excluded[name], table.c[name]) for name in columns]
+    highest = {name: case((new > old, new), else_=old) for name, new, old in pairs}
+    return insert.on_conflict_do_update(index_elements=_keys(table), set_=highest)
+
+
+def _adding(insert: _Insert, table: Table, column: str) -> ClauseElement:
+    total = table.c[column] + insert.excluded[column]
+    return insert.on_conflict_do_update(index_elements=_keys(table), set_={column: total})
+
+
+def _changing(_insert: _Insert, table: Table, *columns: str) -> ClauseElement:
+    keys = (key == bindparam(key.name) for key in table.primary_key)
+    return update(table).where(*keys).values({name: bindparam(name) for name in columns})
+
+
+def _keys(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key]
+
+
+def _values(insert: _Insert, table: Table) -> dict[str, Any]:
+    keys = _keys(table)
+    return {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}

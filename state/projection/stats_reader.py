@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from schemas.internal.enums import PhaseStatus
 from schemas.internal.records import decode_status
@@ -24,7 +24,7 @@ from state.projection.batch_models import (
 from state.projection.batch_reader import BatchReader
 from state.projection.batch_rows import ending_deadline
 from state.projection.engine import reading
-from state.projection.sql import asked, select_by_batch
+from state.projection.sql import asked, indexed, select_by_batch
 from state.projection.tallies import ALL, quantile, scope_of, scopes
 
 _DRAIN_MINUTES = 5
@@ -146,6 +146,7 @@ def _scopes(connection: Connection, visibility: Visibility) -> list[int]:
 
 def _failed(connection: Connection, visibility: Visibility, now_ms: int) -> int:
     query = select(func.count()).select_from(tables.batches).where(_batches.attention_until_ms > now_ms)
+    query = indexed(query, tables.batches, "batches_attention_until")
     found: int = connection.execute(query.where(*visible(visibility))).scalar_one()
     return found
 
@@ -191,17 +192,22 @@ def _usual(connection: Connection, phase: str | None = None) -> dict[str, Usual]
 
 def _oldest_start(connection: Connection, phase: str, visibility: Visibility) -> int | None:
     columns = tables.phases.c
-    running = columns.status == PhaseStatus.DISPATCH_INITIATED.value
+    # In the text of the statement: a database sees that the partial index fits before it has the values.
+    running = columns.status == literal(PhaseStatus.DISPATCH_INITIATED.value, literal_execute=True)
     query = select(columns.started_ms).where(columns.phase == phase, running, columns.started_ms.is_not(None))
     if visibility != EVERYTHING:
-        query = query.join(tables.batches, _batches.batch_id == columns.batch_id).where(*visible(visibility))
-    found: int | None = connection.execute(query.order_by(columns.started_ms).limit(1)).scalar_one_or_none()
+        seen = select(literal(1)).select_from(tables.batches).where(_batches.batch_id == columns.batch_id)
+        query = query.where(seen.where(*visible(visibility)).exists())
+    found: int | None = connection.execute(
+        indexed(query, tables.phases, "phases_running").order_by(columns.started_ms).limit(1)
+    ).scalar_one_or_none()
     return found
 
 
 def _due(connection: Connection, visibility: Visibility, wanted: ColumnElement[bool]) -> tuple[Due, ...]:
     query = select(_batches.batch_id).where(wanted, *visible(visibility)).order_by(_batches.next_deadline_ms)
-    ids = connection.execute(query.limit(_SHOWN_DEADLINES)).scalars().all()
+    query = indexed(query, tables.batches, "batches_due").limit(_SHOWN_DEADLINES)
+    ids = connection.execute(query).scalars().all()
     snapshots = tables.snapshots.c
     return tuple(_deadlines(select_by_batch(connection, (snapshots.snapshot, snapshots.batch_id), ids)))
 

@@ -22,11 +22,12 @@ so that a caller who may see some batches only asks for numbers as cheaply as on
 | `disposition`, disposition | history records; for everything alone |
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from math import log2
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -37,6 +38,8 @@ from state.projection import tables
 from state.projection.batch_models import DAY_MS, MINUTE_MS, Visibility
 from state.projection.sql import Row, add_to, asked
 
+Owner = tuple[str, str]
+"""Organisation and subject."""
 ALL = 0
 """Scope of everything."""
 FLAGS = ("stalled", "held", "paused", "missed")
@@ -54,67 +57,107 @@ class Tallies:
 
     def __init__(self, now_ms: int) -> None:
         self._first_minute = (now_ms - DAY_MS) // MINUTE_MS
-        self._tallies: Counter[tuple[int, str, str, str]] = Counter()
-        self._minutes: Counter[tuple[int, int, str, str]] = Counter()
+        self._tallies: defaultdict[tuple[Owner, str, str, str], int] = defaultdict(int)
+        self._minutes: defaultdict[tuple[Owner, int, str, str], int] = defaultdict(int)
+        self._took: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._dispositions: defaultdict[tuple[int, str], int] = defaultdict(int)
 
-    def add_batch(self, batch: Any, sign: int = 1) -> None:
-        """Add a row of `batches`, or with the sign -1 take it away."""
-        for scope in scopes(batch.owner_organisation, batch.owner_subject):
-            self._tallies[scope, "batch", "", batch.status] += sign
-            for flag in FLAGS:
-                if getattr(batch, flag):
-                    self._tallies[scope, "flag", "", flag] += sign
-            if batch.ended_ms is None:
-                self._tallies[scope, "flag", "", "live"] += sign
-            else:
-                self._add_minute(scope, batch.ended_ms, "ended", batch.status, sign)
-            self._add_minute(scope, batch.registered_ms, "registered", "", sign)
-        self.add_attention(batch, sign)
+    def change_batch(self, old: Any | None, new: Any | None) -> None:
+        """Put a row of `batches` in the place of another one; None: there is none."""
+        if old is not None and new is not None and _told(old) == _told(new):
+            return
+        if old is not None:
+            self._add_batch(old, -1)
+        if new is not None:
+            self._add_batch(new, 1)
 
-    def add_attention(self, batch: Any, sign: int = 1) -> None:
-        """Add what a row of `batches` says of its need for a person, or take it away."""
-        if batch.attention is not None and batch.attention_until_ms is None:
-            for scope in scopes(batch.owner_organisation, batch.owner_subject):
-                self._tallies[scope, "attention", "", batch.attention] += sign
+    def change_phase(self, owner: Owner, phase: Any, sign: int) -> None:
+        """Add a row of `phases` of a batch of this owner, or with the sign -1 take it away."""
+        status, name = phase.status, phase.phase
+        self._tallies[owner, "phase", name, status] += sign
+        if status == _RUNNING:
+            self._tallies[owner, "essays", name, ""] += sign * phase.essays
+        elif phase.completed_ms is not None and status in _ENDED:
+            self._add_minute(owner, phase.completed_ms, "drained", name, sign * phase.essays)
+            self._add_minute(owner, phase.completed_ms, "lost", name, sign * phase.lost)
+            if status in _SUCCEEDED and phase.started_ms is not None:
+                self._took[name, bucket_of(phase.completed_ms - phase.started_ms)] += sign
 
-    def add_phase(self, organisation: str, subject: str, phase: Any, sign: int = 1) -> None:
-        """Add a row of `phases` of a batch of this owner, or take it away."""
-        status, ended = phase.status, phase.completed_ms is not None and phase.status in _ENDED
-        for scope in scopes(organisation, subject):
-            self._tallies[scope, "phase", phase.phase, status] += sign
-            if status == _RUNNING and phase.essays:
-                self._tallies[scope, "essays", phase.phase, ""] += sign * phase.essays
-            if ended and phase.essays:
-                self._add_minute(scope, phase.completed_ms, "drained", phase.phase, sign * phase.essays)
-            if ended and phase.lost:
-                self._add_minute(scope, phase.completed_ms, "lost", phase.phase, sign * phase.lost)
-        if ended and status in _SUCCEEDED and phase.started_ms is not None:
-            bucket = bucket_of(phase.completed_ms - phase.started_ms)
-            self._tallies[ALL, "took", phase.phase, str(bucket)] += sign
+    def change_attention(self, owner: Owner, attention: str | None, until_ms: int | None, sign: int) -> None:
+        """Add a need for a person of a batch of this owner, or take it away; one for a time is not kept."""
+        if attention is not None and until_ms is None:
+            self._tallies[owner, "attention", "", attention] += sign
 
     def add_disposition(self, time_ms: int, disposition: str) -> None:
         """Add a history record."""
-        self._add_minute(ALL, time_ms, "disposition", disposition, 1)
+        minute = time_ms // MINUTE_MS
+        if minute >= self._first_minute:
+            self._dispositions[minute, disposition] += 1
 
     def write(self, connection: Connection) -> None:
-        """Bring what was collected into the database, ordered, and without what adds up to nothing."""
+        """Bring what was collected into the database, without what adds up to nothing."""
+        tallies: defaultdict[tuple[int, str, str, str], int] = defaultdict(int)
+        for (phase, bucket), n in self._took.items():
+            tallies[ALL, "took", phase, str(bucket)] = n
+        for (owner, kind, phase, name), n in self._tallies.items():
+            if n:
+                for scope in scopes(*owner):
+                    tallies[scope, kind, phase, name] += n
         rows: list[Row] = [
             {"scope": scope, "kind": kind, "phase": phase, "name": name, "n": n}
-            for (scope, kind, phase, name), n in sorted(self._tallies.items())
+            for (scope, kind, phase, name), n in tallies.items()
             if n
         ]
         add_to(connection, tables.tallies, rows, column="n")
+        minutes: defaultdict[tuple[int, int, str, str], int] = defaultdict(int)
+        for (minute, name), n in self._dispositions.items():
+            minutes[minute, ALL, "disposition", name] = n
+        for (owner, minute, kind, name), n in self._minutes.items():
+            if n:
+                for scope in scopes(*owner):
+                    minutes[minute, scope, kind, name] += n
         rows = [
             {"minute": minute, "scope": scope, "kind": kind, "name": name, "n": n}
-            for (minute, scope, kind, name), n in sorted(self._minutes.items())
+            for (minute, scope, kind, name), n in minutes.items()
             if n
         ]
         add_to(connection, tables.stats_minute, rows, column="n")
 
-    def _add_minute(self, scope: int, time_ms: int, kind: str, name: str, n: int) -> None:
+    def _add_batch(self, batch: Any, sign: int) -> None:
+        owner = owner_of(batch)
+        self._tallies[owner, "batch", "", batch.status] += sign
+        for flag in FLAGS:
+            if getattr(batch, flag):
+                self._tallies[owner, "flag", "", flag] += sign
+        if batch.ended_ms is None:
+            self._tallies[owner, "flag", "", "live"] += sign
+        else:
+            self._add_minute(owner, batch.ended_ms, "ended", batch.status, sign)
+        self._add_minute(owner, batch.registered_ms, "registered", "", sign)
+        self.change_attention(owner, batch.attention, batch.attention_until_ms, sign)
+
+    def _add_minute(self, owner: Owner, time_ms: int, kind: str, name: str, n: int) -> None:
         minute = time_ms // MINUTE_MS
         if minute >= self._first_minute:
-            self._minutes[minute, scope, kind, name] += n
+            self._minutes[owner, minute, kind, name] += n
+
+
+def owner_of(batch: Any) -> Owner:
+    """Return the owner of a row of `batches`."""
+    return batch.owner_organisation, batch.owner_subject
+
+
+_told = attrgetter(
+    "status",
+    *FLAGS,
+    "attention",
+    "attention_until_ms",
+    "ended_ms",
+    "registered_ms",
+    "owner_organisation",
+    "owner_subject",
+)
+"""What of a row of `batches` any number depends on."""
 
 
 @lru_cache(maxsize=65_536)

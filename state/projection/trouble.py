@@ -1,16 +1,16 @@
 """What is wrong with batches outside their status records: open dead letters, and breaks in a chain of versions."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, update
 
 from schemas.internal.dead_letters import OPEN
 from state.projection import tables
-from state.projection.batch_rows import Trouble, attention
-from state.projection.sql import CHUNK, select_by_batch
-from state.projection.tallies import Tallies
+from state.projection.batch_rows import BatchRow, Trouble, attention
+from state.projection.sql import select_by_batch
+from state.projection.tallies import Tallies, owner_of
 
+_COLUMNS = tuple(tables.batches.columns)
 _CHANGE = (
     update(tables.batches)
     .where(tables.batches.c.batch_id == bindparam("of"))
@@ -22,8 +22,12 @@ def troubled(connection: Connection, batch_ids: Collection[str]) -> Trouble:
     """Return which of these batches have a chain break, and which an open dead letter."""
     breaks, letters = tables.chain_breaks.c, tables.dead_letters.c
     return Trouble(
-        chain_breaks=_among(connection, breaks.batch_id, batch_ids),
-        dead_letters=_among(connection, letters.batch_id, batch_ids, letters.state == OPEN),
+        chain_breaks=frozenset(row[0] for row in select_by_batch(connection, (breaks.batch_id,), batch_ids)),
+        dead_letters=frozenset(
+            batch_id
+            for batch_id, state in select_by_batch(connection, (letters.batch_id, letters.state), batch_ids)
+            if state == OPEN
+        ),
     )
 
 
@@ -33,7 +37,7 @@ def follow_trouble(connection: Connection, batch_ids: Iterable[str], tallies: Ta
     if not ids:
         return
     trouble, changed = troubled(connection, ids), []
-    for row in select_by_batch(connection, tuple(tables.batches.columns), ids):
+    for row in map(BatchRow._make, select_by_batch(connection, _COLUMNS, ids)):
         why, until_ms = attention(
             row.batch_id,
             trouble,
@@ -44,26 +48,9 @@ def follow_trouble(connection: Connection, batch_ids: Iterable[str], tallies: Ta
             ended_ms=row.ended_ms,
         )
         if (why, until_ms) != (row.attention, row.attention_until_ms):
-            tallies.add_attention(row, -1)
-            tallies.add_attention(_Attention(row, why, until_ms))
+            owner = owner_of(row)
+            tallies.change_attention(owner, row.attention, row.attention_until_ms, -1)
+            tallies.change_attention(owner, why, until_ms, 1)
             changed.append({"of": row.batch_id, "why": why, "until_ms": until_ms})
     if changed:
         connection.execute(_CHANGE, changed)
-
-
-class _Attention:
-    """A row of `batches` with another need for a person."""
-
-    def __init__(self, row: Any, why: str | None, until_ms: int | None) -> None:
-        self.owner_organisation, self.owner_subject = row.owner_organisation, row.owner_subject
-        self.attention, self.attention_until_ms = why, until_ms
-
-
-def _among(
-    connection: Connection, batch_id: ColumnElement[str], batch_ids: Collection[str], *wanted: ColumnElement[bool]
-) -> frozenset[str]:
-    ids, found = list(batch_ids), set[str]()
-    for start in range(0, len(ids), CHUNK):
-        query = select(batch_id).where(batch_id.in_(ids[start : start + CHUNK]), *wanted).distinct()
-        found.update(connection.execute(query).scalars())
-    return frozenset(found)

@@ -16,12 +16,13 @@ from state.projection.apply_status import DecodedStatus, apply_snapshots, read_s
 from state.projection.engine import database_file, file_number, for_writing
 from state.projection.models import Applied, Identity, ProjectedRecord, Unreadable
 from state.projection.prune import prune_some
-from state.projection.schema import migrate
+from state.projection.schema import is_current, migrate
 from state.projection.sql import Row, insert_new, lock, raise_to, text
 from state.projection.tallies import Tallies
 from state.projection.trouble import follow_trouble
 
 _MAX_REASON = 1_000
+_NEWEST = select(func.max(tables.offsets.c.time_ms))
 
 
 class _Read(NamedTuple):
@@ -46,6 +47,10 @@ class Writer:
         self._engine = for_writing(engine)
         self._file = database_file(engine)
         self._file_number: int | None = None
+        self._identity: Identity | None = None
+        self._bound: dict[str, str] = {}
+        self._reached: dict[tuple[Topic, int], int] = {}
+        """Next offset of each partition after what was written here."""
 
     def prepare(self, identity: Identity) -> None:
         """Bring the schema up to date, in a file's directory where that has to be made, and bind it to `identity`.
@@ -60,6 +65,7 @@ class Writer:
             insert_new(connection, tables.identity, [row])
             columns = tables.identity.c
             bound = Identity(*connection.execute(select(columns.cluster_id, columns.inbox_topic_id)).one())
+        self._identity = bound
         if bound != identity:
             raise ProjectionError(
                 f"The projection database belongs to inbox {bound.inbox_topic_id} on cluster {bound.cluster_id}; this "
@@ -78,6 +84,7 @@ class Writer:
             rows: list[Row] = [{"topic": topic.value, "topic_id": given} for topic, given in sorted(ids.items())]
             insert_new(connection, tables.source_topics, rows)
             bound = {row.topic: row.topic_id for row in connection.execute(select(columns.topic, columns.topic_id))}
+        self._bound = bound
         replaced = [topic for topic, given in ids.items() if bound[topic.value] != given]
         if replaced:
             raise ProjectionError(
@@ -98,16 +105,13 @@ class Writer:
     def apply(self, records: Sequence[ProjectedRecord]) -> Applied:
         """Apply records, each partition's in the order of its log, in one transaction with the offsets after them.
 
-        A record that fits no model is noted and passed over. Raises `RecordFormatError` for one of a version that is
-        not read, and `ProjectionError` where the file of the database has gone.
+        A record that fits no model is noted and passed over. A file that another one has replaced is left for that one,
+        where it has all that was written here. Raises `RecordFormatError` for a record of a version that is not read,
+        and `ProjectionError` where the file of the database has gone.
         """
-        if file_number(self._file) != self._file_number:
-            # SQLite would write on into a file that has no name any more.
-            raise ProjectionError(
-                f"The projection database {self._file} was removed or replaced while it was in use.",
-                next_step="None: the projector starts again and rebuilds it from Kafka.",
-                code=Code.PROJECTION_REPLACED,
-            )
+        number = file_number(self._file)
+        if number != self._file_number:
+            self._go_on_with(number)
         read = _read(records)
         try:
             return self._apply(records, read)
@@ -124,6 +128,33 @@ class Writer:
             lock(connection)
             return prune_some(connection, now_ms, self._retention_ms)
 
+    def _go_on_with(self, number: int | None) -> None:
+        """Go on with the file of this number. Raises `ProjectionError` where it lacks something, or there is none."""
+        self._engine.dispose()  # SQLite would write on into a file that has no name any more
+        if number is None or not self._is_continued():
+            raise ProjectionError(
+                f"The projection database {self._file} was removed or replaced while it was in use.",
+                next_step="None: the projector starts again and rebuilds it from Kafka.",
+                code=Code.PROJECTION_REPLACED,
+            )
+        self._file_number = number
+
+    def _is_continued(self) -> bool:
+        """Tell whether the database is another one of the same records, and has all that was written here."""
+        with self._engine.begin() as connection:
+            if not is_current(connection):
+                return False
+            identity, topics = tables.identity.c, tables.source_topics.c
+            held = connection.execute(select(identity.cluster_id, identity.inbox_topic_id)).one_or_none()
+            bound = {row.topic: row.topic_id for row in connection.execute(select(topics.topic, topics.topic_id))}
+        offsets = self.offsets()
+        return (
+            held is not None
+            and Identity(*held) == self._identity
+            and all(bound.get(topic) == given for topic, given in self._bound.items())
+            and all(offsets.get(place, 0) >= end for place, end in self._reached.items())
+        )
+
     def _apply(self, records: Sequence[ProjectedRecord], read: _Read) -> Applied:
         with self._engine.begin() as connection:
             lock(connection)
@@ -134,6 +165,9 @@ class Writer:
             follow_trouble(connection, about - changed, tallies)
             tallies.write(connection)
             insert_new(connection, tables.unreadable, [_unreadable_row(found) for found in read.unreadable])
+        for log in records:
+            place = (log.topic, log.partition)
+            self._reached[place] = max(log.offset + 1, self._reached.get(place, 0))
         return Applied(
             records=len(records), batches=len(changed), chain_breaks=breaks, unreadable=tuple(read.unreadable)
         )
@@ -173,7 +207,7 @@ def _advance(connection: Connection, records: Sequence[ProjectedRecord]) -> int:
         for (topic, partition), (end, time_ms) in sorted(ends.items())
     ]
     raise_to(connection, tables.offsets, rows, columns=("next_offset", "time_ms"))
-    return connection.execute(select(func.max(tables.offsets.c.time_ms))).scalar_one() or 0
+    return connection.execute(_NEWEST).scalar_one() or 0
 
 
 def _unreadable(log: ProjectedRecord, reason: str) -> Unreadable:

@@ -44,4 +44,4 @@ async def _report(api: World) -> None:
     """Report the processes again and again, so that none is missing in a test of minutes."""
     while True:
         await asyncio.sleep(INTERVAL_S)
-        api.tell(*map(process_record, ("router", "orchestrator", "projector")))
+        api.tell(*map(process_record, ("router", "orchestrator", "projector", "timekeeper")))

@@ -37,5 +37,5 @@ def test_the_table_has_a_row_for_each_part_and_shape() -> None:
 def test_it_runs_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.core.BATCHES", 4)
     assert printed(sections={"alone"}) == ""
-    assert Bench(Plan(), {"core"}, Console()).needs_no_kafka
-    assert not Bench(Plan(), {"core", "alone"}, Console()).needs_no_kafka
+    assert not Bench(Plan(), {"core"}, Console()).needs_kafka
+    assert Bench(Plan(), {"core", "alone"}, Console()).needs_kafka

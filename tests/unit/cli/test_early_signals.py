@@ -10,6 +10,7 @@ import pytest
 
 from tests.patience import PATIENCE_S
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 _NAMESPACE = ("unshare", "--pid", "--fork")
 

@@ -66,6 +66,7 @@ def test_each_rule_that_is_taken_out_fits_the_code_once(folder: str) -> None:
     assert unfit == [], f"renew these in {folder}/rules.toml"
 
 
+@pytest.mark.slow
 def test_a_word_that_fits_no_rule_is_told_with_the_names_of_the_rules() -> None:
     words = ["no such rule", "nor this"]
     done = subprocess.run(

@@ -18,6 +18,7 @@ from api.openapi.problems import (
     EXPLAIN,
     GO,
     HISTORY,
+    IMAGINE,
     LETTER_GROUP,
     LETTER_PREVIEW,
     LETTER_WORK,
@@ -161,6 +162,7 @@ async def test_the_explanations_fit_their_schemas(document: dict[str, Any]) -> N
             (await api.client.get(f"{base}/diff?from={version}&to={version}"), "BatchDiff"),
             (await api.client.get(f"{base}/decisions/{version}"), "ExplainedDecision"),
             (await api.client.post(f"{base}/what-if", **what_if), "WhatIf"),
+            (await api.client.post(f"{base}/imagine", json={"event": "ready", "failed": 1}), "NextDecision"),
         ):
             assert answer.status_code == 200, answer.text
             check(document, {"$ref": f"#/components/schemas/{schema}"}, answer.json())
@@ -230,7 +232,7 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
-        ("Explaining a batch", tuple({*EXPLAIN, *WHAT_IF})),
+        ("Explaining a batch", tuple({*EXPLAIN, *WHAT_IF, *IMAGINE})),
         ("Dead letters", tuple({*LETTERS, *LETTER_PREVIEW, *LETTER_WORK, *LETTER_GROUP})),
     ],
 )

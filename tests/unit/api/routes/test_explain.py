@@ -182,6 +182,34 @@ async def test_a_file_that_cannot_be_used_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+async def test_the_next_event_is_imagined_and_nothing_is_written() -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        ready(api, batch_id)
+        version = api.cluster.batches[batch_id].version
+        decided = len(api.cluster.inbox)
+        asked = {"event": "outcome", "phase": "spellcheck", "failed": 1}
+        answer = await api.client.post(f"/v1/batches/{batch_id}/imagine", json=asked)
+        body = answer.json()
+        assert body["sentence"].startswith("spellcheck: 2 essays passed, 1 lost")
+        assert body["status"] == {"before": "processing_pipelines", "after": "completed_with_failures"}
+        assert {"path": "counts.failed", "before": 0, "after": 1} in body["diff"]
+        assert answer.headers["ETag"] == f'"{version}"'
+        assert (len(api.cluster.inbox), len(api.cluster.requests)) == (decided, 0)
+        by_query = await api.client.post(f"/v1/batches/imagine?batch_id={batch_id}", json={"event": "deadline"})
+        assert by_query.json()["reason"]["code"] == "phase_stalled"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"event": "cancel"}, {"event": "ready", "failed": -1}, {"event": "ready", "x": 1}]
+)
+async def test_an_event_that_cannot_be_imagined_is_refused(body: dict[str, Any]) -> None:
+    async with world() as api:
+        batch_id = await registered(api)
+        answer = await api.client.post(f"/v1/batches/{batch_id}/imagine", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "ORC-REQUEST-BODY")
+
+
 async def test_a_saved_batch_is_replayed_as_it_is() -> None:
     async with world() as api:
         batch_id, places = await lived(api)

@@ -170,3 +170,33 @@ def test_a_code_is_explained_without_a_network(monkeypatch: pytest.MonkeyPatch) 
     result = bos("explain", "ORC-NOT-REDY")
     assert result.exit_code == exit_codes.NOT_FOUND
     assert "ORC-NOT-READY" in result.stderr
+
+
+def test_an_action_on_a_filter_is_previewed_agreed_to_and_followed() -> None:
+    held = ok("batches", "list", "--held", "-o", "name").split()
+    preview = ok("batches", "pause", "--filter", "held=yes", "--reason", "check", "--dry-run")
+    assert f"{len(held)} applied (batch_paused)" in preview
+    unsure = bos("batches", "pause", "--filter", "held=yes", "--reason", "check")
+    assert unsure.exit_code == exit_codes.USAGE
+    assert "--yes" in unsure.output
+    done = ok("batches", "pause", "--filter", "held=yes", "--reason", "check", "--yes")
+    assert f"{len(held)} of {len(held)} decided, {len(held)} applied, 0 not" in done
+    operation_id = done.partition("operation ")[2].partition(":")[0]
+    assert operation_id in ok("operations", "list", "-o", "name").split()
+    assert json.loads(ok("operations", "get", operation_id, "-o", "json"))["state"] == "finished"
+    again = bos("batches", "pause", "--filter", "held=yes", "--reason", "check", "--yes")
+    assert again.exit_code == exit_codes.SOME_REFUSED
+    assert f"{len(held)} refused (already_paused)" in again.stdout
+
+
+def test_a_filter_that_fits_everything_and_one_that_fits_nothing() -> None:
+    assert refused("batches", "cancel", "--filter", "held=", "--reason", "x", "--yes").code == "ORC-OPERATION-FILTER"
+    nothing = bos("batches", "cancel", "--filter", "course=NONE", "--reason", "x", "--yes")
+    assert nothing.exit_code == 0
+    assert nothing.stdout == ""
+
+
+def test_ids_and_a_filter_exclude_each_other(site: Site) -> None:
+    for arguments in ([], [site.batch("held"), "--filter", "held=yes"]):
+        result = bos("batches", "pause", *arguments)
+        assert result.exit_code == exit_codes.USAGE

@@ -16,6 +16,7 @@ from state.projection import ProjectedRecord, Reader, Writer, tables
 from state.projection.compare import kept_rows
 from tests.unit.state.projection.log import Log, handled, history, letter
 
+pytestmark = pytest.mark.slow
 STATUSES = (BatchStatus.AWAITING_CONTENT_VALIDATION, BatchStatus.PROCESSING_PIPELINES, BatchStatus.CANCELLED)
 HAPPENINGS = (*["decide"] * 3, "stale", "purge", "lose", *["letter", "handle"] * 2)
 RUNS = settings(
