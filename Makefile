@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 WITHOUT_KAFKA := tests/unit tests/golden tests/contract tests/property tests/simulation tests/topology tests/corpus
+IN_BROWSER := tests/browser
 ON_KAFKA := tests/integration tests/e2e
 ROUNDS ?= 1
 KILLS ?= 100
@@ -11,7 +12,7 @@ SEEDS ?= 300
 FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test simulate mutants faults bench clean
+.PHONY: help install demo lint format unit test docs screenshots simulate mutants faults bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,18 +38,27 @@ lint: install ## style, types and import rules
 format: install ## format the code, and fix what ruff can fix by itself
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-unit: install ## the quick tests that need no Kafka, one to two minutes; ARGS is for pytest
+unit: install ## the quick tests that need no Kafka, about a minute; ARGS is for pytest
 	@$(BIN)/pytest -n 3 --dist worksteal -m "not slow" $(WITHOUT_KAFKA) $(ARGS)
 
 # With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 ifeq ($(strip $(ARGS)),)
 	@echo "==> tests without Kafka, two at a time" && $(BIN)/pytest -n 2 --dist worksteal $(WITHOUT_KAFKA)
-	@echo "==> tests on a real Kafka, two files at a time, each with a broker of its own" && $(BIN)/pytest -n 2 --dist loadfile $(ON_KAFKA)
+	@scripts/chromium && echo "==> tests in a browser" && $(BIN)/pytest -n 2 --dist loadfile $(IN_BROWSER)
+	@echo "==> tests on a real Kafka, three files at a time, each with a broker of its own"
+	@$(BIN)/python -m tests.broker_classes
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ON_KAFKA)
 else
-	@echo "==> tests" && $(BIN)/pytest $(ARGS)
+	@scripts/chromium && echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+docs: install ## write docs/openapi.json, asyncapi.json, cli.md and bos.1 from the code
+	@$(BIN)/python -m api.documents && $(BIN)/python -m cli.documents
+
+screenshots: install ## pictures of the dashboard for docs/guide, in Chromium, with the clock of the browser tests
+	@scripts/chromium && $(BIN)/python -m tests.browser.screenshots
 
 simulate: install ## random histories against a reference model of the rules; SEEDS=10000 FIRST=1
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST)

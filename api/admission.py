@@ -1,6 +1,7 @@
 """Admission of a request before routing: its path and headers are checked, and the number of requests is bounded.
 
-HEAD is answered on every route like GET, without the body.
+HEAD is answered on every route like GET, without the body. A stream holds a place among the requests only until it
+begins.
 """
 
 from fastapi import Request
@@ -8,11 +9,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import Problem, problem_response
 from api.headers import check_headers
+from api.live.response import begins_stream
 from api.paths import routing_path
 from schemas.errors import Code
 
 _ALWAYS = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 """Paths that are answered under any load: they report the service's health."""
+HEAD = "head"
+"""Name in the state of a request's scope that is set where the request is a HEAD."""
 
 
 class AdmissionMiddleware:
@@ -32,6 +36,7 @@ class AdmissionMiddleware:
             await self._admit(scope, receive, send)
             return
         scope["method"] = "GET"
+        scope.setdefault("state", {})[HEAD] = True
         try:
             await self._admit(scope, receive, _without_body(send))
         finally:
@@ -47,10 +52,23 @@ class AdmissionMiddleware:
         except Problem as problem:
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
+        taken = True
+
+        def leave() -> None:
+            nonlocal taken
+            if taken:
+                taken = False
+                self._room.leave()
+
+        async def admitted(message: Message) -> None:
+            if begins_stream(message):  # it lasts for hours, and is bounded by MAX_STREAMS
+                leave()
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, admitted)
         finally:
-            self._room.leave()
+            leave()
 
 
 def _without_body(send: Send) -> Send:

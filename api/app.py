@@ -8,32 +8,52 @@ from functools import cache
 from fastapi import FastAPI
 
 from api import errors
+from api.access.authenticate import Authenticator
+from api.access.middleware import AccessMiddleware
 from api.admission import AdmissionMiddleware, Room
 from api.control.service import ControlService
+from api.dashboard.app import install as install_dashboard
 from api.dependencies import Services
+from api.explain.lives import Lives
+from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
+from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
+from api.live.hub import Hub
 from api.middleware import RequestMetricsMiddleware
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
 from api.monitoring.service_health import ServiceHealth
 from api.openapi import document as openapi
+from api.operations.compose import operations_of
+from api.operations.registry import OperationRegistry
 from api.queries.batches import Batches
+from api.queries.lists import BatchLists
+from api.queries.pipelines import PipelineCatalogue
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
+from api.queries.system import SystemView
+from api.queries.whys import Whys
+from api.registration.backlog import BacklogGuard
 from api.registration.service import RegistrationService, policy_of
 from api.replay.states import BatchStates
 from api.requests.exchange import RequestExchange
 from api.resources import MakeResources, Resources, open_resources
 from api.routes.batches import batch_routes
+from api.routes.bulk import bulk_routes
 from api.routes.control import control_routes
 from api.routes.dead_letters import letter_routes
+from api.routes.explain import explain_routes
 from api.routes.history import history_routes
+from api.routes.lists import list_routes
 from api.routes.service import service_routes
+from api.routes.stream import stream_routes
+from api.routes.system import system_routes
 from api.server import run_workers
 from api.settings import ApiSettings, api_settings
+from runtime.metrics import build_info
 from runtime.settings import Settings
 from schemas.inbound.transform import RecordTransform
 from schemas.public.registration import RegistrationPolicy
@@ -61,17 +81,27 @@ def create_app(
             projection = BoundedProjection(resources.projection, timeout_s=settings.projection_timeout_s)
             services, poll = _services(settings, resources, projection, metrics, on_failure)
             app.state.services = services
-            tasks = [asyncio.create_task(work) for work in (_observe(services.health), poll.run())]
+            works = (
+                _observe(services.health),
+                _observe(services.system),
+                poll.run(),
+                services.live.run(),
+                services.operations.keeper.run(),
+                services.whys.run(),
+            )
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 with resources.reporting(services.health.own_report):
                     yield
             finally:
+                services.live.close()
                 for task in tasks:
                     task.cancel()
                     with suppress(asyncio.CancelledError):
                         await task
                 await services.follower.stop()
                 services.states.stop()
+                services.explain.stop()
                 projection.stop()
 
     app = FastAPI(
@@ -82,11 +112,21 @@ def create_app(
     )
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays)
+    openapi.install_asyncapi(app, settings.topics())
     app.include_router(batch_routes)
     app.include_router(control_routes)
     app.include_router(history_routes)
+    app.include_router(explain_routes)
     app.include_router(letter_routes)
+    app.include_router(stream_routes)
+    app.include_router(bulk_routes)
+    app.include_router(system_routes)
+    app.include_router(list_routes)  # last: the words that other routes have behind /v1/batches/ come first
     app.include_router(service_routes)
+    install_dashboard(app)
+    authenticator = Authenticator(settings)
+    app.state.authenticator = authenticator
+    app.add_middleware(AccessMiddleware, settings=settings, authenticator=authenticator)
     app.add_middleware(AdmissionMiddleware, max_requests=settings.max_concurrent_requests)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
@@ -104,12 +144,21 @@ def _services(
     metrics: ApiMetrics,
     on_failure: Callable[[Exception], None],
 ) -> tuple[Services, ProjectionPoll]:
+    live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
+    registry = OperationRegistry()
+
+    def observe(record: LogRecord) -> None:
+        metrics.record(record)
+        live.observe(record)
+        registry.observe(record)
+
     follower = KafkaLogFollower(
         resources.log,
         SnapshotCache(settings.tail_bytes),
-        observe=metrics.record,
+        observe=observe,
         failed=on_failure,
     )
+    live.follow(follower)
     poll = ProjectionPoll(follower, projection, resources.ends)
     batches = Batches(follower, projection, poll, resources.ends, timeout_s=_QUERY_TIMEOUT_S)
     policy = policy_of(settings.topics(), settings.peer_era)
@@ -124,21 +173,44 @@ def _services(
     states = BatchStates(
         batches, projection, resources.ends, resources.fetcher, settings.topics(), timeout_s=_REPLAY_TIMEOUT_S
     )
+    health = ServiceHealth(
+        follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
+    )
+    lists = BatchLists(projection, follower, behind_s=health.projection_behind_s)
+    system = SystemView(follower, health)
+    pipelines = PipelineCatalogue(lambda: load_pipelines(settings.pipelines_file, settings.topics()))
+    letters = DeadLetterService(projection, resources.letters, _previews(settings, states))
+    control = ControlService(exchange, states, policy)
     services = Services(
         settings=settings,
         follower=follower,
         batches=batches,
         projection=projection,
         states=states,
-        letters=DeadLetterService(projection, resources.letters, _previews(settings, states)),
+        letters=letters,
         registration=RegistrationService(exchange, policy),
         registrations=Room(settings.max_concurrent_registrations, "registrations", "MAX_CONCURRENT_REGISTRATIONS"),
-        control=ControlService(exchange, states, policy),
+        control=control,
         controls=Room(settings.max_concurrent_registrations, "control requests", "MAX_CONCURRENT_REGISTRATIONS"),
-        health=ServiceHealth(
-            follower, resources.health, max_lag_s=settings.max_lag_s, silence_s=bound_s(settings.report_interval_s)
-        ),
+        health=health,
         metrics=metrics,
+        backlog=BacklogGuard(system.decision_lag_s, max_lag_s=settings.max_decision_lag_s),
+        lists=lists,
+        system=system,
+        pipelines=pipelines,
+        whys=Whys(lists, system, pipelines, follower),
+        explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),
+        live=live,
+        operations=operations_of(
+            resources,
+            follower,
+            registry,
+            projection,
+            exchange,
+            control,
+            letters,
+            retention_ms=settings.topics().retention_ms,
+        ),
     )
     return services, poll
 
@@ -161,7 +233,7 @@ def _previews(settings: ApiSettings, states: BatchStates) -> Previews:
     return Previews(transform, states.state_of, topics)
 
 
-async def _observe(health: ServiceHealth) -> None:
+async def _observe(watched: ServiceHealth | SystemView) -> None:
     while True:
-        health.observe()
+        watched.observe()
         await asyncio.sleep(_OBSERVE_EVERY_S)

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from schemas.errors import Code, InvalidRequest, OrchestratorError
+from schemas.errors import Code, InvalidCursor, InvalidFilter, InvalidRequest, OrchestratorError
 
 CORRELATION_HEADER = "X-Correlation-ID"
 MEDIA_TYPE = "application/problem+json"
@@ -69,6 +69,19 @@ def invalid_body(error: InvalidRequest) -> Problem:
     )
 
 
+def invalid_query(error: InvalidFilter | InvalidCursor) -> Problem:
+    """Return the problem of a list that was asked for with a filter or a cursor that cannot be used."""
+    name = error.name if isinstance(error, InvalidFilter) else "cursor"
+    return Problem(
+        400,
+        error.code,
+        error.message,
+        next_step=error.next_step,
+        error="Validation Error",
+        details=[{"type": "value_error", "loc": ["query", name], "msg": error.message}],
+    )
+
+
 def batch_not_found(batch_id: str) -> Problem:
     """Return the problem of a batch that does not exist, or that the caller may not reach: the two look alike."""
     return Problem(
@@ -84,6 +97,8 @@ def batch_not_found(batch_id: str) -> Problem:
 def install(app: FastAPI) -> None:
     """Register handlers that answer every error of `app` as a problem."""
     app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(InvalidFilter, _on_invalid_query)
+    app.add_exception_handler(InvalidCursor, _on_invalid_query)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_parameters)
     app.add_exception_handler(Exception, _on_defect)
@@ -104,6 +119,11 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
 async def _on_problem(request: Request, problem: Exception) -> JSONResponse:
     assert isinstance(problem, Problem)
     return problem_response(request, problem)
+
+
+async def _on_invalid_query(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, InvalidFilter | InvalidCursor)
+    return problem_response(request, invalid_query(error))
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

@@ -1,9 +1,26 @@
-"""The server side of a connection, with a timeout for the head of each request."""
+"""The server side of a connection: a timeout for the head of each request, and an end of streams at shutdown."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+CONNECTION = "connection"
+"""Name of the `ConnectionControl` in the state of a request's scope; absent under another server."""
+
+
+class ConnectionControl:
+    """What a response that lasts can do with its connection, and is told about it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.at_shutdown: Callable[[], None] | None = None
+        """Called when the server begins to stop; it would wait for the end of this response."""
+
+    def abort(self) -> None:
+        """Cut the connection at once; what was not sent yet is thrown away."""
+        self._transport.abort()
 
 
 class BoundedHeadProtocol(H11Protocol):
@@ -22,6 +39,8 @@ class BoundedHeadProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first request."""
         super().connection_made(transport)
+        self._control = ConnectionControl(transport)
+        self.app_state = self.app_state | {CONNECTION: self._control}
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
@@ -36,6 +55,12 @@ class BoundedHeadProtocol(H11Protocol):
         """Forget the connection."""
         self._end_wait()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Begin to stop: end a stream on this connection, which would go on until the server's patience is over."""
+        super().shutdown()
+        if self._control.at_shutdown is not None:
+            self._control.at_shutdown()
 
     def _wait_for_head(self) -> None:
         self._head_timer = self.loop.call_later(self._head_timeout_s, self._give_up)

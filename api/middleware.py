@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import CORRELATION_HEADER
+from api.live.response import begins_stream
 from api.monitoring.metrics import ApiMetrics
 from runtime.logs import get_logger
 
@@ -29,20 +30,28 @@ class RequestMetricsMiddleware:
             return
         correlation_id = correlation_of(Headers(scope=scope).get(CORRELATION_HEADER))
         scope.setdefault("state", {})["correlation_id"] = correlation_id
-        status = 500
+        status, counted = 500, False
         started = time.perf_counter()
+
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                self._count(scope, status, time.perf_counter() - started, correlation_id)
 
         async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message).setdefault(CORRELATION_HEADER, correlation_id)
+                if begins_stream(message):
+                    count()  # now: it lasts for as long as its client wants, which is no slow request
             await send(message)
 
         try:
             await self._app(scope, receive, observed)
         finally:
-            self._count(scope, status, time.perf_counter() - started, correlation_id)
+            count()
 
     def _count(self, scope: Scope, status: int, seconds: float, correlation_id: str) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"

@@ -4,6 +4,25 @@ import re
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 BATCHES = "/v1/batches"
+_WORDS = frozenset(
+    {
+        ".",
+        "..",
+        "register",
+        "status",
+        "history",
+        "replay",
+        "why",
+        "diff",
+        "what-if",
+        "fixture",
+        "imagine",
+        "decisions",
+        "stream",
+    }
+    | {"cancel", "pause", "resume", "retry"}
+)
+"""Segments after /v1/batches/ that do not mean the batch of that id."""
 _ESCAPED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")
 
@@ -21,6 +40,19 @@ def batch_path(batch_id: str, resource: str) -> str:
     if batch_id in {".", ".."}:
         return f"{BATCHES}/{resource}?{urlencode({'batch_id': batch_id})}"
     return f"{BATCHES}/{quote(batch_id, safe='')}/{resource}"
+
+
+def resource_path(batch_id: str) -> str:
+    """Return the path of everything known of a batch; an id that is the word of a route goes into the query."""
+    if batch_id in _WORDS:
+        return f"/v1/batch?{urlencode({'batch_id': batch_id})}"
+    return f"{BATCHES}/{quote(batch_id, safe='')}"
+
+
+def decision_path(batch_id: str, position: int) -> str:
+    """Return the path of one decision on a batch, percent-encoded."""
+    path = batch_path(batch_id, "decisions")
+    return f"{path}&version={position}" if "?" in path else f"{path}/{position}"
 
 
 def decode_segment(segment: str) -> str:

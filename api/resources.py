@@ -34,6 +34,8 @@ class Resources(Struct, frozen=True):
     """Health of this process, from the statistics of the consumer that reads the Kafka log."""
     fetcher: OpenFetcher
     """Opens a connection that fetches records by their coordinates, for one thread."""
+    operations: LetterLog
+    """Writes to the operations topic."""
     reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
     """Returns a context manager that reports this process on the processes topic, as the given function states it."""
 
@@ -80,6 +82,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
             ),
             requests=requests,
             letters=letters,
+            operations=letters,
             ends=KafkaEnds(cluster, topics),
             projection=projection,
             health=health,

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.supervisors import Multiprocess
 
+from api.access.check import check_access
 from api.http_protocol import BoundedHeadProtocol
 from api.kafka_log.consumer import KafkaLogConsumer
 from api.monitoring.metrics import MULTIPROCESS_VARIABLE
@@ -55,7 +56,7 @@ def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> Non
     with _listening(settings) as listener:
         address = listener.getsockname()
         process.log.info("listening", host=address[0], port=address[1], workers=settings.web_concurrency)
-        if settings.open_to_network and settings.anonymous_scopes:
+        if settings.open_to_network and not settings.access_controlled:
             process.log.warning("open_to_network", advice="Anyone who reaches this address sees and controls batches.")
         if settings.web_concurrency == 1:
             _run_one(settings, create_app, process, listener)
@@ -64,7 +65,11 @@ def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> Non
 
 
 def _check(settings: ApiSettings) -> None:
-    """Fail with a clear message if the cluster, a topic or the database is missing; a worker would only wait."""
+    """Fail with a clear message if access is not controlled, or if the cluster, a topic or the database is missing.
+
+    A worker would only wait for these.
+    """
+    check_access(settings)
     open_engine(settings.projection_url).dispose()
     log = KafkaLogConsumer(settings.kafka(), settings.topics(), settings.max_dead_letter_bytes)
     try:

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from bench import host, soak
 from bench.alone import Alone
+from bench.core import Core, core_table
 from bench.deadlines import Deadlines
 from bench.projection import Projection
 from bench.registering import as_fast_as_possible, at_rate
 from bench.report import (
+    IDLE_STREAMS,
     REGISTRATION_RATE,
     Results,
     aim_table,
@@ -24,16 +26,20 @@ from bench.report import (
     latency_table,
     projection_tables,
 )
+from bench.streams import RATE, Streams
 from bench.whole import Whole
 from bench.workplace import Workplace, run_name
 from cli.broker import BOOTSTRAP_VARIABLE, Kafka, kafka_from
 from cli.supervision.stack import Stack, StackOptions
+from runtime.settings import Settings
 
+CORE = "core"
 PROJECTION = "projection"
-"""A section that needs no Kafka."""
+WITHOUT_KAFKA = frozenset({CORE, PROJECTION})
+"""Sections that need no Kafka."""
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
-SECTIONS = ("alone", "whole", "latency", "registration", "deadlines", PROJECTION)
+SECTIONS = (CORE, "alone", "whole", "latency", "registration", "live", "deadlines", PROJECTION)
 ESSAYS = 25
 SOAK_PER_SECOND = 60.0
 _QUIET_LOAD = 1.0
@@ -52,6 +58,11 @@ class Plan:
     """Batches of the soak."""
     limit: float = 8.0
     armed: int = 1_000_000
+    idle: float = 60.0
+    """How long idle streams are watched."""
+    live: float = 20.0
+    core: int = 8
+    """Rounds of the core."""
     projected: int = 1_000_000
     """Batches of the projection that is read."""
     decided: int = 4_000
@@ -69,6 +80,8 @@ QUICK = Plan(
     soak=2_000,
     limit=3.0,
     armed=200_000,
+    idle=16.0,
+    live=6.0,
     projected=50_000,
     decided=1_000,
     reads=100,
@@ -88,13 +101,20 @@ class Bench:
 
     @property
     def measures_costs(self) -> bool:
-        """Whether a section beside the soak is asked for."""
-        return bool(self._sections - {SOAK})
+        """Whether a section is asked for that needs the ordinary broker."""
+        return bool(self._sections - {CORE, SOAK})
+
+    def core(self) -> None:
+        """Measure the product's own code, and print its table."""
+        if CORE not in self._sections:
+            return
+        self.report(f"decision core and router without Kafka, {self._plan.core} rounds")
+        self._console.print(core_table(Core(Settings(), essays=ESSAYS).run(self._plan.core)))
 
     @property
     def needs_kafka(self) -> bool:
         """Whether a section is asked for that measures processes on a Kafka."""
-        return bool(self._sections - {SOAK, PROJECTION})
+        return bool(self._sections - {SOAK, *WITHOUT_KAFKA})
 
     def project(self, directory: Path) -> None:
         """Measure the projection."""
@@ -117,7 +137,7 @@ class Bench:
         if "deadlines" in self._sections:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
-        if self._sections - {"alone", "deadlines", PROJECTION, SOAK}:
+        if self._sections - {*WITHOUT_KAFKA, "alone", "deadlines", SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -145,6 +165,9 @@ class Bench:
             if "registration" in self._sections:
                 whole.settle()
                 self._registration(stack)
+            if "live" in self._sections:
+                whole.settle()
+                self._live(stack)
 
     def _pipeline(self, whole: Whole) -> None:
         if not self._sections & {"whole", "latency"}:
@@ -158,6 +181,12 @@ class Bench:
             self.results.latency = whole.latency(
                 half, essays=ESSAYS, seconds=self._plan.latency, warm_up=self._plan.latency
             )
+
+    def _live(self, stack: Stack) -> None:
+        self.report(f"{IDLE_STREAMS} idle streams, then notices at {RATE:.0f} decisions/s")
+        self.results.streams = Streams(stack, self._name, self.report).run(
+            idle=IDLE_STREAMS, idle_seconds=self._plan.idle, seconds=self._plan.live, essays=ESSAYS
+        )
 
     def _registration(self, stack: Stack) -> None:
         self.report(f"registrations at {REGISTRATION_RATE:.0f}/s")
@@ -195,6 +224,7 @@ def main() -> int:
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():
         console.print(f"{name:10} {fact}", markup=False)
+    bench.core()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-orchestrator-bench-")))
         bench.project(directory)

@@ -10,6 +10,7 @@ from bench.deadlines import DeadlinesResult
 from bench.measuring import Cost
 from bench.projection import READ_AIM_S, ProjectionResult
 from bench.registering import RegistrationResult
+from bench.streams import StreamsResult
 from bench.whole import PROCESSES, LatencyResult
 
 ORCHESTRATOR_AIM = 0.5
@@ -21,6 +22,13 @@ REGISTRATION_AIM_S = 0.300
 REGISTRATION_RATE = 50.0
 DEADLINES_AIM_S = 5.0
 """Upper limit of the time from the end of a second until all deadlines that were due in it are in the inbox."""
+IDLE_STREAMS = 1_000
+IDLE_CORES_AIM = 0.1
+"""Upper limit of the CPU of the api with these idle streams, in cores."""
+IDLE_MIB_AIM = 100.0
+"""Upper limit of the memory that they take, in MiB."""
+NOTICE_AIM_S = 0.5
+"""Upper limit of the p99 from a decision to its notice on a stream of one batch."""
 ROUTER_AIM = 1.0
 """Upper limit of the router's CPU per event, relative to the orchestrator's per decision."""
 
@@ -35,6 +43,7 @@ class Results:
     registration: RegistrationResult | None = None
     registration_limit: RegistrationResult | None = None
     deadlines: DeadlinesResult | None = None
+    streams: StreamsResult | None = None
     projection: ProjectionResult | None = None
 
 
@@ -95,6 +104,27 @@ def aims(results: Results) -> Iterator[Aim]:
             f"<= {DEADLINES_AIM_S:.0f} s",
             f"{deadlines.fired_s:.1f} s",
             deadlines.fired_s <= DEADLINES_AIM_S and deadlines.assignments == 1,
+        )
+
+
+def stream_aims(results: Results) -> Iterator[Aim]:
+    """Yield the aims of live updates."""
+    if (streams := results.streams) is not None:
+        cores, mib, p99 = streams.idle_cores, streams.idle_mib, streams.one_batch_p99
+        yield Aim(
+            f"{streams.idle} idle streams, CPU of the api",
+            f"<= {IDLE_CORES_AIM} cores",
+            f"{cores:.3f}",
+            cores <= IDLE_CORES_AIM,
+        )
+        yield Aim(
+            f"{streams.idle} idle streams, memory", f"<= {IDLE_MIB_AIM:.0f} MiB", f"{mib:.0f}", mib <= IDLE_MIB_AIM
+        )
+        yield Aim(
+            f"decision to notice of one batch, p99 at {streams.decisions_per_second:.0f} decisions/s",
+            f"<= {NOTICE_AIM_S * 1000:.0f} ms",
+            f"{p99 * 1000:.0f} ms",
+            p99 <= NOTICE_AIM_S,
         )
 
 
@@ -184,6 +214,14 @@ def latency_table(results: Results) -> Table:
         if result is not None:
             p50, p99 = f"{result.p50 * 1000:.0f}", f"{result.p99 * 1000:.0f}"
             table.add_row(f"{what} {_unanswered(result)}", f"{result.per_second:.0f} registrations", p50, "", p99)
+    if (streams := results.streams) is not None:
+        rate = f"{streams.decisions_per_second:.0f} decisions"
+        one = f"decision to notice, streams of one batch ({streams.one_batch})"
+        for what, median, slowest in (
+            (one, streams.one_batch_p50, streams.one_batch_p99),
+            ("decision to notice, a stream of every batch", streams.everything_p50, streams.everything_p99),
+        ):
+            table.add_row(what, rate, f"{median * 1000:.0f}", "", f"{slowest * 1000:.0f}")
     return table
 
 
@@ -192,7 +230,7 @@ def aim_table(results: Results) -> Table:
     table = Table(title="Aims")
     for heading in ("what", "aim", "found", ""):
         table.add_column(heading, justify="right" if heading in ("aim", "found") else "left")
-    for aim in aims(results):
+    for aim in (*aims(results), *stream_aims(results)):
         table.add_row(aim.what, aim.aim, aim.found, "met" if aim.met else "missed")
     return table
 

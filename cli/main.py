@@ -13,13 +13,20 @@ from typing import Annotated
 import typer
 
 from cli.api_client import RequestFailed
+from cli.commands.access import access
+from cli.commands.batch_explain import diff, fixture, what_if, why
 from cli.commands.batch_history import history, replay
+from cli.commands.batch_list import list_batches
 from cli.commands.batches import batches
 from cli.commands.broker import broker
+from cli.commands.contexts import contexts
 from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
+from cli.commands.explain import explain
 from cli.commands.inputs import inputs
+from cli.commands.numbers import stats, system, top
+from cli.commands.operations import operations
 from cli.commands.pipelines import pipelines
 from cli.commands.processes import api, orchestrator, projector, router, timekeeper
 from cli.commands.projection import projection
@@ -43,15 +50,34 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, dev, run, api, router, orchestrator, projector, timekeeper, broker, simulate):
+for command in (
+    demo,
+    dev,
+    run,
+    api,
+    router,
+    orchestrator,
+    projector,
+    timekeeper,
+    broker,
+    simulate,
+    stats,
+    top,
+    explain,
+):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
 app.add_typer(pipelines, name="pipelines")
-batches.command()(history)
-batches.command()(replay)
+batches.command("list")(list_batches)
+for about_one in (history, replay, why, diff, what_if, fixture):
+    batches.command()(about_one)
 app.add_typer(batches, name="batches")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(operations, name="operations")
+app.add_typer(system, name="system")
+app.add_typer(access, name="access")
+app.add_typer(contexts, name="contexts")
 app.add_typer(projection, name="projection")
 
 

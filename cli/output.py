@@ -2,23 +2,31 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+
+from cli.tables import Column, Row, table
 
 
 class Format(StrEnum):
     """Form of a command's data."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
     JSONL = "jsonl"
+    YAML = "yaml"
     NAME = "name"
 
 
 OutputFormat = Annotated[
     Format, typer.Option("--output", "-o", help="Form of the data; json is the api's own body, unchanged.")
+]
+Fields = Annotated[
+    str, typer.Option(metavar="A,B", help="Members to show, with dots for those inside others: why.code,version.")
 ]
 
 
@@ -53,3 +61,73 @@ def counted(number: int, one: str) -> str:
 def print_json(value: Any, *, lines: bool = False) -> None:
     """Print a value as JSON, on one line or indented."""
     typer.echo(json.dumps(value, indent=None if lines else 2, ensure_ascii=False))
+
+
+def print_rows(
+    body: Any, rows: Sequence[Row], columns: Sequence[Column], output: Format, *, name: str, fields: str = ""
+) -> None:
+    """Print rows of an answer of the api: `body` whole as JSON or YAML, otherwise the rows.
+
+    `name` is the member that `-o name` prints. With `fields` the rows alone are shown, with these members.
+    """
+    wanted = _split(fields)
+    if wanted:
+        rows = [{field: member(row, field) for field in wanted} for row in rows]
+        columns = [Column(field.upper(), lambda row, field=field: _text(row[field])) for field in wanted]  # type: ignore[misc]
+        body = rows
+    match output:
+        case Format.JSON:
+            print_json(body)
+        case Format.YAML:
+            _print_yaml(body)
+        case Format.JSONL:
+            for row in rows:
+                print_json(row, lines=True)
+        case Format.NAME:
+            print_lines(*(_text(member(row, wanted[0] if wanted else name)) for row in rows))
+        case _:
+            print_lines(*table(rows, columns, wide=output is Format.WIDE))
+
+
+def print_one(body: Row, lines: Sequence[str], output: Format, *, name: str, fields: str = "") -> None:
+    """Print one object of the api, as `lines` where no other form is wanted."""
+    if fields and output in {Format.JSON, Format.YAML}:
+        wanted = {field: member(body, field) for field in _split(fields)}
+        print_json(wanted) if output is Format.JSON else _print_yaml(wanted)
+    elif fields:
+        print_rows(body, [body], (), output, name=name, fields=fields)
+    elif output in {Format.TABLE, Format.WIDE}:
+        print_lines(*lines)
+    elif output is Format.YAML:
+        _print_yaml(body)
+    elif output is Format.NAME:
+        print_lines(_text(body[name]))
+    else:
+        print_json(body, lines=output is Format.JSONL)
+
+
+def member(row: Row, field: str) -> Any:
+    """Return the member that a field such as `why.code` names. Raises `typer.BadParameter` where there is none."""
+    found: Any = row
+    for part in field.split("."):
+        if not isinstance(found, dict) or part not in found:
+            known = ", ".join(sorted(found)) if isinstance(found, dict) else "none"
+            raise typer.BadParameter(f"there is no member {field!r}; there are {known}.", param_hint="--fields")
+        found = found[part]
+    return found
+
+
+def _split(fields: str) -> list[str]:
+    return [field.strip() for field in fields.split(",") if field.strip()]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _print_yaml(value: Any) -> None:
+    import yaml  # noqa: PLC0415 - heavy: `bos --help` stays fast
+
+    typer.echo(yaml.safe_dump(value, allow_unicode=True, sort_keys=False).rstrip())

@@ -48,6 +48,8 @@ class ProcessHealthReport(Struct, frozen=True, kw_only=True):
     """Transactions that have blocked an input for longer than the bound."""
     positions: tuple[InputPosition, ...] = ()
     """Position of each assigned partition."""
+    gate_ms: int | None = None
+    """Of a timekeeper: deadlines up to this time (Unix milliseconds) may be fired."""
 
     @property
     def ready(self) -> bool:
@@ -86,6 +88,7 @@ class ProcessHealth:
         self._times: dict[tuple[str, int], int] = {}
         self._restored: Callable[[], bool] = lambda: True
         self._more_problems: Callable[[], Sequence[ProcessProblem]] = lambda: ()
+        self._gate_ms: Callable[[], int | None] = lambda: None
 
     def processed(self, topic: str, partition: int, time_ms: int) -> None:
         """Note a processed record and its time (Unix milliseconds). It is called for every record."""
@@ -98,6 +101,10 @@ class ProcessHealth:
     def watch_problems(self, problems: Callable[[], Sequence[ProcessProblem]]) -> None:
         """Call `problems` at each report for what this kind of process has to add; each one is a reason."""
         self._more_problems = problems
+
+    def watch_gate(self, gate_ms: Callable[[], int | None]) -> None:
+        """Call `gate_ms` at each report for the time up to which a timekeeper may fire deadlines."""
+        self._gate_ms = gate_ms
 
     def on_statistics(self, statistics: str) -> None:
         """Take in the statistics of the consumer (`stats_cb`, every `STATISTICS_INTERVAL_MS`)."""
@@ -138,11 +145,19 @@ class ProcessHealth:
             reasons=tuple(problem.message for problem in problems),
             problems=tuple(problems),
             open_transactions=transactions,
-            positions=self._positions,
+            positions=tuple(self._with_lag(position, now) for position in self._positions),
+            gate_ms=self._gate_ms(),
         )
 
     def _lag_seconds(self, now: float) -> float:
         return max((now - self._reached(at, now) for at in self._behind), default=0.0)
+
+    def _with_lag(self, position: InputPosition, now: float) -> InputPosition:
+        at = (position.topic, position.partition)
+        if at not in self._behind:
+            return position
+        lag_s = round(now - self._reached(at, now), 3)
+        return InputPosition(position.topic, position.partition, position.position, position.end, lag_s)
 
     def _reached(self, at: tuple[str, int], now: float) -> float:
         """Return the time up to which all records of a partition are processed."""

@@ -37,6 +37,9 @@ PROCESS_MEMBERS: Final = "process_members"
 HEALTHY: Final = "healthy"
 API_READY: Final = "api_ready"
 API_HELD_BATCHES: Final = "api_held_batches"
+API_PROJECTION_READABLE: Final = "api_projection_readable"
+API_STREAMS: Final = "api_streams"
+API_STREAMS_ENDED: Final = "api_streams_ended"
 
 UNPREFIXED: Final = frozenset({HTTP_REQUESTS, HTTP_REQUEST_SECONDS, BATCH_OPERATIONS})
 """Metrics with the names of the original service; every other name has the prefix."""
@@ -76,6 +79,9 @@ EXPORTED_BY: Final[dict[str, frozenset[str]]] = {
     HEALTHY: _API,
     API_READY: _API,
     API_HELD_BATCHES: _API,
+    API_PROJECTION_READABLE: _API,
+    API_STREAMS: _API,
+    API_STREAMS_ENDED: _API,
 }
 """The kinds of process (`router`, `orchestrator`, `projector`, `timekeeper`, `api`) that export each metric."""
 
@@ -99,7 +105,7 @@ HELP: Final[dict[str, str]] = {
     DEADLINE_LATENESS_SECONDS: "Seconds from a deadline to the append of its inbox record.",
     DEADLINE_GATE_AGE_SECONDS: "Seconds since the router was last seen to have passed the ends of its inputs.",
     HTTP_REQUESTS: "HTTP requests.",
-    HTTP_REQUEST_SECONDS: "Seconds from an HTTP request to the end of its answer.",
+    HTTP_REQUEST_SECONDS: "Seconds from an HTTP request to the end of its answer; of a stream, to its begin.",
     BATCH_OPERATIONS: "Operations on batches, by result.",
     BATCHES_REGISTERED: "Batches that began.",
     BATCHES_ENDED: "Batches that ended, by final status.",
@@ -108,6 +114,9 @@ HELP: Final[dict[str, str]] = {
     HEALTHY: "1 while /healthz answers 200.",
     API_READY: "1 while registrations are accepted.",
     API_HELD_BATCHES: "Batches newer than the projection.",
+    API_PROJECTION_READABLE: "1 if the projection database can be read, so that lists are current.",
+    API_STREAMS: "Open streams of live updates.",
+    API_STREAMS_ENDED: "Streams of live updates that the api has ended, by reason.",
 }
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
@@ -122,6 +131,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     BATCHES_ENDED: ("status",),
     PROCESS_LAG_SECONDS: ("process",),
     PROCESS_MEMBERS: ("process",),
+    API_STREAMS_ENDED: ("reason",),
 }
 
 LATENESS_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0)

@@ -142,6 +142,7 @@ class ProcessReporter:
             problems=report.problems,
             open_transactions=report.open_transactions,
             positions=report.positions[:_MOST_POSITIONS],
+            gate_ms=report.gate_ms,
         )
 
     def _send(self, record: ProcessRecord) -> None:

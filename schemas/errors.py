@@ -7,6 +7,7 @@
     ├── ProjectionError          the projection database cannot be used
     │   └── ProjectionEmpty      no projector has begun to fill it
     ├── InvalidCursor            a page was asked for with a cursor that its list did not give
+    ├── InvalidFilter            a filter of batches has a name or a value that does not exist (HTTP 400)
     ├── BrokerError              the Kafka cluster cannot be reached or started
     │   └── LivenessError        a client hears nothing from Kafka, or a call hangs: only a new process helps
     ├── RecordsExpired           records that a replay needs are no longer in their topic
@@ -55,6 +56,7 @@ class Code(StrEnum):
     NO_LIFE = "ORC-NO-LIFE"  # a process has heard nothing from Kafka for too long, or a call of it hangs
     COMMIT_UNKNOWN = "ORC-COMMIT-UNKNOWN"  # Kafka did not say whether a transaction was committed
     BUSY = "ORC-BUSY"  # more requests are under way than the api takes
+    TOO_MANY_STREAMS = "ORC-TOO-MANY-STREAMS"  # 503: as many streams of live updates are open as the api takes
     HEADER_REPEATED = "ORC-HEADER-REPEATED"  # a header that may stand once is given twice
     CONTENT_ENCODING = "ORC-CONTENT-ENCODING"  # a body is compressed
     BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time
@@ -63,6 +65,7 @@ class Code(StrEnum):
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows
+    SETTINGS_DIFFER = "ORC-SETTINGS-DIFFER"  # running processes have different settings or versions
     DEADLINE_GATE = "ORC-DEADLINE-GATE"  # deadlines wait: the router has not passed what is in its inputs
     OPEN_TRANSACTION = "ORC-OPEN-TRANSACTION"  # a transaction on an input has been open for too long
     PROJECTION_GAP = "ORC-PROJECTION-GAP"  # records of a topic were removed before the projection had read them
@@ -98,6 +101,7 @@ class Code(StrEnum):
     PROJECTION_REPLACED = "ORC-PROJECTION-REPLACED"  # the database's file was removed or replaced while it was written
     CHAIN_BREAK = "ORC-CHAIN-BREAK"  # a history record does not follow from the version before it
     CURSOR = "ORC-CURSOR"  # a page was asked for with a cursor that this list did not give
+    FILTER = "ORC-FILTER"  # a filter of batches has a name or a value that does not exist
     # Records that become dead letters.
     NOT_JSON = "ORC-NOT-JSON"  # a record's value is not one JSON object
     FIELDS = "ORC-FIELDS"  # a record lacks a field that its event has, or a field is of the wrong type
@@ -124,18 +128,29 @@ class Code(StrEnum):
     CONTENT_TYPE = "ORC-CONTENT-TYPE"  # 400: the content type is not JSON
     BAD_JSON = "ORC-BAD-JSON"  # 400: the body is not a JSON object
     BODY_TOO_LARGE = "ORC-BODY-TOO-LARGE"  # 413: the body, or the record made of it, is above the limit
+    UNAUTHENTICATED = "ORC-UNAUTHENTICATED"  # 401: no credential, or one that does not hold
     SCOPE = "ORC-SCOPE"  # 403: the caller may not do this
+    FOREIGN_PAGE = "ORC-FOREIGN-PAGE"  # 403: a page of another site sent the request
+    HOST = "ORC-HOST"  # 421: the Host header names an unknown host
+    RATE_LIMIT = "ORC-RATE-LIMIT"  # 429: the caller sends too many requests
+    OPEN_ACCESS = "ORC-OPEN-ACCESS"  # the api would listen beyond loopback without access control
     BATCH_NOT_FOUND = "ORC-BATCH-NOT-FOUND"  # 404: there is no such batch, or it is somebody else's
+    ID_NOT_FOUND = "ORC-ID-NOT-FOUND"  # 404: nothing has this id, or several ids begin with it
+    PIPELINE_NOT_FOUND = "ORC-PIPELINE-NOT-FOUND"  # 404: there is no pipeline definition of this name
+    VERSION_NOT_FOUND = "ORC-VERSION-NOT-FOUND"  # 404: the batch has no decision at this version
     LETTER_NOT_FOUND = "ORC-LETTER-NOT-FOUND"  # 404: there is no such dead letter
     LETTER_REFUSED = "ORC-LETTER-REFUSED"  # 409: this cannot be done with the dead letter
     LETTER_FILTER = "ORC-LETTER-FILTER"  # 422: dead letters were to be worked without saying which
     LETTER_LIMIT = "ORC-LETTER-LIMIT"  # 422: the filter fits more dead letters than are worked at once
+    OPERATION_NOT_FOUND = "ORC-OPERATION-NOT-FOUND"  # 404: there is no such bulk operation
+    OPERATION_FILTER = "ORC-OPERATION-FILTER"  # 422: a bulk operation was to be done with everything there is
     KEY_REUSED = "ORC-KEY-REUSED"  # 422: the key was used before with another body
     REFUSED = "ORC-REFUSED"  # 409 or 422: the request breaks a rule
     VERSION_CHANGED = "ORC-VERSION-CHANGED"  # 412: the batch does not have the version that the request names
     UNDECODABLE = "ORC-UNDECODABLE"  # 422: the request was written, but cannot be used
     QUARANTINED = "ORC-QUARANTINED"  # 500: the request was written, but deciding on it failed
     NOT_READY = "ORC-NOT-READY"  # 503: the api cannot answer yet
+    DECISIONS_BEHIND = "ORC-DECISIONS-BEHIND"  # 503: decisions are further behind than `MAX_DECISION_LAG_S` allows
     NO_ANSWER = "ORC-NO-ANSWER"  # 503: the request is durable, and not decided yet
     HTTP = "ORC-HTTP"  # a `bos batches` command did not get what it asked of the api
 
@@ -187,6 +202,16 @@ class InvalidCursor(OrchestratorError):
     """A page was asked for with a cursor that its list did not give."""
 
     code = Code.CURSOR
+
+
+class InvalidFilter(OrchestratorError):
+    """A filter of batches has a name or a value that does not exist; `name` is the filter's name (HTTP 400)."""
+
+    code = Code.FILTER
+
+    def __init__(self, message: str, *, next_step: str, name: str) -> None:
+        super().__init__(message, next_step=next_step)
+        self.name = name
 
 
 class ProjectionEmpty(ProjectionError):

@@ -44,6 +44,16 @@ def control_request_id(batch_id: str, organisation: str, subject: str, key: str)
     return derived_id(f"control\n{organisation}\n{subject}\n{key}\n{batch_id}")
 
 
+def operation_request_id(operation_id: str, item: str) -> str:
+    """Id of the request that an operation makes about one of its items; a repeat coincides."""
+    return derived_id(f"operation\n{operation_id}\n{item}")
+
+
+def keyed_operation_id(organisation: str, subject: str, key: str) -> str:
+    """Id of an operation that is started with an Idempotency-Key, in the scope of who starts it."""
+    return derived_id(f"bulk\n{organisation}\n{subject}\n{key}")
+
+
 def request_event_id(request_id: str) -> str:
     """Id of the event that carries a request."""
     return derived_id(f"request\n{request_id}")

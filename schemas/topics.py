@@ -16,6 +16,7 @@ PROCESSES_SEGMENT_MS = 600_000
 PROCESSES_PARTITIONS = 1
 """Of the process reports: few small records, whose one order and one clock (the leader's) readers rely on."""
 PROCESSES_MAX_BYTES = 1_048_576
+OPERATIONS_MAX_BYTES = 1_048_576
 DEFAULT_PREFIX = "huleedu"
 
 
@@ -43,6 +44,7 @@ class Topic(StrEnum):
     HISTORY = "huleedu.batch.history.v1"
     DEAD_LETTERS = "huleedu.batch.dead_letter.v1"
     PROCESSES = "huleedu.batch.orchestrator.processes.v1"
+    OPERATIONS = "huleedu.batch.orchestrator.operations.v1"
 
 
 CommandTopic = NewType("CommandTopic", str)
@@ -175,6 +177,7 @@ class TopicTable(Struct, frozen=True, kw_only=True):
             self._own(Topic.STATUS, "compact", limits.state_bytes),
             self._own(Topic.HISTORY, "delete", limits.state_bytes),
             self._own(Topic.DEAD_LETTERS, "delete", limits.dead_letter_bytes),
+            self._own(Topic.OPERATIONS, "compact", OPERATIONS_MAX_BYTES),
             TopicSpec(
                 name=self.name(Topic.PROCESSES),
                 owner="own",

@@ -33,6 +33,13 @@ class RecordedEvent(NamedTuple):
     record: InboxRecord | None
     """The inbox record; None where the history says that it was quarantined."""
     history: HistoryRecord
+    value: bytes = b""
+    """The bytes of the inbox record; empty where they are not known or not wanted."""
+
+    @property
+    def position(self) -> int:
+        """The place of the event in the batch's order: the version that it gave the batch if it was applied."""
+        return position_of(self.history)
 
 
 class Difference(Struct, frozen=True):
@@ -131,23 +138,33 @@ def replay(
 def _decide_again(
     batch: Batch | None, record: InboxRecord, history: HistoryRecord, decide: Decide
 ) -> tuple[Batch | None, tuple[Difference, ...]]:
-    event = Event(
-        batch_id=record.batch_id,
-        origin=record.origin,
-        body=record.body,
-        version=_generation(history) * VERSIONS_PER_GENERATION + history.offset,
-        time_ms=history.time_ms,
-        partition=history.partition,
-        offset=history.offset,
-    )
+    event = event_of(record, history)
     try:
-        decision = decide(batch, event, _oversize(history.reason))
+        decision = decide(batch, event, oversize_of(history.reason))
     except Exception as error:  # noqa: BLE001 - a rule that fails now, and did not then, is the finding
         return batch, (Difference("exception", "null", f"{type(error).__name__}: {error}"),)
     return decision.batch, _compare(batch, event, decision, history)
 
 
-def _oversize(reason: Reason) -> Oversize | None:
+def position_of(history: HistoryRecord) -> int:
+    """Return the place of an inbox record in its batch's order: the batch's version, where it was applied."""
+    return _generation(history) * VERSIONS_PER_GENERATION + history.offset
+
+
+def event_of(record: InboxRecord, history: HistoryRecord) -> Event:
+    """Return an inbox record as the event that it was when it was decided."""
+    return Event(
+        batch_id=record.batch_id,
+        origin=record.origin,
+        body=record.body,
+        version=position_of(history),
+        time_ms=history.time_ms,
+        partition=history.partition,
+        offset=history.offset,
+    )
+
+
+def oversize_of(reason: Reason) -> Oversize | None:
     """Return the record that did not fit when the event was decided: it was an input of the decision."""
     if reason.code is not ReasonCode.OVERSIZED:
         return None

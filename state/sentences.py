@@ -5,8 +5,9 @@ The codes are what programs read; a sentence may change from one version of the 
 
 from collections import defaultdict
 
-from schemas.internal.enums import PhaseStatus, ReasonCode
+from schemas.internal.enums import PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.history import EffectNote, HistoryRecord, Reason
+from state.phrases import counted
 
 R = ReasonCode
 
@@ -71,11 +72,29 @@ _AFTER_A_DEADLINE = {
 }
 """What a phase does after its deadline, by its status."""
 
+_PHASE_REASONS = {
+    PhaseReason.PEER_FAILED: "the peer reported failure",
+    PhaseReason.PEER_CANCELLED: "the peer cancelled it",
+    PhaseReason.NO_SURVIVORS: "no essay passed",
+    PhaseReason.PARTIAL_FAILURE: "one lost essay fails this phase",
+    PhaseReason.DEADLINE_MISSED: "no outcome came before its deadline",
+    PhaseReason.DEPENDENCY_FAILED: "a phase before it failed",
+    PhaseReason.NOT_REQUESTED: "it was not requested",
+    PhaseReason.CANCELLED: "the batch was cancelled",
+    PhaseReason.BATCH_ENDED: "the batch ended",
+    PhaseReason.OVERSIZED: "a result was too large",
+}
+
+
+def phase_reason(reason: PhaseReason) -> str:
+    """Return why a phase ended, would end, or was skipped, as a part of a sentence."""
+    return _PHASE_REASONS.get(reason, str(reason.value).replace("_", " "))
+
 
 def sentence(record: HistoryRecord) -> str:
     """Return what a history record says in one line: its reason, its counts, and what was commanded."""
     reason = record.reason
-    parts = [_reason(reason)]
+    parts = [reason_sentence(reason)]
     if reason.unaccounted:
         parts[0] += f", {reason.unaccounted} not accounted for"
     if record.failed:
@@ -90,24 +109,21 @@ def sentence(record: HistoryRecord) -> str:
     return "; ".join(parts)
 
 
-def _reason(reason: Reason) -> str:
+def reason_sentence(reason: Reason) -> str:
+    """Return what a reason says, without the counts that its own sentence does not name."""
     template = _SENTENCES.get(reason.code, str(reason.code.value).replace("_", " "))
     facts = {name: value for name in reason.__struct_fields__ if (value := getattr(reason, name)) is not None}
     essays = facts.get("essays", "?")
-    counts = {"some_essays": _counted(essays, "essay"), "some_files": _counted(essays, "file")}
+    counts = {"some_essays": counted(essays, "essay"), "some_files": counted(essays, "file")}
     counts["are"] = "is" if essays == 1 else "are"
     return template.format_map(defaultdict(lambda: "?", facts | counts))
-
-
-def _counted(number: int | str, one: str) -> str:
-    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def _effect(effect: EffectNote) -> str:
     match effect.kind:
         case "command_phase":
             again = f" (attempt {effect.attempt})" if effect.attempt > 1 else ""
-            return f"{effect.phase}{again} commanded for {_counted(effect.essays, 'essay')}"
+            return f"{effect.phase}{again} commanded for {counted(effect.essays, 'essay')}"
         case "pipeline_completed":
             return "the batch has ended"
         case _:

@@ -7,16 +7,42 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+from tests import broker_classes
 
 if TYPE_CHECKING:
     from cli.broker import Kafka
 
+# The same examples in every run, without a limit of time: `pytest --hypothesis-profile=explore` looks elsewhere.
+settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, max_examples=3_000)
+settings.load_profile("ci")
 # What the tests ask runs on this machine, where no proxy of the environment leads.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
+broker_classes.use()
+ROOT = Path(__file__).parent
 BOOTSTRAP_VARIABLE = "BOS_TEST_BOOTSTRAP_SERVERS"
+
+
+LONGEST_FIRST = (
+    *("integration/test_router_offsets.py", "integration/test_projector.py", "integration/test_health.py"),
+    *("integration/test_guards.py", "integration/test_broker_directory.py", "integration/test_timekeeper.py"),
+    *("e2e/test_demo.py", "e2e/test_sizes.py", "e2e/test_commands.py", "e2e/test_faults.py", "e2e/test_scaling.py"),
+    *("integration/test_router_process.py", "integration/test_orchestrator.py", "integration/test_slow_database.py"),
+    "unit/api/openapi/test_schemathesis.py",
+)
+"""Files of minutes, before the tests that are marked as slow. `make test` gives the next test, or file of tests on
+Kafka, to whoever is free: a long one at the end would run alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {ROOT / name: place for place, name in enumerate(LONGEST_FIRST)}
+    slow, quick = len(rank), len(rank) + 1
+    items.sort(key=lambda item: rank.get(item.path, slow if item.get_closest_marker("slow") else quick))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from api.queries.batches import Batches
 from api.requests.exchange import NewRequest
 from api.routes.request_body import off_the_loop, too_large
 from schemas.inbound.normalise import normalise
-from schemas.internal.effects import Effect
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.events import Event
 from schemas.internal.history import HistoryRecord
@@ -21,7 +21,7 @@ from schemas.public.requests import request_record
 from schemas.topics import Topic
 from state.batch import Batch
 from state.decision.decide import decide
-from state.decision.records import history_record, status_record
+from state.decision.records import effect_note, history_record, status_record
 
 
 class States(Protocol):
@@ -49,6 +49,19 @@ class Preview(NamedTuple):
         """Why."""
         return self.history.reason.code
 
+    @property
+    def commands(self) -> int:
+        """Number of commands to peers."""
+        return len(self._commands())
+
+    @property
+    def essays(self) -> int:
+        """Number of essays in these commands, an essay of two phases counted twice."""
+        return sum(len(command.essays) for command in self._commands())
+
+    def _commands(self) -> list[CommandPhase | CommandStudentMatching]:
+        return [effect for effect in self.effects if isinstance(effect, CommandPhase | CommandStudentMatching)]
+
 
 async def preview(batches: Batches, states: States, policy: RegistrationPolicy, request: NewRequest) -> Preview:
     """Return what would be decided on `request` now.
@@ -66,7 +79,8 @@ async def preview(batches: Batches, states: States, policy: RegistrationPolicy, 
     event = await off_the_loop(request.size, lambda: _event(batch, policy, request))
     decision = decide(batch, event)
     after = decision.batch or batch
-    return Preview(batch, history_record(batch, event, decision), status_record(after), decision.effects)
+    notes = tuple(map(effect_note, decision.effects))
+    return Preview(batch, history_record(batch, event, decision, notes), status_record(after), decision.effects)
 
 
 def _event(batch: Batch, policy: RegistrationPolicy, request: NewRequest) -> Event:

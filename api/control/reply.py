@@ -11,6 +11,7 @@ from api.paths import batch_path, status_path
 from api.routes.status_response import status_body
 from schemas.internal.effects import BatchRegistered, CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import Disposition
+from state.sentences import sentence
 
 
 def control_body(done: Controlled) -> dict[str, Any]:
@@ -38,11 +39,14 @@ def preview_body(found: Preview) -> dict[str, Any]:
         "version": found.before.version,
         "disposition": found.disposition.value,
         "reason": found.reason.value,
+        "sentence": sentence(found.history),
         "detail": None if told is None else told.detail,
         "next_step": None if told is None else told.next_step,
         "status": found.after.status.value,
         "changes": [msgspec.to_builtins(change) for change in found.history.changes],
         "effects": [_effect(effect) for effect in found.effects],
+        "commands": found.commands,
+        "essays": found.essays,
         "links": _links(found.before.batch_id),
     }
 

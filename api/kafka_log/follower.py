@@ -50,6 +50,8 @@ class KafkaLogFollower:
         """Why the last attempt to read the projection's offsets failed; None if it succeeded."""
         self.start_from: Mapping[LogPartition, int] | None = None
         """The projection's offsets at the start; None if they are unknown, so that reading starts near the ends."""
+        self.began_at: dict[LogPartition, int] = {}
+        """Offset of each partition from which on every record has been read or will be; none before that is needed."""
         self.started_without_projection = False
         """Whether reading started near the ends, so that only the projection has older batches."""
         self.error: Exception | None = None
@@ -125,6 +127,7 @@ class KafkaLogFollower:
     def begin(self, ends: dict[LogPartition, int], starts: dict[LogPartition, int] | None) -> None:
         """Take in the end offsets, and where reading starts if the projection's offsets are unknown."""
         self._ends = ends
+        self.began_at = dict(self.start_from or {} if starts is None else starts)
         if starts is not None:
             self.started_without_projection = True
             self.snapshots.start_at({p.number: start for p, start in starts.items() if p.topic is Topic.STATUS})

@@ -11,7 +11,7 @@ from msgspec import Struct
 from schemas.topics import Topic
 from state.projection import require_not_ahead
 
-FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS, Topic.PROCESSES)
+FOLLOWED = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS, Topic.PROCESSES, Topic.OPERATIONS)
 """Topics that an api worker reads."""
 _BEFORE_THE_END = 500
 
@@ -43,8 +43,8 @@ class KafkaLog(Protocol):
         """Begin to read, and return the end offset of every partition as of now.
 
         Status partitions start at the offset given, or at their beginning; where `offsets` is None, shortly before
-        their end. Partitions of the processes topic start at their beginning, all others at their end. `positions`
-        returns where each partition starts.
+        their end. Partitions of the topics of processes and operations start at their beginning, all others at their
+        end. `positions` returns where each partition starts.
         """
 
     def resume(self, positions: Mapping[LogPartition, int]) -> None:
@@ -85,7 +85,7 @@ def start_of(partition: LogPartition, projected: int, low: int, high: int) -> in
 
     Raises `ProjectionError` if the projection's offset lies behind `high`: new snapshots would look old.
     """
-    if partition.topic is Topic.PROCESSES:
+    if partition.topic in (Topic.PROCESSES, Topic.OPERATIONS):
         return low
     if partition.topic is not Topic.STATUS:
         return high

@@ -93,6 +93,10 @@ class DeadLetterService:
         await self._wait_until_visible(dead_letter_id, handled)
         return handled
 
+    async def handle(self, dead_letter_id: str, act: Act) -> Handled:
+        """Replay or discard a dead letter; return what was noted with it, without waiting for the projection."""
+        return await self._work(dead_letter_id, act)
+
     async def select(self, filters: LetterFilter, limit: int | None) -> tuple[int, tuple[str, ...]]:
         """Return how many dead letters fit, and the ids of those that are to be worked, the oldest first."""
         if filters == LetterFilter(state=filters.state):

@@ -66,6 +66,16 @@ class ApiMetrics:
         self._healthy = self._gauge(names.HEALTHY)
         self._ready = self._gauge(names.API_READY)
         self._held = self._gauge(names.API_HELD_BATCHES)
+        self._readable = self._gauge(names.API_PROJECTION_READABLE)
+        self.streams = Gauge(
+            names.API_STREAMS,
+            names.HELP[names.API_STREAMS],
+            namespace=names.namespace(names.API_STREAMS),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        """Open streams; those of all workers are added up."""
+        self.streams_ended = self._counter(names.API_STREAMS_ENDED)
         for status in sorted(_ENDED):
             self.ended.labels(status)
 
@@ -87,7 +97,7 @@ class ApiMetrics:
             if change.after in _ENDED:
                 self.ended.labels(change.after).inc()
 
-    def health(self, report: ServiceHealthReport, *, ready: bool, held: int) -> None:
+    def health(self, report: ServiceHealthReport, *, ready: bool, held: int, readable: bool) -> None:
         """Set the gauges from a health report."""
         for state in report.processes:
             self._lag.labels(state.process).set(state.behind_s)
@@ -95,6 +105,7 @@ class ApiMetrics:
         self._healthy.set(report.healthy)
         self._ready.set(ready)
         self._held.set(held)
+        self._readable.set(readable)
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return body and content type for all workers, in the OpenMetrics format if `accept` asks for it."""

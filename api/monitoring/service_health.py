@@ -87,15 +87,16 @@ class ServiceHealth:
 
     def projection_behind_s(self) -> float:
         """Return the projection's lag: the seconds for which its oldest missing status record has been in the log."""
+        return max(self.projection_lags().values(), default=0.0)
+
+    def projection_lags(self) -> dict[LogPartition, float]:
+        """Return the projection's lag in seconds by partition of the status topic."""
         self.observe()
-        return max(
-            (
-                self._projection_lag.behind(partition, self._follower.projection.get(partition, 0))
-                for partition in self._follower.readable
-                if partition.topic is Topic.STATUS
-            ),
-            default=0.0,
-        )
+        return {
+            partition: self._projection_lag.behind(partition, self._follower.projection.get(partition, 0))
+            for partition in self._follower.readable
+            if partition.topic is Topic.STATUS
+        }
 
     def report(self) -> ServiceHealthReport:
         """Return the health of the whole product."""

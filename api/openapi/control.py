@@ -24,11 +24,14 @@ _PREVIEW = {
     "version": 4_398_046_511_104,
     "disposition": "refused",
     "reason": "batch_ended",
+    "sentence": "the batch has ended: completed_successfully",
     "detail": "The batch has ended, and nothing changes a batch that has ended.",
     "next_step": "Read the batch's status. To process its essays again, register them as a new batch.",
     "status": "completed_successfully",
     "changes": [],
     "effects": [],
+    "commands": 0,
+    "essays": 0,
     "links": _LINKED,
 }
 _LINKS = record(
@@ -64,6 +67,7 @@ _PREVIEWED = record(
         "version": {**_VERSION, "description": "Present version of the batch; also the ETag."},
         "disposition": {**TEXT, "examples": [each.value for each in Disposition]},
         "reason": _REASON,
+        "sentence": {"type": "string", "description": "What would be decided, in words."},
         "detail": TEXT_OR_NULL,
         "next_step": TEXT_OR_NULL,
         "status": {
@@ -79,6 +83,8 @@ _PREVIEWED = record(
             "type": "array",
             "items": record({"kind": TEXT, "phase": TEXT, "attempt": COUNT, "essays": COUNT}),
         },
+        "commands": {**COUNT, "description": "Number of commands to peers."},
+        "essays": {**COUNT, "description": "Number of essays in these commands."},
         "links": _LINKS,
     },
     description="What would be decided in the present state. Nothing was written.",

@@ -1,16 +1,19 @@
 """The OpenAPI document: FastAPI's paths and parameters, with the responses of each route."""
 
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 
-from api.openapi import control, problems
+from api.asyncapi import document as asyncapi
+from api.openapi import bulk, control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
 from api.routes.control import CONTROLS
+from schemas.topics import TopicTable
 
 _SEED = {
     "expected_essay_count": 25,
@@ -43,6 +46,18 @@ def install(app: FastAPI, *, max_essays: int) -> None:
     app.openapi = describe  # type: ignore[method-assign]
 
 
+def install_asyncapi(app: FastAPI, topics: TopicTable) -> None:
+    """Make `app` serve the AsyncAPI document of these topics, created at the first request."""
+
+    @cache
+    def made() -> bytes:
+        return asyncapi.text_of(asyncapi.document(topics)).encode()
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi_document() -> Response:
+        return Response(made(), media_type="application/json")
+
+
 def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
     """Return the document of every route; a route without an entry here is a defect (`KeyError`)."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -51,12 +66,18 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         for method, operation in operations.items():
             headers, description = described[path, method]
             parameters = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
+            parameters += description.pop("parameters", [])
             operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
             operation.update(description)
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
-        "schemas": schemas(max_essays) | control.schemas(max_essays) | letter_schemas(),
+        "schemas": schemas(max_essays)
+        | control.schemas(max_essays)
+        | letter_schemas()
+        | read_side.schemas(max_essays)
+        | explain.schemas()
+        | bulk.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
     }
@@ -87,16 +108,26 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
         },
         **{
             (path, "get"): (
-                _CALLER,
-                _decisions(path, "What was decided, the oldest first.", "History", problems.HISTORY),
+                ("If-None-Match", *_CALLER),
+                _kept(path, "What was decided, the oldest first.", "History", problems.HISTORY),
             )
             for path in ("/v1/batches/{batch_id}/history", "/v1/batches/history")
         },
         **{
-            (path, "get"): (_CALLER, _decisions(path, "The replay, whatever it shows.", "Replay", problems.REPLAY))
+            (path, "get"): (
+                ("If-None-Match", *_CALLER),
+                _kept(path, "The replay, whatever it shows.", "Replay", problems.REPLAY),
+            )
             for path in ("/v1/batches/{batch_id}/replay", "/v1/batches/replay")
         },
         **{at: (_CALLER, described) for at, described in letter_operations().items()},
+        **read_side.operations(),
+        **explain.operations(),
+        **{
+            at: (("Idempotency-Key", *_CALLER) if at == ("/v1/operations", "post") else _CALLER, described)
+            for at, described in bulk.operations().items()
+        },
+        **{at: ((*streams.HEADERS, *_CALLER), described) for at, described in streams.stream_operations().items()},
         ("/healthz", "get"): ((), _service("/healthz", "Healthy", "Unhealthy", _HEALTHY, _UNHEALTHY)),
         **{
             (path, "get"): (
@@ -150,6 +181,17 @@ def _status(path: str) -> dict[str, Any]:
             "200": _json("The status of the batch.", "BatchStatus", None, "ETag", "Cache-Control"),
             "304": {"description": "The batch has a version that If-None-Match names.", "headers": validators},
             **problem_responses(problems.STATUS, path),
+        }
+    }
+
+
+def _kept(path: str, description: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _headers("ETag", "Cache-Control")}
+    return {
+        "responses": {
+            "200": _json(description, schema, None, "ETag", "Cache-Control"),
+            "304": {"description": "The caller has this answer: If-None-Match names its ETag.", "headers": headers},
+            **problem_responses(codes, path),
         }
     }
 

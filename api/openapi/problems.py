@@ -58,11 +58,35 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Correct the parameters named in details, then send the request again.",
         {"details": [{"type": "greater_than_equal", "loc": ["query", "wait"], "msg": "Input should be at least 0"}]},
     ),
+    Code.UNAUTHENTICATED: KnownProblem(
+        401,
+        "Unauthorized",
+        "The request has no credential.",
+        "Send an API key or a token as `Authorization: Bearer …`, or log in at /login with a browser.",
+    ),
     Code.SCOPE: KnownProblem(
         403,
         "Forbidden",
         "The caller may not do this: the scope batches:read is missing.",
-        "Name a user in X-User-ID, or have the operator allow anonymous callers.",
+        "Use a credential with that scope, or name a user in X-User-ID where none is needed.",
+    ),
+    Code.FOREIGN_PAGE: KnownProblem(
+        403,
+        "Forbidden",
+        "The request comes from a page of another site.",
+        "Use the dashboard at the api's own address, or a program.",
+    ),
+    Code.HOST: KnownProblem(
+        421,
+        "Misdirected Request",
+        "The api does not answer under the name batches.example.",
+        "Use its address, or have the operator add the name to ALLOWED_HOSTS.",
+    ),
+    Code.RATE_LIMIT: KnownProblem(
+        429,
+        "Too Many Requests",
+        "The caller sends more requests than RATE_LIMIT_PER_S allows.",
+        "Wait for the seconds of Retry-After; the operator can raise the limit.",
     ),
     Code.BATCH_NOT_FOUND: KnownProblem(
         404,
@@ -92,11 +116,44 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Read the batch's status, decide again, and send the request with the ETag of that status.",
         {"reason": "version_changed", "batch_id": BATCH_ID, "batch_status": "processing_pipelines", "version": 17},
     ),
+    Code.VERSION_NOT_FOUND: KnownProblem(
+        404,
+        "Version not found",
+        "The batch has no decision at 17: its decisions go from 1200 to 4711.",
+        "Use a version of the batch's history.",
+        {"batch_id": BATCH_ID, "version": 17},
+    ),
+    Code.PIPELINE: KnownProblem(
+        422,
+        "Pipeline not usable",
+        "the pipelines file, line 4: phases wait for each other: a -> b -> a.",
+        "Correct the definition, then try `bos pipelines check FILE`; docs/pipelines.md has the fields.",
+    ),
     Code.CURSOR: KnownProblem(
         400,
         "Validation Error",
         "'abc' is no cursor of this list.",
         "Begin at the first page, and go on with the cursor that each page gives.",
+    ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statuses.",
+        "Did you mean status?",
+        {"details": [{"type": "filter", "loc": ["query", "statuses"], "msg": "There is no filter statuses."}]},
+    ),
+    Code.OPERATION_FILTER: KnownProblem(
+        422,
+        "Validation Error",
+        "The filter is empty, so it would fit everything.",
+        "Name at least one thing that the items have in common, or give their ids.",
+    ),
+    Code.OPERATION_NOT_FOUND: KnownProblem(
+        404,
+        "Operation not found",
+        "There is no such operation, or it belongs to somebody else.",
+        "Check the id; an operation is kept for as long as the history of what it has done.",
+        {"operation_id": CORRELATION_ID},
     ),
     Code.LETTER_FILTER: KnownProblem(
         422,
@@ -202,55 +259,113 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Send it again with the same Idempotency-Key, or poll the Location until the batch exists.",
         {"batch_id": BATCH_ID},
     ),
+    Code.FILTER: KnownProblem(
+        400,
+        "Validation Error",
+        "There is no filter statsu.",
+        "Did you mean status?",
+        {"details": [{"type": "value_error", "loc": ["query", "statsu"], "msg": "There is no filter statsu."}]},
+    ),
+    Code.ID_NOT_FOUND: KnownProblem(
+        404,
+        "Id not found",
+        "Nothing that you may see has this id, and it is no unique beginning of one.",
+        "Give the whole id, or at least 6 characters with which only one id begins.",
+    ),
+    Code.PIPELINE_NOT_FOUND: KnownProblem(
+        404, "Pipeline not found", "There is no pipeline definition of this name.", "Did you mean default?"
+    ),
+    Code.DECISIONS_BEHIND: KnownProblem(
+        503,
+        "Decisions are behind",
+        "Decisions are 90 s behind, and 60 s are allowed: nothing was written.",
+        "Send the registration again in 30 s, with the same Idempotency-Key.",
+        {"lag_seconds": 90.0},
+    ),
+    Code.TOO_MANY_STREAMS: KnownProblem(
+        503,
+        "Service is busy",
+        "2000 streams are open in this process, which is the limit, or it is about to stop.",
+        "Connect again in a moment.",
+    ),
     Code.BUSY: KnownProblem(503, "Service is busy", "256 registrations are under way, which is the limit.", _AGAIN),
 }
 
-EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL)
+ACCESS = (Code.UNAUTHENTICATED, Code.FOREIGN_PAGE, Code.HOST, Code.RATE_LIMIT)
+"""Codes of `api.access.middleware`, which stands before every route."""
+EVERYWHERE = (Code.HEADER, Code.HEADER_REPEATED, Code.METHOD, Code.INTERNAL, Code.SCOPE)
 REGISTER = (
     *EVERYWHERE,
-    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.SCOPE, Code.BODY_TIMEOUT),
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.BODY_TIMEOUT),
     *(Code.REFUSED, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.ERA_GAP),
     *(Code.UNDECODABLE, Code.QUARANTINED, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
+    Code.DECISIONS_BEHIND,
 )
 CONTROL = (
     *EVERYWHERE,
-    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION, Code.SCOPE),
+    *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES, Code.VALIDATION),
     *(Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.BODY_TIMEOUT, Code.REFUSED, Code.RECORDS_EXPIRED, Code.VERSION_CHANGED),
     *(Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING, Code.KEY_REUSED, Code.UNDECODABLE, Code.QUARANTINED),
     *(Code.REPLAY_DIFFERS, Code.NOT_READY, Code.BROKER, Code.NO_ANSWER, Code.BUSY),
 )
 STATUS = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+    *(Code.VALIDATION, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
-_HEADERS_OF = {405: ("Allow",), 412: ("ETag",), 415: ("Accept-Encoding",), 503: ("Retry-After", "Location")}
+SYSTEM = (*EVERYWHERE, Code.BUSY)
+NUMBERS = (*SYSTEM, Code.NOT_READY)
+BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
+ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
+GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)
+STREAM = (*EVERYWHERE, *(Code.VALIDATION, Code.FILTER, Code.NOT_READY, Code.TOO_MANY_STREAMS, Code.BUSY))
+BATCH_STREAM = (*(code for code in STREAM if code is not Code.FILTER), Code.BATCH_NOT_FOUND, Code.NO_ROUTE)
+_HEADERS_OF = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    412: ("ETag",),
+    415: ("Accept-Encoding",),
+    429: ("Retry-After",),
+    503: ("Retry-After", "Location"),
+}
 HISTORY = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
+    *(Code.VALIDATION, Code.CURSOR, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY),
 )
 REPLAY = (
     *EVERYWHERE,
-    *(Code.VALIDATION, Code.SCOPE, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
+    *(Code.VALIDATION, Code.BATCH_NOT_FOUND, Code.NO_ROUTE, Code.RECORDS_EXPIRED, Code.REPLAY_DIFFERS),
     *(Code.NOT_READY, Code.BUSY),
 )
 _BODIES = (
     *(Code.BAD_JSON, Code.CONTENT_TYPE, Code.REQUEST_BODY, Code.TOO_MANY_VALUES),
     *(Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING),
 )
-LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.SCOPE, Code.NOT_READY, Code.BUSY))
-LETTER = (*EVERYWHERE, *(Code.SCOPE, Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
+EXPLAIN = (*REPLAY, Code.VERSION_NOT_FOUND)
+IMAGINE = (*REPLAY, *_BODIES)
+BATCH = EXPLAIN
+"""With `at`, a batch can be without its records, or without that version."""
+_TEXT_BODY = (Code.CONTENT_TYPE, Code.BODY_TIMEOUT, Code.BODY_TOO_LARGE, Code.CONTENT_ENCODING)
+WHAT_IF = (*REPLAY, *_TEXT_BODY, Code.PIPELINE)
+LETTERS = (*EVERYWHERE, *(Code.VALIDATION, Code.CURSOR, Code.NOT_READY, Code.BUSY))
+LETTER = (*EVERYWHERE, *(Code.LETTER_NOT_FOUND, Code.NO_ROUTE, Code.NOT_READY, Code.BUSY))
 LETTER_PREVIEW = (*LETTER, Code.LETTER_REFUSED)
 LETTER_WORK = (*LETTER, *_BODIES, Code.LETTER_REFUSED, Code.BROKER)
+OPERATIONS = (*EVERYWHERE, *(Code.VALIDATION, Code.SCOPE, Code.BUSY))
+OPERATION = (*EVERYWHERE, *(Code.SCOPE, Code.OPERATION_NOT_FOUND, Code.NO_ROUTE, Code.BUSY))
+BEGIN_OPERATION = (
+    *(*EVERYWHERE, *_BODIES, Code.FILTER, Code.SCOPE, Code.OPERATION_FILTER, Code.KEY_REUSED),
+    *(Code.NOT_READY, Code.BROKER, Code.BUSY),
+)
 LETTER_GROUP = (
-    *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.SCOPE, Code.LETTER_FILTER, Code.LETTER_LIMIT),
+    *(*EVERYWHERE, *_BODIES, Code.VALIDATION, Code.LETTER_FILTER, Code.LETTER_LIMIT),
     *(Code.NOT_READY, Code.BROKER, Code.BUSY),
 )
 
 
 def problem_responses(codes: tuple[str, ...], path: str) -> dict[str, Any]:
-    """Return the responses of these codes by HTTP status, with an example of each code."""
+    """Return the responses of these codes, and of those of `ACCESS`, by HTTP status, with an example of each code."""
     found: dict[str, Any] = {}
-    for code in sorted(codes, key=lambda code: PROBLEMS[code].status):
+    for code in sorted({*codes, *ACCESS}, key=lambda code: (PROBLEMS[code].status, code)):
         problem = PROBLEMS[code]
         response = found.setdefault(str(problem.status), _response(problem))
         response["content"][MEDIA_TYPE]["examples"][code] = {"summary": problem.detail, "value": _body(code, path)}
@@ -276,7 +391,9 @@ def _body(code: str, path: str) -> dict[str, Any]:
         "detail": problem.detail,
         "code": code,
         "next_step": problem.next_step,
-        "instance": path.replace("{batch_id}", BATCH_ID).replace("{dead_letter_id}", LETTER_ID),
+        "instance": path.replace("{batch_id}", BATCH_ID)
+        .replace("{dead_letter_id}", LETTER_ID)
+        .replace("{operation_id}", CORRELATION_ID),
         "error": problem.error,
         **problem.extra,
     }

@@ -37,7 +37,7 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "Problem": _PROBLEM,
         "Fault": _FAULT,
         "BatchStatus": _BATCH,
-        "Decision": record(_DECISION),
+        "Decision": record(DECISION),
         "ReplayedDecision": record(_REPLAYED),
         "Difference": record(dict.fromkeys(("fact", "published", "replayed"), TEXT)),
         "History": record(
@@ -125,6 +125,7 @@ _PROBLEM = record(
         "batch_id": TEXT,
         "reason": TEXT,
         "limit_bytes": COUNT,
+        "lag_seconds": {"type": "number", "minimum": 0, "description": "Age of the oldest undecided request."},
         "limit": COUNT,
         "count": COUNT,
         "dead_letter_id": TEXT,
@@ -134,7 +135,7 @@ _PROBLEM = record(
     },
     optional=(
         *("correlation_id", "details", "batch_id", "reason", "limit_bytes", "dead_letter_id", "dead_letter_code"),
-        *("batch_status", "version", "limit", "count"),
+        *("batch_status", "version", "limit", "count", "lag_seconds"),
     ),
     description="RFC 9457, and the members `error` and `details` of the original service.",
 )
@@ -198,7 +199,15 @@ _BATCH = record(
     }
 )
 _OBJECT_OR_NULL: Schema = {"type": ["object", "null"]}
-_DECISION: dict[str, Schema] = {
+_CAUSE = record(
+    {"topic": TEXT, "partition": {"type": "integer"}, "offset": {"type": "integer"}, "event_id": TEXT}
+    | {"produced_at": TIME_OR_NULL}
+)
+DECISION: dict[str, Schema] = {
+    "position": {
+        "type": "integer",
+        "description": "Place of the event in the batch's order; the batch's version, where it was applied.",
+    },
     "partition": {"type": "integer", "description": "Partition of the inbox."},
     "offset": {"type": "integer", "description": "Offset on the inbox."},
     "time": TIME,
@@ -213,12 +222,14 @@ _DECISION: dict[str, Schema] = {
     "failed": COUNT,
     "failed_essays": {"type": "array", "items": {"type": "object"}},
     "effects": {"type": "array", "items": {"type": "object"}},
+    "cause": {"anyOf": [_CAUSE, {"type": "null"}], "description": "Where the event lies in Kafka."},
     "origin": _OBJECT_OR_NULL,
     "actor": _OBJECT_OR_NULL,
     "request_id": TEXT_OR_NULL,
     "dead_letter_id": TEXT_OR_NULL,
+    "links": {"type": "object", "additionalProperties": TEXT, "description": "Paths, by what they lead to."},
 }
-_REPLAYED: dict[str, Schema] = _DECISION | {
+_REPLAYED: dict[str, Schema] = DECISION | {
     "decided": {"type": "boolean", "description": "False for a quarantined record, which is not decided again."},
     "based_on_expected": {
         "type": ["integer", "null"],
@@ -228,6 +239,11 @@ _REPLAYED: dict[str, Schema] = _DECISION | {
 }
 
 HEADERS: dict[str, Schema] = {
+    "Content-Disposition": {
+        "description": "A name for the file.",
+        "schema": TEXT,
+        "example": f'attachment; filename="batch-{BATCH_ID}.jsonl"',
+    },
     "X-Correlation-ID": {
         "description": "The caller's correlation id, or a new one.",
         "required": True,
@@ -247,6 +263,11 @@ HEADERS: dict[str, Schema] = {
         "example": "1",
     },
     "Allow": {"description": "The methods of this path.", "schema": TEXT, "example": "POST"},
+    "WWW-Authenticate": {
+        "description": "How to give a credential.",
+        "schema": TEXT,
+        "example": 'Bearer realm="batch-orchestrator"',
+    },
     "Accept-Encoding": {"description": "The accepted encodings.", "schema": TEXT, "example": "identity"},
 }
 
@@ -269,6 +290,12 @@ PARAMETERS: dict[str, Schema] = {
     ),
     "X-User-ID": header_parameter("X-User-ID", "The calling user; not verified.", _NAME, "teacher-001"),
     "X-Org-ID": header_parameter("X-Org-ID", "The user's organisation.", _NAME, "school-7"),
+    "Last-Event-ID": header_parameter(
+        "Last-Event-ID",
+        "The id of the last event that the caller has seen; the stream goes on after it.",
+        TEXT,
+        "WzEsNDcxMl0",
+    ),
     "If-Match": header_parameter(
         "If-Match",
         "The ETag that the caller has seen; 412 if the batch has another version.",

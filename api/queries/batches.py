@@ -110,8 +110,9 @@ class Batches:
         """Return the newest known snapshot, and whether the Kafka log confirms it: the projection can be behind."""
         # The cache is read first: a snapshot that is dropped in between is in the projection by then.
         held = self._follower.snapshots.get(batch_id)
+        away = self._follower.projection_error is not None  # the poll has just asked in vain: nothing is waited for
         try:
-            row = await self._projection.get(batch_id)
+            row = None if away and held is not None and held.value is not None else await self._projection.get(batch_id)
         except OrchestratorError as error:
             if held is None or held.value is None:
                 raise _unknown(error.message) from error

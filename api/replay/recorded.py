@@ -92,7 +92,14 @@ class Records:
                 (self._topics.name(Topic.INBOX), number), offsets, timeout_s=self._timeout_s
             )
         }
-        return tuple(RecordedEvent(_inbox_record(each, found), each) for each in life)
+        return tuple(
+            RecordedEvent(_inbox_record(each, found), each, _value(found.get((each.partition, each.offset))))
+            for each in life
+        )
+
+
+def _value(stored: KafkaRecord | None) -> bytes:
+    return b"" if stored is None else stored.value or b""
 
 
 def _inbox_record(history: HistoryRecord, found: Mapping[tuple[int, int], KafkaRecord]) -> InboxRecord | None:

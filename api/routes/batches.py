@@ -12,6 +12,7 @@ from api.errors import CORRELATION_HEADER, batch_not_found
 from api.headers import header
 from api.paths import status_path
 from api.requests.keys import IDEMPOTENCY_HEADER
+from api.routes.conditional import tags
 from api.routes.operations import counted, decoded_id
 from api.routes.request_body import off_the_loop, parse_object, read_body
 from api.routes.status_response import status_body
@@ -38,6 +39,7 @@ async def _register(request: Request) -> Response:
     services = services_of(request)
     principal = require_principal(request, WRITE)
     key = header(request.scope["headers"], IDEMPOTENCY_HEADER.lower())
+    services.backlog.require_room()
     with services.registrations:
         raw = await read_body(request, services.settings.max_input_bytes, services.settings.body_timeout_s)
         limits = services.settings.limits()
@@ -68,7 +70,7 @@ async def status_by_query(
 async def _status(request: Request, batch_id: str, wait: float | None, min_version: int | None) -> Response:
     services = services_of(request)
     principal = require_principal(request, READ)
-    known = _versions(request.headers.get("if-none-match", ""))
+    known = tags(request.headers.get("if-none-match", ""))
     seconds = min(_DEFAULT_WAIT_S if wait is None else wait, services.settings.max_wait_s)
 
     def wanted(found: StatusRecord) -> bool:
@@ -86,8 +88,3 @@ async def _status(request: Request, batch_id: str, wait: float | None, min_versi
     if "*" in known or str(found.version) in known:
         return Response(status_code=304, headers=headers)
     return Response(msgspec.json.encode(status_body(found)), media_type="application/json", headers=headers)
-
-
-def _versions(header: str) -> frozenset[str]:
-    tags = (tag.strip().removeprefix("W/").strip('"') for tag in header.split(","))
-    return frozenset(tag for tag in tags if tag)

@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
+from api.paths import decision_path
 from api.routes.status_response import timestamp
+from schemas.internal.events import Origin
 from schemas.internal.history import HistoryRecord
 from state.projection import HistoryPage
-from state.replay import Replay
+from state.replay import Replay, position_of
 from state.sentences import sentence
 
 
@@ -42,7 +44,9 @@ def replay_body(batch_id: str, result: Replay) -> dict[str, Any]:
 
 def decision_body(record: HistoryRecord) -> dict[str, Any]:
     """Return one decision; its values can be encoded as JSON."""
+    position = position_of(record)
     return {
+        "position": position,
         "partition": record.partition,
         "offset": record.offset,
         "time": timestamp(record.time_ms),
@@ -59,8 +63,23 @@ def decision_body(record: HistoryRecord) -> dict[str, Any]:
         "failed": record.failed,
         "failed_essays": msgspec.to_builtins(record.failed_essays),
         "effects": msgspec.to_builtins(record.effects),
+        "cause": _cause(record.origin),
         "origin": None if record.origin is None else msgspec.to_builtins(record.origin),
         "actor": None if record.actor is None else msgspec.to_builtins(record.actor),
         "request_id": record.request_id,
         "dead_letter_id": record.dead_letter_id,
+        "links": {"decision": decision_path(record.batch_id, position)},
+    }
+
+
+def _cause(origin: Origin | None) -> dict[str, Any] | None:
+    """Return where the event lies in Kafka; a deadline has the place of the status record that armed it."""
+    if origin is None:
+        return None
+    return {
+        "topic": origin.topic,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "event_id": origin.event_id,
+        "produced_at": timestamp(origin.produced_ms or None),
     }

@@ -1,16 +1,18 @@
 """Routes of what was decided on a batch: its history, and its replay."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import READ, may, may_reach
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, batch_not_found
+from api.routes.conditional import conditional
 from api.routes.decision_response import history_body, replay_body
 from api.routes.operations import decoded_id
 from schemas.errors import Code, InvalidCursor, OrchestratorError
+from schemas.internal.enums import Disposition
 from state.decision.requests import ANY_OWNER
 
 _MOST_DECISIONS = 500
@@ -18,18 +20,26 @@ history_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
 
 Limit = Annotated[int, Query(ge=1, le=_MOST_DECISIONS)]
 After = Annotated[str | None, Query(max_length=200)]
+Dispositions = Annotated[
+    list[Literal["unknown", "duplicate", "refused", "stale", "applied", "quarantined"]] | None,
+    Query(alias="disposition", max_length=6, description="Only decisions with one of these dispositions."),
+]
 
 
 @history_routes.get("/{batch_id}/history")
-async def history(request: Request, batch_id: str, after: After = None, limit: Limit = 100) -> Response:
+async def history(
+    request: Request, batch_id: str, after: After = None, limit: Limit = 100, dispositions: Dispositions = None
+) -> Response:
     """Return what was decided on a batch, the oldest first, a page at a time (docs/http.md, history)."""
-    return await _history(request, decoded_id(batch_id), after, limit)
+    return await _history(request, decoded_id(batch_id), after, limit, dispositions or ())
 
 
 @history_routes.get("/history")
-async def history_by_query(request: Request, batch_id: str, after: After = None, limit: Limit = 100) -> Response:
+async def history_by_query(
+    request: Request, batch_id: str, after: After = None, limit: Limit = 100, dispositions: Dispositions = None
+) -> Response:
     """Return the history as above, for ids that clients and proxies do not leave as they are in a path."""
-    return await _history(request, batch_id, after, limit)
+    return await _history(request, batch_id, after, limit, dispositions or ())
 
 
 @history_routes.get("/{batch_id}/replay")
@@ -44,7 +54,9 @@ async def replay_by_query(request: Request, batch_id: str) -> Response:
     return await _replay(request, batch_id)
 
 
-async def _history(request: Request, batch_id: str, after: str | None, limit: int) -> Response:
+async def _history(
+    request: Request, batch_id: str, after: str | None, limit: int, dispositions: Sequence[str]
+) -> Response:
     services = services_of(request)
     principal = require_principal(request, READ)
     found = await services.batches.find(batch_id)
@@ -53,7 +65,9 @@ async def _history(request: Request, batch_id: str, after: str | None, limit: in
     if found is None and (not may(principal, ANY_OWNER) or "\x00" in batch_id):
         raise batch_not_found(batch_id)
     try:
-        page = await services.projection.history(batch_id, after=after, limit=limit)
+        page = await services.projection.history(
+            batch_id, after=after, limit=limit, dispositions=tuple(map(Disposition, dispositions))
+        )
     except InvalidCursor as error:
         raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
     except OrchestratorError as error:
@@ -67,7 +81,7 @@ async def _history(request: Request, batch_id: str, after: str | None, limit: in
         ) from error
     if found is None and not page.records and after is None:
         raise batch_not_found(batch_id)
-    return _json(history_body(batch_id, page))
+    return conditional(request, history_body(batch_id, page))
 
 
 async def _replay(request: Request, batch_id: str) -> Response:
@@ -79,8 +93,4 @@ async def _replay(request: Request, batch_id: str) -> Response:
     result = await services.states.replay_of(batch_id)
     if result is None:
         raise batch_not_found(batch_id)
-    return _json(replay_body(batch_id, result))
-
-
-def _json(body: object) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return conditional(request, replay_body(batch_id, result))

@@ -23,9 +23,12 @@ from schemas.limits import Limits
 INLINE_BYTES = 32_768
 """Largest body that is processed on the event loop: it takes about a millisecond."""
 
+_FEWER_ESSAYS = "Register or name fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES."
+_SMALLER_FILE = "Send a smaller file, for example with fewer definitions."
 _NEXT_STEP = "Send one JSON object in UTF-8 with Content-Type: application/json."
 _LARGEST_INTEGER = 2**53
 """Larger integers have no exact form in RFC 8785, from which the fingerprint is computed."""
+_TEXTS = frozenset({"text/plain", "application/toml", "text/toml", "text/x-toml", "application/x-toml"})
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="bodies")
 Result = TypeVar("Result")
@@ -47,22 +50,52 @@ async def read_body(request: Request, limit: int, timeout_s: float, *, optional:
     may_lack = optional and header(request.scope["headers"], "content-type") is None
     if not may_lack:
         _check_content(request)
+    raw = await _received(request, limit, timeout_s)
+    if may_lack:
+        if not raw:
+            return b"{}"
+        _check_content(request)
+    return raw
+
+
+async def read_text(request: Request, limit: int, timeout_s: float) -> str:
+    """Return a body of plain text, as a file is sent. Raises what `read_body` raises."""
+    media_type = _media_type(header(request.scope["headers"], "content-type") or "")
+    if media_type not in _TEXTS:
+        raise Problem(
+            400,
+            Code.CONTENT_TYPE,
+            f"The content type is {media_type[:60] or 'missing'!r}, not text/plain.",
+            next_step="Send the file as it is, with Content-Type: text/plain.",
+            error="Request body must be text",
+        )
+    _check_coding(request)
+    raw = await _received(request, limit, timeout_s, _SMALLER_FILE)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Problem(
+            400,
+            Code.CONTENT_TYPE,
+            "The body is not UTF-8.",
+            next_step="Send the file in UTF-8.",
+            error="Request body must be text",
+        ) from None
+
+
+async def _received(request: Request, limit: int, timeout_s: float, too_large_step: str = _FEWER_ESSAYS) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
-        raise too_large(limit)
+        raise too_large(limit, too_large_step)
     raw = bytearray()
     try:
         async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 raw += chunk
                 if len(raw) > limit:
-                    raise too_large(limit)
+                    raise too_large(limit, too_large_step)
     except TimeoutError:
         raise _too_slow(timeout_s) from None
-    if may_lack:
-        if not raw:
-            return b"{}"
-        _check_content(request)
     return bytes(raw)
 
 
@@ -87,13 +120,13 @@ def parse_object(raw: bytes, limits: Limits) -> dict[str, Any]:
     return parsed
 
 
-def too_large(limit: int) -> Problem:
+def too_large(limit: int, next_step: str = _FEWER_ESSAYS) -> Problem:
     """Return the problem of a body above `limit` bytes."""
     return Problem(
         413,
         Code.BODY_TOO_LARGE,
         f"The request is larger than the limit of {limit} bytes.",
-        next_step="Register or name fewer essays at a time, or raise BATCH_ORCHESTRATOR_SERVICE_MAX_INPUT_BYTES.",
+        next_step=next_step,
         error="Request body too large",
         extra={"limit_bytes": limit},
     )
@@ -102,13 +135,21 @@ def too_large(limit: int) -> Problem:
 def _check_content(request: Request) -> None:
     raw = request.scope["headers"]
     content_type = header(raw, "content-type") or ""
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise _content_type(f"The content type is {media_type or 'missing'!r}, not application/json.")
     charset = _charset(content_type)
     if charset not in _UTF_8:
         raise _content_type(f"The charset of the content type is {charset[:40]!r}; JSON is sent in UTF-8.")
-    coding = (header(raw, "content-encoding") or "identity").strip().lower()
+    _check_coding(request)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _check_coding(request: Request) -> None:
+    coding = (header(request.scope["headers"], "content-encoding") or "identity").strip().lower()
     if coding not in {"identity", ""}:
         raise Problem(
             415,

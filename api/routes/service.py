@@ -34,7 +34,12 @@ async def metrics(request: Request) -> Response:
     """Return the metrics in the Prometheus or the OpenMetrics format, as the Accept header asks."""
     services = services_of(request)
     follower = services.follower
-    services.metrics.health(services.health.report(), ready=follower.ready, held=len(follower.snapshots))
+    services.metrics.health(
+        services.health.report(),
+        ready=follower.ready,
+        held=len(follower.snapshots),
+        readable=follower.projection_error is None,
+    )
     body, content_type = services.metrics.exposition(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": content_type, **_NO_STORE})
 

@@ -1,11 +1,13 @@
 """The HTTP body of a batch's status (docs/http.md, docs/wire-contract.md)."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from api.times import timestamp
 from schemas.internal.status import PhaseView, StatusRecord
+
+__all__ = ["status_body", "timestamp"]
 
 
 def status_body(record: StatusRecord) -> dict[str, Any]:
@@ -42,13 +44,6 @@ def _paused(record: StatusRecord) -> dict[str, Any] | None:
     if pause is None:
         return None
     return {"since": timestamp(pause.since_ms), "by": pause.by, "reason": pause.reason}
-
-
-def timestamp(time_ms: int | None) -> str | None:
-    """Return Unix milliseconds in RFC 3339 form, in UTC."""
-    if time_ms is None:
-        return None
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _context(record: StatusRecord) -> dict[str, Any]:

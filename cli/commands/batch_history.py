@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.api_client import DEFAULT_URL, Url, fetch
+from cli.api_client import DEFAULT_URL, Url, fetch_of_batch
 from cli.ids import BatchId
 from cli.output import print_lines
 from schemas.errors import Code
@@ -38,7 +38,7 @@ def replay(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_UR
     """
     from api.paths import batch_path
 
-    result = fetch(url, batch_path(batch_id, "replay"))
+    result = fetch_of_batch(url, batch_id, lambda whole: batch_path(whole, "replay"))
     if output == "json":
         typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -86,12 +86,16 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
 
     from api.paths import batch_path
 
-    path = batch_path(batch_id, "history")
     found: list[dict[str, Any]] = []
     after: str | None = None
     while True:
         query = {"limit": str(_PAGE)} | ({} if after is None else {"after": after})
-        page = fetch(url, f"{path}{'&' if '?' in path else '?'}{urlencode(query)}")
+
+        def path(whole: str, asked: str = urlencode(query)) -> str:
+            found = batch_path(whole, "history")
+            return f"{found}{'&' if '?' in found else '?'}{asked}"
+
+        page = fetch_of_batch(url, batch_id, path)
         found += page["decisions"]
         if len(page["decisions"]) < _PAGE:
             return found

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from cli import exit_codes
-from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch
+from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch_of_batch
 from cli.commands.control import cancel, pause, resume, retry
 from cli.ids import BatchId
-from cli.output import Format, OutputFormat, print_json, print_lines
+from cli.output import Fields, Format, OutputFormat, print_json, print_lines, print_one
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
@@ -51,15 +51,31 @@ async def _register(url: str, text: str, key: str) -> dict[str, Any]:
 
 
 @batches.command()
-def get(batch_id: BatchId, *, output: OutputFormat = Format.JSON, url: Url = DEFAULT_URL) -> None:
-    """Print the status of a batch, as JSON."""
-    _show(fetch(url, _status_path(batch_id)), output)
+def get(
+    batch_id: BatchId,
+    *,
+    at: Annotated[int | None, typer.Option(min=0, help="The state as it was at this version.")] = None,
+    fields: Fields = "",
+    output: OutputFormat = Format.JSON,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print everything known of a batch, as JSON.
+
+    Example: bos batches get 7f3a2c91 --at 18812 -o yaml
+    """
+    from api.paths import resource_path
+
+    def path(whole: str) -> str:
+        found = resource_path(whole)
+        return found if at is None else f"{found}{'&' if '?' in found else '?'}at={at}"
+
+    _show(fetch_of_batch(url, batch_id, path), output, fields)
 
 
 @batches.command()
 def status(batch_id: BatchId, *, output: OutputFormat = Format.TABLE, url: Url = DEFAULT_URL) -> None:
     """Print the status of a batch, in one line."""
-    _show(fetch(url, _status_path(batch_id)), output)
+    _show(fetch_of_batch(url, batch_id, _status_path), output)
 
 
 @batches.command()
@@ -105,9 +121,12 @@ async def _until_ended(api: ApiClient, batch_id: str, each: Any) -> dict[str, An
     version = -1
     while True:
         path = _status_path(batch_id)
-        if version >= 0:
+        if version < 0:
+            found = await api.of_batch(batch_id, _status_path)
+            batch_id = found["batch_id"]
+        else:
             path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={WAIT_SECONDS}"
-        found = await api.get(path) if version < 0 else await _get_again(api, path)
+            found = await _get_again(api, path)
         if found["version"] != version:
             version = found["version"]
             each(found)
@@ -132,13 +151,8 @@ def _finish(ended: dict[str, Any], exit_status: bool) -> None:  # noqa: FBT001  
         raise typer.Exit(exit_codes.ENDED_OTHERWISE)
 
 
-def _show(body: dict[str, Any], output: Format) -> None:
-    if output is Format.NAME:
-        typer.echo(body["batch_id"])
-    elif output is Format.TABLE:
-        print_lines(_line(body))
-    else:
-        print_json(body, lines=output is Format.JSONL)
+def _show(body: dict[str, Any], output: Format, fields: str = "") -> None:
+    print_one(body, [_line(body)], output, name="batch_id", fields=fields)
 
 
 def _line(body: dict[str, Any]) -> str:

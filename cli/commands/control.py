@@ -13,12 +13,21 @@ from msgspec import Struct
 
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected
+from cli.commands.operations import act_on_filter
 from cli.ids import not_empty
 from cli.output import Format, OutputFormat, counted, note, print_json, print_lines
 
 Ids = Annotated[
-    list[str],
-    typer.Argument(metavar="ID...", help="Ids of batches; - reads them from standard input.", callback=not_empty),
+    list[str] | None,
+    typer.Argument(metavar="[ID...]", help="Ids of batches; - reads them from standard input.", callback=not_empty),
+]
+Filter = Annotated[
+    str,
+    typer.Option(
+        "--filter",
+        metavar="FILTER",
+        help="Everything that fits, such as pipeline=default&since=1h.",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why, kept in the batch's history.")]
 IfVersion = Annotated[int | None, typer.Option(min=0, help="Refuse unless the batch has this version (its ETag).")]
@@ -50,8 +59,9 @@ class _Result(Struct, frozen=True):
 
 
 def cancel(
-    ids: Ids,
+    ids: Ids = None,
     *,
+    fitting: Filter = "",
     reason: Reason = "",
     if_version: IfVersion = None,
     dry_run: DryRun = False,
@@ -61,12 +71,14 @@ def cancel(
     url: Url = DEFAULT_URL,
 ) -> None:
     """End batches now; their open phases are cancelled."""
-    _run("cancel", ids, _body(reason, if_version), dry_run=dry_run, key=key, yes=yes, output=output, url=url)
+    body = _body(reason, if_version)
+    _run("cancel", ids, fitting, body, dry_run=dry_run, key=key, yes=yes, output=output, url=url)
 
 
 def pause(
-    ids: Ids,
+    ids: Ids = None,
     *,
+    fitting: Filter = "",
     reason: Reason = "",
     if_version: IfVersion = None,
     dry_run: DryRun = False,
@@ -76,12 +88,14 @@ def pause(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Pause batches: no further command goes out, and their deadlines stop."""
-    _run("pause", ids, _body(reason, if_version), dry_run=dry_run, key=key, yes=yes, output=output, url=url)
+    body = _body(reason, if_version)
+    _run("pause", ids, fitting, body, dry_run=dry_run, key=key, yes=yes, output=output, url=url)
 
 
 def resume(
-    ids: Ids,
+    ids: Ids = None,
     *,
+    fitting: Filter = "",
     reason: Reason = "",
     if_version: IfVersion = None,
     dry_run: DryRun = False,
@@ -91,12 +105,14 @@ def resume(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Let paused batches go on."""
-    _run("resume", ids, _body(reason, if_version), dry_run=dry_run, key=key, yes=yes, output=output, url=url)
+    body = _body(reason, if_version)
+    _run("resume", ids, fitting, body, dry_run=dry_run, key=key, yes=yes, output=output, url=url)
 
 
 def retry(
-    ids: Ids,
+    ids: Ids = None,
     *,
+    fitting: Filter = "",
     from_phase: Annotated[str, typer.Option("--from", metavar="PHASE", help="The phase to run again.")],
     failed_essays: Annotated[bool, typer.Option("--failed-essays", help="Essays that it lost (default).")] = False,
     all_essays: Annotated[bool, typer.Option("--all-essays", help="All essays of the phase.")] = False,
@@ -114,7 +130,7 @@ def retry(
         raise typer.BadParameter("choose one of --failed-essays, --all-essays and --essay.")
     essays: Any = essay or ("all" if all_essays else "failed")
     body = {"phase": from_phase, "essays": essays, **_body(reason, if_version)}
-    _run("retry", ids, body, dry_run=dry_run, key=key, yes=yes, output=output, url=url)
+    _run("retry", ids, fitting, body, dry_run=dry_run, key=key, yes=yes, output=output, url=url)
 
 
 def _body(reason: str, if_version: int | None) -> dict[str, Any]:
@@ -123,9 +139,26 @@ def _body(reason: str, if_version: int | None) -> dict[str, Any]:
 
 
 def _run(
-    verb: str, ids: list[str], body: dict[str, Any], *, dry_run: bool, key: str, yes: bool, output: Format, url: str
+    verb: str,
+    ids: list[str] | None,
+    fitting: str,
+    body: dict[str, Any],
+    *,
+    dry_run: bool,
+    key: str,
+    yes: bool,
+    output: Format,
+    url: str,
 ) -> None:
-    batch_ids = list(dict.fromkeys(_ids(ids)))
+    if bool(ids) == bool(fitting):
+        raise typer.BadParameter("name ids, or a filter with --filter.")
+    if fitting:
+        if "if_version" in body:
+            raise typer.BadParameter("a version is that of one batch; name one id.", param_hint="--if-version")
+        asked = {"action": verb, "filter": fitting, **body}
+        act_on_filter(asked, dry_run=dry_run, yes=yes, key=key, output=output, url=url)
+        return
+    batch_ids = list(dict.fromkeys(_ids(ids or [])))
     if not batch_ids:
         raise typer.BadParameter("standard input holds no ids.")
     if "if_version" in body and len(batch_ids) > 1:
@@ -193,6 +226,8 @@ async def _ask(api: ApiClient, batch_id: str, control: _Control) -> _Result:
     headers = {"Content-Type": "application/json", "Idempotency-Key": control.key}
     try:
         reply = await api.send("POST", path, content=json.dumps(control.body), headers=headers)
+        if reply.status == 404 and (whole := await api.whole_id(batch_id)) is not None:
+            return await _ask(api, whole, control)
     except RequestFailed as error:
         body = {"batch_id": batch_id, "code": error.code, "detail": error.message, "next_step": error.next_step}
         _tell(batch_id, error, control)

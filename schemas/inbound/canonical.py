@@ -39,9 +39,10 @@ from schemas.public.control import RetryBody, parse_control
 from schemas.public.registration import RegistrationPolicy, fingerprint, parse_registration
 from schemas.public.requests import RequestKind
 
-_PHASES = {"nlp_metrics": "nlp"}
+PHASES = {"nlp_metrics": "nlp"}
 """Names of phases that were renamed."""
-_STATUSES = {status.value: status for status in OutcomeStatus}
+STATUSES: dict[str, OutcomeStatus] = {status.value: status for status in OutcomeStatus}
+"""Statuses of outcomes by their lower-case spelling."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,17 +87,17 @@ def validation_failed(data: ValidationErrorsData, limits: Limits) -> Body:
 
 def phase_concluded(data: OutcomeData, envelope_correlation: UUID | None, limits: Limits) -> Body:
     """A phase's outcome; its own correlation id goes before the envelope's."""
-    status = _STATUSES.get(data.phase_status.lower())
+    status = STATUSES.get(data.phase_status.lower())
     if status is None:
         raise UnreadableRecord(
             f"{data.phase_status[:60]!r} is no status of an outcome.",
             code=Code.OUTCOME_STATUS,
-            next_step=f"Correct the producer; outcomes are {', '.join(_STATUSES)} in lower or upper case.",
+            next_step=f"Correct the producer; outcomes are {', '.join(STATUSES)} in lower or upper case.",
         )
     _check_count(len(set(data.failed_essay_ids)), limits)
     correlation = data.correlation_id or envelope_correlation
     return PhaseConcluded(
-        phase=_PHASES.get(data.phase_name, data.phase_name),
+        phase=PHASES.get(data.phase_name, data.phase_name),
         status=status,
         essays=_refs(data.processed_essays, limits),
         failed_essay_ids=tuple(data.failed_essay_ids),

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas import ids
 from schemas.errors import Code, UnreadableRecord
 from schemas.inbound import canonical, models
+from schemas.inbound.quick import PeerEvent, read_quickly
 from schemas.inbound.worker_outcome import WorkerOutcomeData
 from schemas.internal.dead_letters import WRAPPED, first_coordinates
 from schemas.internal.events import Body, InboxRecord, Origin
@@ -103,6 +104,29 @@ def _check_values(value: bytes, policy: RegistrationPolicy) -> None:
 def _normalise(
     topic: Topic, first: RecordPosition, value: bytes, headers: Mapping[str, bytes], policy: RegistrationPolicy
 ) -> InboxRecord:
+    event = read_quickly(topic, value, policy.limits) or read_by_models(topic, value, policy)
+    trace = headers.get("traceparent")
+    return InboxRecord(
+        writer=INBOX.version,
+        least_reader=INBOX.least_reader,
+        batch_id=event.batch_id,
+        origin=Origin(
+            event_id=event.event_id or ids.record_id(first.topic, first.partition, first.offset),
+            event_type=event.event_type,
+            topic=first.topic,
+            partition=first.partition,
+            offset=first.offset,
+            source=event.source,
+            produced_ms=event.produced_ms,
+            correlation_id=event.correlation_id,
+            traceparent=trace.decode() if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
+        ),
+        body=event.body,
+    )
+
+
+def read_by_models(topic: Topic, value: bytes, policy: RegistrationPolicy) -> PeerEvent:
+    """Return the event as the models read it. Raises `UnreadableRecord`."""
     if b"NaN" in value or b"Infinity" in value:
         _refuse_non_numbers(value)
     if topic is Topic.REQUESTS:
@@ -112,26 +136,15 @@ def _normalise(
         envelope = _ADAPTERS[topic].validate_json(value)
     except ValidationError as error:
         _refuse(topic, value, error)
-    body = _body(topic, envelope, policy)
-    event_id = envelope.event_id
-    correlation = envelope.correlation_id
-    trace = headers.get("traceparent")
-    return InboxRecord(
-        writer=INBOX.version,
-        least_reader=INBOX.least_reader,
+    event_id, correlation = envelope.event_id, envelope.correlation_id
+    return PeerEvent(
         batch_id=envelope.data.batch_id,
-        origin=Origin(
-            event_id=ids.record_id(first.topic, first.partition, first.offset) if event_id is None else str(event_id),
-            event_type=envelope.event_type,
-            topic=first.topic,
-            partition=first.partition,
-            offset=first.offset,
-            source=envelope.source_service,
-            produced_ms=canonical.milliseconds(envelope.event_timestamp),
-            correlation_id=None if correlation is None else str(correlation),
-            traceparent=trace.decode() if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
-        ),
-        body=body,
+        event_id=None if event_id is None else str(event_id),
+        event_type=envelope.event_type,
+        source=envelope.source_service,
+        produced_ms=canonical.milliseconds(envelope.event_timestamp),
+        correlation_id=None if correlation is None else str(correlation),
+        body=_body(topic, envelope, policy),
     )
 
 

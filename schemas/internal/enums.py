@@ -75,7 +75,7 @@ class PhaseStatus(OpenEnum):
     @property
     def succeeded(self) -> bool:
         """Whether there are survivors for dependants."""
-        return self in (PhaseStatus.COMPLETED_SUCCESSFULLY, PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS)
+        return self in _SUCCEEDED_PHASE
 
 
 _TERMINAL_PHASE = frozenset(
@@ -88,6 +88,7 @@ _TERMINAL_PHASE = frozenset(
         PhaseStatus.CANCELLED,
     }
 )
+_SUCCEEDED_PHASE = frozenset({PhaseStatus.COMPLETED_SUCCESSFULLY, PhaseStatus.COMPLETED_WITH_PARTIAL_SUCCESS})
 
 
 class Disposition(OpenEnum):

@@ -25,4 +25,5 @@ HISTORY = RecordFormat(version=2, least_reader=2, oldest=2)
 BATCH = RecordFormat(version=2, least_reader=2, oldest=2)
 """The stored batch, in the store and its changelog."""
 PROCESS = RecordFormat(version=1, least_reader=1, oldest=1)
+OPERATION = RecordFormat(version=1, least_reader=1, oldest=1)
 GROUP_START = RecordFormat(version=1, least_reader=1, oldest=1)

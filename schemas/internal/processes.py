@@ -20,7 +20,7 @@ class ProcessState(OpenEnum):
     """It has ended with an error, which stands in `problems`."""
 
 
-class InputPosition(Struct, frozen=True):
+class InputPosition(Struct, frozen=True, omit_defaults=True):
     """How far a process has read one assigned partition."""
 
     topic: str
@@ -30,6 +30,8 @@ class InputPosition(Struct, frozen=True):
     """Next offset to fetch; negative where it is not known yet."""
     end: int
     """Last stable offset: read-committed consumers are given what is before it. Negative where not known yet."""
+    lag_s: float = 0.0
+    """Seconds for which its oldest unread record has been there; 0 when caught up."""
 
 
 class OpenTransaction(Struct, frozen=True):
@@ -91,6 +93,8 @@ class ProcessRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     open_transactions: tuple[OpenTransaction, ...] = ()
     """Transactions of others that hold back its input."""
     positions: tuple[InputPosition, ...] = ()
+    gate_ms: int | None = None
+    """Of a timekeeper: deadlines up to this time may be fired. None while the router has not passed its inputs yet."""
 
     @property
     def name(self) -> str:

@@ -1,9 +1,10 @@
-"""Keys, bytes and headers of the internal records: inbox, status and history."""
+"""Keys, bytes and headers of the internal records: inbox, status, history, reports of processes, operations."""
 
 from schemas.internal import formats
 from schemas.internal.codec import RecordDecoder, encode
 from schemas.internal.events import InboxRecord
 from schemas.internal.history import HistoryRecord
+from schemas.internal.operations import STOP, OperationRecord
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.processes import ProcessRecord
 from schemas.internal.status import StatusRecord
@@ -18,6 +19,7 @@ decode_inbox: RecordDecoder[InboxRecord] = RecordDecoder(InboxRecord, formats.IN
 decode_status: RecordDecoder[StatusRecord] = RecordDecoder(StatusRecord, formats.STATUS)
 decode_history: RecordDecoder[HistoryRecord] = RecordDecoder(HistoryRecord, formats.HISTORY)
 decode_process: RecordDecoder[ProcessRecord] = RecordDecoder(ProcessRecord, formats.PROCESS)
+decode_operation: RecordDecoder[OperationRecord] = RecordDecoder(OperationRecord, formats.OPERATION)
 
 
 def inbox_outgoing(record: InboxRecord) -> OutgoingRecord:
@@ -49,3 +51,19 @@ def history_outgoing(record: HistoryRecord) -> OutgoingRecord:
 def process_outgoing(record: ProcessRecord) -> OutgoingRecord:
     """Return the process record to publish. It has no headers: all it says is in its value."""
     return OutgoingRecord(Topic.PROCESSES, record.name.encode(), encode(record))
+
+
+def operation_outgoing(record: OperationRecord) -> OutgoingRecord:
+    """Return the operation record to publish. It has no headers: all it says is in its value."""
+    return OutgoingRecord(Topic.OPERATIONS, record.operation_id.encode(), encode(record))
+
+
+def operation_stop_outgoing(record: OperationRecord) -> OutgoingRecord:
+    """Return the wish to stop an operation to publish."""
+    return OutgoingRecord(Topic.OPERATIONS, f"{record.operation_id}{STOP}".encode(), encode(record))
+
+
+def operation_tombstones(operation_id: str) -> tuple[OutgoingRecord, ...]:
+    """Return what removes an operation that ended long ago."""
+    keys = (operation_id, f"{operation_id}{STOP}")
+    return tuple(OutgoingRecord(Topic.OPERATIONS, key.encode(), None) for key in keys)

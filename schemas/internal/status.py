@@ -18,9 +18,10 @@ class Counts(Struct, frozen=True, kw_only=True):
     unaccounted: int = 0
     """Number of slots that the ready event did not name."""
     succeeded: int = 0
-    """Essays that survived every phase ended so far."""
+    """Ready essays that no phase lost; none of a batch that has ended before every phase asked for had run, or had run
+    again where that was asked for on all essays."""
     failed: int = 0
-    """Ready essays that some phase lost."""
+    """The other ready essays."""
 
 
 class PhaseView(Struct, frozen=True, kw_only=True, omit_defaults=True):

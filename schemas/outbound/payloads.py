@@ -113,6 +113,18 @@ class _Completed(Struct, frozen=True, kw_only=True):
     metadata: _Processing
 
 
+PAYLOADS: dict[Topic, type[Struct]] = {
+    Topic.REGISTERED: _Registered,
+    Topic.SPELLCHECK_COMMAND: _Spellcheck,
+    Topic.CJ_ASSESSMENT_COMMAND: _CjAssessment,
+    Topic.NLP_COMMAND: _Nlp,
+    Topic.AI_FEEDBACK_COMMAND: _AiFeedback,
+    Topic.STUDENT_MATCHING_COMMAND: _StudentMatching,
+    Topic.COMPLETED: _Completed,
+}
+"""The payload of each topic that peers read."""
+
+
 def time_of(effect: Effect) -> datetime:
     """Return `effect.time_ms` as peers write it, in UTC."""
     return _EPOCH + timedelta(milliseconds=effect.time_ms)

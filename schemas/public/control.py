@@ -23,7 +23,7 @@ Name = Annotated[str, Field(min_length=1, pattern=NO_CONTROL_CHARACTERS)]
 EssayIds = Annotated[list[Name], Field(min_length=1, fail_fast=True)]
 
 
-def _number(value: Any) -> Any:
+def whole_number(value: Any) -> Any:
     """Refuse a text and a truth value; 7.0 is the whole number 7, as in JSON Schema."""
     if isinstance(value, str | bool):
         raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic makes a fault of this one alone
@@ -39,7 +39,7 @@ class ControlBody(BaseModel):
         str, Field(max_length=MAX_REASON), BeforeValidator(lambda given: "" if given is None else given)
     ] = ""
     """Why, in words for a person; shown in the batch's history."""
-    if_version: Annotated[int, Field(ge=0, le=MAX_VERSION), BeforeValidator(_number)] | None = None
+    if_version: Annotated[int, Field(ge=0, le=MAX_VERSION), BeforeValidator(whole_number)] | None = None
     """Refuse the request unless the batch has this version."""
 
 

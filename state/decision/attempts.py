@@ -47,6 +47,11 @@ def commanded(batch: Batch, attempt: Attempt) -> tuple[int, ...]:
     return tuple(range(len(batch.essays))) if attempt.essays is None else attempt.essays
 
 
+def count_essays(batch: Batch, attempt: Attempt) -> int:
+    """Return how many essays an attempt was commanded."""
+    return len(batch.essays) if attempt.essays is None else len(attempt.essays)
+
+
 def inputs(batch: Batch, phase: str) -> tuple[int, ...]:
     """Return the essays that a phase can work on: all, or those that survived one of its ended dependencies."""
     before = dependencies(batch, phase)
@@ -77,7 +82,11 @@ def survivors(batch: Batch, phase: str) -> tuple[int, ...]:
 
 def lost(batch: Batch, phase: str) -> tuple[LostEssay, ...]:
     """Return the essays that the phase's attempts together lost; not those of a running attempt."""
-    run = batch.phases[phase]
+    return lost_in(batch, batch.phases[phase])
+
+
+def lost_in(batch: Batch, run: PhaseRun) -> tuple[LostEssay, ...]:
+    """Return the essays that the attempts of a run together lost; not those of a running attempt."""
     if not run.attempts:
         return ()
     if len(run.attempts) == 1 and not run.attempts[0].superseded:
@@ -90,7 +99,7 @@ def tally(batch: Batch, run: PhaseRun) -> tuple[int, int]:
     """Return how many essays survived the attempts of a run together, and how many they lost."""
     if len(run.attempts) == 1 and not run.attempts[0].superseded:
         failed = len(run.attempts[0].lost)
-        return len(commanded(batch, run.attempts[0])) - failed, failed
+        return count_essays(batch, run.attempts[0]) - failed, failed
     results = _results(batch, run)
     failed = sum(found is not None for found in results.values())
     return len(results) - failed, failed
@@ -98,18 +107,30 @@ def tally(batch: Batch, run: PhaseRun) -> tuple[int, int]:
 
 def lost_by_any(batch: Batch) -> frozenset[int]:
     """Return the essays that some phase lost."""
-    return frozenset(found.essay for phase in batch.phases for found in lost(batch, phase))
+    return frozenset([found.essay for run in batch.phases.values() for found in lost_in(batch, run)])
 
 
-def count_commanded(batch: Batch, phase: str) -> int:
-    """Return how many essays the phase's attempts were commanded, each essay once; superseded attempts not at all."""
-    run = batch.phases[phase]
+def count_succeeded(batch: Batch, lost_by_any: int) -> int:
+    """Return how many ready essays came through; `lost_by_any` is how many of them some phase lost.
+
+    Once the batch has ended none has, where a requested phase never ran, or was to run again on all and never did.
+    """
+    if batch.ended_ms is not None and not all(map(_has_run, map(batch.phases.__getitem__, batch.requested_phases))):
+        return 0
+    return batch.ready_count - lost_by_any
+
+
+def _has_run(run: PhaseRun) -> bool:
+    return any(not attempt.superseded for attempt in run.attempts)
+
+
+def count_commanded(batch: Batch, run: PhaseRun) -> int:
+    """Return how many essays the attempts of a run were commanded, each once; superseded attempts not at all."""
     if batch.ended_ms is not None:
         return run.commanded
     attempts = [attempt for attempt in run.attempts if not attempt.superseded]
     if len(attempts) == 1:
-        essays = attempts[0].essays
-        return len(batch.essays) if essays is None else len(essays)
+        return count_essays(batch, attempts[0])
     return len({essay for attempt in attempts for essay in commanded(batch, attempt)})
 
 
@@ -140,8 +161,10 @@ def supersede(run: PhaseRun) -> PhaseRun:
 
 def conclude(batch: Batch, run: PhaseRun, attempt: Attempt) -> PhaseRun:
     """Return the run with its last attempt as it ended; what earlier ones lost of its essays no longer counts."""
-    again = frozenset(commanded(batch, attempt))
-    earlier = tuple(_without(before, again) for before in run.attempts[:-1])
+    earlier = run.attempts[:-1]
+    if earlier:
+        again = frozenset(commanded(batch, attempt))
+        earlier = tuple(_without(before, again) for before in run.attempts[:-1])
     return replace(run, attempts=(*earlier, attempt), stalled=False)
 
 
@@ -160,9 +183,9 @@ def stub(batch: Batch) -> Batch:
     phases = {
         name: PhaseRun(
             status=run.status,
-            attempts=tuple(_stub_of(attempt, lost(batch, name), kept) for attempt in run.attempts),
+            attempts=tuple([_stub_of(attempt, lost_in(batch, run), kept) for attempt in run.attempts]),
             reason=run.reason,
-            commanded=count_commanded(batch, name),
+            commanded=count_commanded(batch, run),
         )
         for name, run in batch.phases.items()
     }
@@ -171,6 +194,8 @@ def stub(batch: Batch) -> Batch:
 
 
 def _stub_of(attempt: Attempt, counting: Iterable[LostEssay], kept: dict[int, int]) -> Attempt:
+    if not attempt.lost:
+        return replace(attempt, essays=())
     still = {id(found) for found in counting}
     lost_here = tuple(replace(found, essay=kept[found.essay]) for found in attempt.lost if id(found) in still)
     return replace(attempt, essays=(), lost=lost_here)

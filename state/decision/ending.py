@@ -7,7 +7,7 @@ from schemas.internal.effects import Effect, PipelineCompleted
 from schemas.internal.enums import BatchStatus, DeadlineKind, LostReason, PhaseReason, PhaseStatus, ReasonCode
 from schemas.internal.events import Event
 from state.batch import Batch, PhaseRun
-from state.decision.attempts import cut_off, running_attempt, stub, without_details
+from state.decision.attempts import count_succeeded, cut_off, running_attempt, stub, without_details
 from state.decision.clocks import arm
 from state.decision.result import Decision, Oversize
 from state.decision.transitions import batch_status, phase_status
@@ -66,7 +66,7 @@ def _taken_over(batch: Batch, event: Event, run: PhaseRun, status: PhaseStatus, 
 
 
 def _completed(batch: Batch, event: Event) -> PipelineCompleted:
-    succeeded = batch.ready_count - len(batch.essays)
+    succeeded = count_succeeded(batch, len(batch.essays))
     return PipelineCompleted(
         event_id=ids.effect_id(batch.batch_id, batch.registered_version, "pipeline_completed"),
         batch_id=batch.batch_id,

@@ -6,7 +6,7 @@ from schemas.internal.enums import LostReason, PhaseReason, PhaseStatus, ReasonC
 from schemas.internal.events import EssayRef, Event, OutcomeStatus, PhaseConcluded
 from schemas.internal.history import Reason
 from state.batch import Attempt, Batch, LostEssay, PhaseRun
-from state.decision.attempts import commanded, correlation_of, essay_ids, running_attempt
+from state.decision.attempts import commanded, correlation_of, count_essays, essay_ids, running_attempt
 from state.decision.clocks import retry_due_ms
 from state.decision.digests import outcome_digest
 from state.decision.graph import definition_of
@@ -63,14 +63,16 @@ def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) 
     """Record the outcome of the running attempt, unless it names none of the attempt's essays."""
     known = essay_ids(batch)
     essays = {known[essay]: essay for essay in commanded(batch, attempt)}
-    named = {ref.essay_id for ref in body.essays}.union(body.failed_essay_ids)
-    foreign = len(named.difference(essays))
-    if named and foreign == len(named):
-        return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
     succeeded = {ref.essay_id: ref for ref in body.essays}
-    for essay_id in body.failed_essay_ids:
-        succeeded.pop(essay_id, None)
-    lost = _lost(body, essays, succeeded, named=bool(named))
+    foreign, lost = 0, tuple[LostEssay, ...]()
+    if body.failed_essay_ids or succeeded.keys() != essays.keys():
+        named = succeeded.keys() | body.failed_essay_ids
+        foreign = len(named.difference(essays))
+        if named and foreign == len(named):
+            return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
+        for essay_id in body.failed_essay_ids:
+            succeeded.pop(essay_id, None)
+        lost = _lost(body, essays, succeeded, named=bool(named))
     attempt = replace(attempt, lost=lost, foreign=foreign, reason=_reason(body.status, len(essays), len(lost)))
     batch = _take_texts(batch, body.phase, essays, succeeded)
     batch = conclude_attempt(batch, event, body.phase, attempt)
@@ -106,8 +108,10 @@ def _reason(status: OutcomeStatus, commanded: int, lost: int) -> PhaseReason | N
 
 def _take_texts(batch: Batch, phase: str, essays: dict[str, int], succeeded: dict[str, EssayRef]) -> Batch:
     """Return the batch with what the outcome gave; what earlier attempts gave these essays went when this one began."""
-    run = batch.phases[phase]
     texts, metrics = given(batch, phase, {essays[name]: ref for name, ref in succeeded.items() if name in essays})
+    if not texts and not metrics:
+        return batch
+    run = batch.phases[phase]
     return with_run(batch, phase, replace(run, texts=run.texts | texts, metrics=run.metrics | metrics))
 
 
@@ -119,10 +123,10 @@ def _told(batch: Batch, phase: str, attempt: Attempt) -> Reason:
         phase=phase,
         attempt=attempt.number,
         status=status.value,
-        essays=len(commanded(batch, attempt)) - len(attempt.lost),
+        essays=count_essays(batch, attempt) - len(attempt.lost),
         foreign=attempt.foreign,
-        unaccounted=sum(found.reason is LostReason.UNACCOUNTED for found in attempt.lost),
-        due_ms=retry_due_ms(batch, phase),
+        unaccounted=sum(found.reason is LostReason.UNACCOUNTED for found in attempt.lost) if attempt.lost else 0,
+        due_ms=retry_due_ms(batch, phase) if status is PhaseStatus.WAITING_TO_RETRY else None,
     )
 
 

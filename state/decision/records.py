@@ -1,12 +1,13 @@
 """The status record of a batch and the history record of a decision."""
 
+from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
 from schemas.internal.enums import LostReason, PhaseStatus, ReasonCode
 from schemas.internal.events import CancelBatch, Event, PauseBatch, RegisterBatch, ResumeBatch, RetryPhase
 from schemas.internal.formats import HISTORY, STATUS
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote, HistoryRecord
 from schemas.internal.status import Counts, FailedEssay, PhaseView, StatusRecord
-from state.batch import Attempt, Batch, LostEssay
-from state.decision.attempts import commanded, count_commanded, essay_ids, lost, lost_by_any, running_attempt
+from state.batch import Attempt, Batch, LostEssay, PhaseRun
+from state.decision.attempts import count_commanded, count_essays, count_succeeded, essay_ids, lost_in, running_attempt
 from state.decision.clocks import retry_due_ms
 from state.decision.result import Decision
 
@@ -15,7 +16,16 @@ _REQUESTS = (RegisterBatch, CancelBatch, PauseBatch, ResumeBatch, RetryPhase)
 
 def status_record(batch: Batch) -> StatusRecord:
     """Return the snapshot of a batch."""
-    lost_by_phase = {name: lost(batch, name) for name in batch.phases}
+    views: dict[str, PhaseView] = {}
+    failed: list[FailedEssay] = []
+    stalled = held = False
+    for name, run in batch.phases.items():
+        found = lost_in(batch, run)
+        views[name] = _phase_view(batch, name, run, found)
+        stalled = stalled or run.stalled
+        held = held or run.status is PhaseStatus.HELD
+        if found:
+            failed += _failed(batch, name, found)
     return StatusRecord(
         writer=STATUS.version,
         least_reader=STATUS.least_reader,
@@ -29,14 +39,14 @@ def status_record(batch: Batch) -> StatusRecord:
         pipeline=batch.pipeline.name,
         pipeline_version=batch.pipeline.version,
         requested_phases=batch.requested_phases,
-        phases={name: _phase_view(batch, name, lost_by_phase[name]) for name in batch.phases},
-        counts=counts(batch),
-        failed_essays=tuple(essay for name, found in lost_by_phase.items() for essay in _failed(batch, name, found)),
+        phases=views,
+        counts=_counts(batch, len({essay.essay_id for essay in failed})),
+        failed_essays=tuple(failed),
         file_failures=batch.file_failures,
         file_failures_total=batch.file_failures_total,
         reason=batch.reason,
-        stalled=any(run.stalled for run in batch.phases.values()),
-        held=any(run.status is PhaseStatus.HELD for run in batch.phases.values()),
+        stalled=stalled,
+        held=held,
         pause=batch.pause,
         registered_ms=batch.registered_ms,
         updated_ms=batch.updated_ms,
@@ -45,30 +55,27 @@ def status_record(batch: Batch) -> StatusRecord:
     )
 
 
-def counts(batch: Batch) -> Counts:
-    """Return the batch's essay counts, from recorded facts."""
-    failed = len(lost_by_any(batch))
+def _counts(batch: Batch, lost_by_any: int) -> Counts:
+    """Return the batch's essay counts, given how many essays some phase lost."""
+    succeeded = count_succeeded(batch, lost_by_any)
     return Counts(
         expected=batch.expected,
         ready=batch.ready_count,
         unaccounted=batch.expected - batch.ready_count if batch.ready_digest else 0,
-        succeeded=batch.ready_count - failed,
-        failed=failed,
+        succeeded=succeeded,
+        failed=batch.ready_count - succeeded,
     )
 
 
-def phase_view(batch: Batch, phase: str) -> PhaseView:
-    """Return one phase as the status record shows it."""
-    return _phase_view(batch, phase, lost(batch, phase))
-
-
-def _phase_view(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> PhaseView:
-    run = batch.phases[phase]
-    total = count_commanded(batch, phase)
-    unaccounted = sum(essay.reason is LostReason.UNACCOUNTED for essay in found)
-    last = run.attempts[-1] if run.attempts and not run.attempts[-1].superseded else None
+def _phase_view(batch: Batch, phase: str, run: PhaseRun, found: tuple[LostEssay, ...]) -> PhaseView:
+    """Return one phase as the status record shows it; `found` are the essays that it lost."""
+    if not run.attempts:
+        return PhaseView(status=run.status, reason=run.reason)
+    total = count_commanded(batch, run)
+    unaccounted = sum(essay.reason is LostReason.UNACCOUNTED for essay in found) if found else 0
+    last = None if run.attempts[-1].superseded else run.attempts[-1]
     running = running_attempt(run)
-    under_way = 0 if running is None else len(commanded(batch, running))
+    under_way = 0 if running is None else count_essays(batch, running)
     return PhaseView(
         status=run.status,
         attempt=len(run.attempts),
@@ -81,7 +88,7 @@ def _phase_view(batch: Batch, phase: str, found: tuple[LostEssay, ...]) -> Phase
         completed_ms=last.concluded_ms if last is not None and run.status.terminal else None,
         reason=run.reason,
         stalled=run.stalled,
-        retry_due_ms=retry_due_ms(batch, phase),
+        retry_due_ms=None if running is not None or run.status.terminal else retry_due_ms(batch, phase),
     )
 
 
@@ -130,6 +137,18 @@ def history_record(
     )
 
 
+def effect_note(effect: Effect, topic: str = "") -> EffectNote:
+    """Return an effect as a history record names it; `topic` is the real name, empty where it is not published."""
+    kind = str(effect.__struct_config__.tag)
+    match effect:
+        case CommandPhase():
+            return EffectNote(kind, effect.event_id, topic, effect.phase, effect.attempt, len(effect.essays))
+        case CommandStudentMatching():
+            return EffectNote(kind, effect.event_id, topic, essays=len(effect.essays))
+        case _:
+            return EffectNote(kind, effect.event_id, topic)
+
+
 def answer(batch: Batch) -> Answer:
     """Return the answer to a request about `batch`."""
     return Answer(
@@ -157,10 +176,13 @@ def _results(before: Batch | None, after: Batch | None) -> tuple[int, tuple[Fail
         return 0, ()
     succeeded, failed = 0, list[FailedEssay]()
     for name, run in before.phases.items():
-        ended = _ended(running_attempt(run), after.phases[name].attempts)
+        now = after.phases[name]
+        if now is run:
+            continue
+        ended = _ended(running_attempt(run), now.attempts)
         if ended is not None:
             found = _failed(after, name, ended.lost)
-            succeeded += len(commanded(before, run.attempts[-1])) - len(found)
+            succeeded += count_essays(before, run.attempts[-1]) - len(found)
             failed += found
     return succeeded, tuple(failed)
 

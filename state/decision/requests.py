@@ -10,6 +10,8 @@ from state.decision.result import Decision
 
 ANY_OWNER = "batches:any-owner"
 """Scope of a principal who controls, and over HTTP also reads, the batches of every owner."""
+ORGANISATION = "batches:organisation"
+"""Scope of a principal who controls, and over HTTP also reads, every batch of the principal's organisation."""
 REMEMBERED_REQUESTS = 32
 """How many of a batch's last requests are remembered, refused ones included."""
 
@@ -17,13 +19,18 @@ REMEMBERED_REQUESTS = 32
 def refuse_foreign_owner(batch: Batch, body: Request) -> Decision | None:
     """Return the refusal of a request by anybody but the owner, or None. The refusal says nothing about the batch.
 
-    A principal with the scope `batches:any-owner` controls the batches of others, but registers none of them.
+    A principal with the scope `batches:any-owner` or `batches:organisation` controls the batches of others, but
+    registers none of them.
     The refusal is not remembered: other callers must not displace the owner's requests from `decided`.
     """
-    if (body.principal.organisation, body.principal.subject) == (batch.owner.organisation, batch.owner.subject):
+    principal, owner = body.principal, batch.owner
+    if (principal.organisation, principal.subject) == (owner.organisation, owner.subject):
         return None
-    if ANY_OWNER in body.principal.scopes and not isinstance(body, RegisterBatch):
-        return None
+    if not isinstance(body, RegisterBatch):
+        if ANY_OWNER in principal.scopes:
+            return None
+        if ORGANISATION in principal.scopes and principal.organisation == owner.organisation:
+            return None
     return Decision.refused(batch, Reason(code=ReasonCode.FOREIGN_BATCH_ID))
 
 

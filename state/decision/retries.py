@@ -82,7 +82,8 @@ def _in_the_way(batch: Batch, body: RetryPhase) -> ReasonCode | None:
         case PhaseStatus.SKIPPED_DUE_TO_DEPENDENCY_FAILURE:
             return ReasonCode.NOTHING_FAILED
         case _:
-            return None if _selected(batch, body) != () or _named(body) else ReasonCode.NOTHING_FAILED
+            something = body.essays and (_named(body) or _selected(batch, body) != ())
+            return None if something else ReasonCode.NOTHING_FAILED
 
 
 def _covers_running(batch: Batch, body: RetryPhase, run: PhaseRun) -> bool:
@@ -101,13 +102,18 @@ def _ids(batch: Batch, essays: tuple[int, ...]) -> frozenset[str]:
 
 
 def _selected(batch: Batch, body: RetryPhase) -> tuple[int, ...] | None:
-    """Return the essays that the next attempt is limited to; None for all inputs of the phase."""
+    """Return the essays that the next attempt is limited to; None for all inputs of the phase.
+
+    Essays that wait for an automatic retry stay in the next attempt, whichever others are named.
+    """
     if body.essays == "all":
         return None
     if body.essays == "failed":
         return tuple(found.essay for found in lost(batch, body.phase))
     known, named = essay_ids(batch), frozenset(body.essays)
-    return tuple(essay for essay in inputs(batch, body.phase) if known[essay] in named)
+    run = batch.phases[body.phase]
+    waiting = run.selection or () if run.status is PhaseStatus.WAITING_TO_RETRY else ()
+    return tuple(essay for essay in inputs(batch, body.phase) if known[essay] in named or essay in waiting)
 
 
 def _requested_after(batch: Batch, phase: str) -> tuple[str, ...]:

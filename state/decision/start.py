@@ -143,13 +143,15 @@ def _command_matching(batch: Batch, event: Event, essays: tuple[EssayRef, ...]) 
 
 
 def _counted(code: ReasonCode, batch: Batch, known: dict[str, EssayRef], named: tuple[EssayRef, ...]) -> Reason:
-    foreign = len(dedupe_by_essay(named)) - len(known)
+    foreign = len(dedupe_by_essay(named)) - len(known) if len(named) != len(known) else 0
     return Reason(code=code, essays=len(known), foreign=foreign, unaccounted=batch.expected - len(known))
 
 
 def _in_slots(batch: Batch, refs: tuple[EssayRef, ...]) -> dict[str, EssayRef]:
-    slots = frozenset(slots_of(batch))
-    return {essay_id: ref for essay_id, ref in dedupe_by_essay(refs).items() if essay_id in slots}
+    found, slots = dedupe_by_essay(refs), frozenset(slots_of(batch))
+    if found.keys() <= slots:
+        return found
+    return {essay_id: ref for essay_id, ref in found.items() if essay_id in slots}
 
 
 def _note_failures(batch: Batch, failures: tuple[FileFailure, ...], total: int) -> Batch:

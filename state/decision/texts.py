@@ -28,19 +28,21 @@ def newest_of(batch: Batch, phase: str, essays: Sequence[int]) -> tuple[EssayRef
     has not ended with survivors gives nothing.
     """
     given_texts: Texts = {}
-    metrics: Metrics = dict(batch.metrics)
+    metrics: Metrics = dict(batch.metrics) if batch.metrics else {}
     for run in _runs_before(batch, phase):
         if run.status.succeeded:
             given_texts.update(run.texts)
             metrics.update(run.metrics)
     known, uploaded = essay_ids(batch), batch.essays
-    names = [known[essay] for essay in essays]
-    texts = [uploaded[essay].text for essay in essays]
+    if len(essays) != len(uploaded):
+        known = tuple([known[essay] for essay in essays])
+        uploaded = tuple([uploaded[essay] for essay in essays])
+    texts = [essay.text for essay in uploaded]
     if given_texts:
         texts = list(map(given_texts.get, essays, texts))
     if not metrics:
-        return tuple(map(EssayRef, names, texts))
-    return tuple(map(EssayRef, names, texts, map(metrics.get, essays)))
+        return tuple(map(EssayRef, known, texts))
+    return tuple(map(EssayRef, known, texts, map(metrics.get, essays)))
 
 
 def given(batch: Batch, phase: str, reported: dict[int, EssayRef]) -> tuple[Texts, Metrics]:

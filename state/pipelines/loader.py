@@ -36,6 +36,11 @@ def load_pipelines(path: Path | None = None, topics: TopicTable | None = None) -
     return _read(_Source(source, text), topics or TopicTable())
 
 
+def parse_pipelines(text: str, name: str, topics: TopicTable | None = None) -> Pipelines:
+    """Return the definitions in the text of a file; `name` stands for it in messages. Raises as `load_pipelines`."""
+    return _read(_Source(name, text), topics or TopicTable())
+
+
 def command_topics(pipelines: Pipelines, topics: TopicTable) -> TopicTable:
     """Return the table with the topics of all generic commands of the definitions."""
     names = (topics.phase_command(phase.name, phase.command_topic) for phase in pipelines.generic_phases())

@@ -46,19 +46,28 @@ class Reader(StatsReader, IdReader, LetterReader):
             return {(Topic(topic), partition): offset for topic, partition, offset in rows}
 
     def history(
-        self, batch_id: str, *, after: str | None = None, limit: int = 100, dispositions: Sequence[Disposition] = ()
+        self,
+        batch_id: str,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        dispositions: Sequence[Disposition] = (),
+        newest_first: bool = False,
     ) -> HistoryPage:
         """Return a batch's history, the oldest first, after the cursor `after`. Raises `InvalidCursor`.
 
-        With `dispositions` only records that have one of them.
+        With `dispositions` only records that have one of them. With `newest_first` it goes back in time: a cursor of
+        the one order has no meaning in the other.
         """
         columns = tables.history.c
         order = (columns.time_ms, columns.offset, columns.partition)
-        query = select(columns.record, *order).where(columns.batch_id == batch_id).order_by(*order).limit(limit)
+        sorting = [column.desc() for column in order] if newest_first else order
+        query = select(columns.record, *order).where(columns.batch_id == batch_id).order_by(*sorting).limit(limit)
         if dispositions:
             query = query.where(columns.disposition.in_([each.value for each in dispositions]))
         if after is not None:
-            query = query.where(tuple_(*order) > tuple_(*_history_cursor.decode(after)))
+            place = tuple_(*_history_cursor.decode(after))
+            query = query.where(tuple_(*order) < place if newest_first else tuple_(*order) > place)
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         records = tuple(decode_history(row.record.encode()) for row in rows)

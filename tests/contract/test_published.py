@@ -76,7 +76,7 @@ def test_what_is_published_has_a_model_in_each_era_that_reads_it(era: str) -> No
 
 @pytest.mark.parametrize(("era", "claimed", "model"), JUDGED)
 def test_every_effect_parses_in_each_era_that_is_claimed(era: PeerEra, claimed: str, model: str) -> None:
-    @settings(max_examples=50)
+    @settings(max_examples=25)
     @given(some_effect(era, model))
     def check(effect: Effect) -> None:
         assert faults(claimed, model, json.loads(render(effect, TOPICS).value or b"")) == []

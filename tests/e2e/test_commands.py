@@ -6,12 +6,17 @@ import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from threading import Thread
+
+import httpx
 
 from cli.supervision.ports import free_port
 from cli.supervision.stack import health
 from runtime.settings import ENV_PREFIX
+from state.replay import replay
+from tests.corpus.saved import parse, verdict
 from tests.e2e.http import BODY
 from tests.patience import PATIENCE_S, await_that
 
@@ -71,6 +76,7 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
             assert status["status"] == "completed_successfully"
             replayed = bos(demo_environment, "batches", "replay", answer["batch_id"], "--url", url)
             assert replayed.splitlines()[-1] == "replayed 4 records, state identical, chain whole"
+            check_explained(url, answer["batch_id"], status["version"])
             shown = ["batches", "history", answer["batch_id"], "--url", url]
             await_that(lambda: len(bos(demo_environment, *shown).splitlines()) == 5, "the history is projected")
             assert projection.exists()
@@ -78,6 +84,24 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
         finally:
             product.send_signal(signal.SIGTERM)
             assert product.wait(PATIENCE_S) == 0
+
+
+def check_explained(url: str, batch_id: str, version: int) -> None:
+    """The records of a real cluster give the batch as it was, the same decisions, and a test of them."""
+    with httpx.Client(base_url=f"{url}/v1/batches/{batch_id}", timeout=PATIENCE_S) as client:
+        saved = client.get("/fixture")
+        found = parse(saved.content)
+        assert found.head.records == 4
+        assert verdict(replay(found.events())) == []
+        first = found.events()[0].position
+        assert client.get("", params={"at": first}).json()["status"] == "awaiting_content_validation"
+        changes = client.get("/diff", params={"from": first, "to": version}).json()["changes"]
+        assert {"path": "status", "before": "awaiting_content_validation", "after": "completed_successfully"} in changes
+        decision = client.get(f"/decisions/{version}").json()
+        assert (decision["event"], decision["next"], decision["differences"]) == ("phase_concluded", None, [])
+        file = files("state.pipelines").joinpath("default.toml").read_bytes()
+        same = client.post("/what-if", content=file, headers={"Content-Type": "text/plain"}).json()
+        assert same["sentence"] == "All 4 records are decided the same."
 
 
 def test_a_command_without_an_api_says_what_to_do(demo_environment: dict[str, str]) -> None:

@@ -16,8 +16,13 @@ from tests.patience import await_that
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_producer_of_the_readme_registers_a_batch(kafka: Kafka, start_stack: StartStack) -> None:
+def test_the_producer_and_the_call_of_the_readme_register_a_batch(kafka: Kafka, start_stack: StartStack) -> None:
     stack = start_stack()
+    check_producer(kafka, stack)
+    check_call(stack)
+
+
+def check_producer(kafka: Kafka, stack: Stack) -> None:
     requests = stack.settings.topics().name(Topic.REQUESTS)
     [program] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     for shown, real in (("127.0.0.1:9092", kafka.bootstrap_servers), (Topic.REQUESTS.value, requests)):
@@ -30,8 +35,7 @@ def test_the_producer_of_the_readme_registers_a_batch(kafka: Kafka, start_stack:
     assert _status(stack, done.stdout.strip())[1]["status"] == "awaiting_content_validation"
 
 
-def test_the_call_of_the_readme_registers_a_batch(start_stack: StartStack) -> None:
-    stack = start_stack()
+def check_call(stack: Stack) -> None:
     shown = re.search(r"-H 'Idempotency-Key: (.+?)' \\\n\s+-d '(.+?)'", README, re.DOTALL)
     assert shown is not None
     headers = {"Idempotency-Key": shown[1]}

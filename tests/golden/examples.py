@@ -10,6 +10,8 @@ from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import (
     history_outgoing,
     inbox_outgoing,
+    operation_outgoing,
+    operation_stop_outgoing,
     process_outgoing,
     status_outgoing,
     status_tombstone,
@@ -18,6 +20,7 @@ from schemas.outbound.render import render
 from schemas.topics import TopicTable
 from state.codec import encode_batch
 from tests.golden.facts import BATCH, CORRELATION, EVENT
+from tests.golden.operations import operations, stops
 from tests.golden.processes import processes
 from tests.golden.records import batches, histories, inbox_records, statuses
 from tests.golden.wire import dead_letters, effects, requests
@@ -41,17 +44,33 @@ def derived_ids() -> list[str]:
     ]
 
 
-def examples() -> dict[str, bytes]:
-    """Return every example as the text of its file."""
+def operation_ids() -> list[str]:
+    """Every kind of id that is derived for bulk operations, one a line."""
+    return [
+        f"keyed_operation_id {ids.keyed_operation_id('org-42', 'teacher-001', 'key-1')}",
+        f"operation_request_id {ids.operation_request_id(EVENT, BATCH)}",
+    ]
+
+
+def outgoing_examples() -> dict[str, OutgoingRecord]:
+    """Return every example of a record."""
     outgoing = requests() | dead_letters()
     outgoing |= {name: inbox_outgoing(record) for name, record in inbox_records().items()}
     outgoing |= {name: render(effect, TopicTable()) for name, effect in effects().items()}
     outgoing |= {name: status_outgoing(record) for name, record in statuses().items()}
     outgoing |= {name: history_outgoing(record) for name, record in histories().items()}
     outgoing |= {name: process_outgoing(record) for name, record in processes().items()}
+    outgoing |= {name: operation_outgoing(record) for name, record in operations().items()}
+    outgoing |= {name: operation_stop_outgoing(record) for name, record in stops().items()}
     outgoing["status-purged"] = status_tombstone(BATCH, 2_000)
-    found = {name: _written(record) for name, record in outgoing.items()}
+    return outgoing
+
+
+def examples() -> dict[str, bytes]:
+    """Return every example as the text of its file."""
+    found = {name: _written(record) for name, record in outgoing_examples().items()}
     found |= {name: encode_batch(batch) + b"\n" for name, batch in batches().items()}
+    found["derived-ids-operations"] = "\n".join([*operation_ids(), ""]).encode()
     found["derived-ids"] = "\n".join([*derived_ids(), ""]).encode()
     return found
 

@@ -43,6 +43,13 @@ def processes() -> dict[str, ProcessRecord]:
             open_transactions=(open_transaction,),
             positions=positions,
         ),
+        "process-timekeeper": record(
+            ProcessState.RUNNING,
+            **works,
+            lag_s=4.5,
+            positions=(InputPosition(Topic.STATUS.value, 0, 40, 41, 4.5),),
+            gate_ms=TIME - 500,
+        ),
         "process-stopped": record(ProcessState.STOPPED),
         "process-failed": record(ProcessState.FAILED, problems=problems[:1]),
     }

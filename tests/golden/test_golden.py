@@ -3,10 +3,16 @@
 import pytest
 
 from schemas.internal.dead_letters import parse_dead_letter
-from schemas.internal.records import decode_history, decode_inbox, decode_process, decode_status
+from schemas.internal.records import (
+    decode_history,
+    decode_inbox,
+    decode_operation,
+    decode_process,
+    decode_status,
+)
 from state.codec import decode_batch
 from tests.golden import examples as golden
-from tests.golden import processes, records, wire
+from tests.golden import operations, processes, records, wire
 
 EXAMPLES = golden.examples()
 
@@ -42,6 +48,11 @@ def test_a_history_of_old_is_read(name: str, record: object) -> None:
 @pytest.mark.parametrize(("name", "record"), processes.processes().items())
 def test_a_process_record_of_old_is_read(name: str, record: object) -> None:
     assert decode_process(value_of(name)) == record
+
+
+@pytest.mark.parametrize(("name", "record"), (operations.operations() | operations.stops()).items())
+def test_an_operation_of_old_is_read(name: str, record: object) -> None:
+    assert decode_operation(value_of(name)) == record
 
 
 @pytest.mark.parametrize(("name", "batch"), records.batches().items())

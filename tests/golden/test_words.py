@@ -20,6 +20,7 @@ from schemas.internal.enums import (
     ReasonCode,
 )
 from schemas.internal.events import Body, OutcomeStatus
+from schemas.internal.operations import OperationAction, OperationState
 from schemas.internal.processes import ProcessState
 from schemas.limits import Limits
 from schemas.topics import TopicTable
@@ -30,7 +31,7 @@ FILE = Path(__file__).parent / "words.json"
 WORDS: dict[str, Any] = json.loads(FILE.read_text())
 ENUMS: tuple[type[StrEnum], ...] = (
     *(BatchStatus, PhaseStatus, Disposition, DeadlineKind, ReasonCode, OutcomeStatus),
-    *(PhaseReason, LostReason, ProcessState),
+    *(PhaseReason, LostReason, ProcessState, OperationAction, OperationState),
 )
 
 

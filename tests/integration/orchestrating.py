@@ -112,6 +112,18 @@ class Site:
         """Return every record that is readable now."""
         return read_topics(self._given["kafka_bootstrap_servers"], [self.table.name(t) for t in topics], isolation)
 
+    def await_records(self, count: int, *topics: Topic) -> list[Message]:
+        """Return every readable record as soon as there are `count`.
+
+        Kafka ends a transaction on one partition after the other: what is read on one topic may not be on the next yet.
+        """
+
+        def enough() -> list[Message]:
+            found = self.read(*topics)
+            return found if len(found) >= count else []
+
+        return await_that(enough, f"{count} records can be read on {', '.join(topics)}")
+
     def committed(self) -> dict[int, int]:
         """Return the group's committed offsets on the inbox."""
         consumer = Consumer(

@@ -1,6 +1,5 @@
 """The api on a real Kafka while its projection database is held by another process."""
 
-import time
 import uuid
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import httpx
 
 from cli.broker import Kafka
 from cli.supervision.stack import Stack, StackOptions
+from tests.patience import PATIENCE_S, await_that
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.queries.databases import sqlite_held
 
-WAIT_S = 90.0
+WAIT_S = PATIENCE_S
 REGISTRATIONS = 20
 NEVER_S = "600"
 """So far off that a registration which waits for a read of the database is not answered in its time."""
@@ -50,7 +50,4 @@ def test_registrations_go_on_while_the_database_is_held(kafka: Kafka, tmp_path: 
 
 def _await_projected(client: httpx.Client) -> None:
     """Return when the projection has passed all that was registered."""
-    deadline = time.monotonic() + WAIT_S
-    while "batch_orchestrator_api_held_batches 0.0" not in client.get("/metrics").text:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    await_that(lambda: "batch_orchestrator_api_held_batches 0.0" in client.get("/metrics").text, "nothing is held")

@@ -15,11 +15,12 @@ from cli.broker import DevBroker
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
+from tests.patience import PATIENCE_S
 from topology.stream.application import StreamApplication
 from topology.stream.options import application_options
 from topology.topics import provisioning
 
-DEADLINE_S = 120.0
+DEADLINE_S = PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def settings(broker: DevBroker) -> Settings:
 
 
 def topics_of(broker: DevBroker) -> dict[str, int]:
-    known = AdminClient({"bootstrap.servers": broker.bootstrap_servers}).list_topics(timeout=60).topics
+    known = AdminClient({"bootstrap.servers": broker.bootstrap_servers}).list_topics(timeout=DEADLINE_S).topics
     return {name: len(found.partitions) for name, found in known.items()}
 
 
@@ -65,7 +66,7 @@ def test_no_client_of_the_product_makes_a_topic(broker: DevBroker, settings: Set
     admin = KafkaAdmin(kafka)
     assert admin.partition_counts([name]) == {}
     refused(lambda: admin.topic_id(name))
-    AdminClient(kafka).list_topics(name, timeout=60)
+    AdminClient(kafka).list_topics(name, timeout=DEADLINE_S)
     log = KafkaLogConsumer(kafka, settings.topics(), 1_048_576)
     refused(log.reach)
     log.close()
@@ -101,7 +102,7 @@ def test_no_stream_application_makes_a_topic(broker: DevBroker, settings: Settin
     with pytest.raises(Exception, match=name):
         application.topic(name)
     until = time.monotonic() + DEADLINE_S
-    while "unknown" not in str(producer.list_topics(name, timeout=60).topics[name].error).lower():
+    while "unknown" not in str(producer.list_topics(name, timeout=DEADLINE_S).topics[name].error).lower():
         assert time.monotonic() < until
     producer.purge()
     assert name not in topics_of(broker)

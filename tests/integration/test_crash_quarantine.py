@@ -76,14 +76,14 @@ def test_the_orchestrator_quarantines_what_ends_it_and_decides_all_else_once(sit
             process = site.start(beyond=POISONED_DECISIONS)
         return len(site.read(Topic.HISTORY)) >= count
 
-    await_that(decided, "everything is decided", 240)
+    await_that(decided, "everything is decided")
     histories = [decode_history(message.value() or b"") for message in site.read(Topic.HISTORY)]
     assert Counter(one.offset for one in histories) == dict.fromkeys(range(count), 1)
     quarantined = [one for one in histories if one.disposition is Disposition.QUARANTINED]
     assert {(one.batch_id, one.kind) for one in quarantined} == {(EXITS, "essays_ready"), (FAULTS, "essays_ready")}
     assert {one.reason.code for one in quarantined} == {ReasonCode.PROCESS_CRASHED}
     assert deaths >= UNCLEAN_ENDS + 2 * SUSPECT_ENDS  # more where a run commits something before it dies
-    codes = [header_map(message)["code"] for message in site.read(Topic.DEAD_LETTERS)]
+    codes = [header_map(message)["code"] for message in site.await_records(2, Topic.DEAD_LETTERS)]
     assert codes == [b"ORC-PROCESS-CRASHED"] * 2
     assert process.alive
 

@@ -14,7 +14,7 @@ from runtime import exit_codes
 from schemas.errors import OrchestratorError
 from schemas.internal.records import decode_history
 from schemas.topics import Topic
-from tests.integration.orchestrating import NO_COMMIT, Site, await_true
+from tests.integration.orchestrating import NO_COMMIT, PATIENCE_S, Site, await_true
 from tests.topology.records import life, record, register, uuid_of
 from topology.topics import provisioning
 
@@ -38,7 +38,7 @@ def decided(site: Site) -> int:
 
 def members(site: Site) -> list[str]:
     group = site.settings.orchestrator_group
-    asked = site.admin.describe_consumer_groups([group], request_timeout=30)[group]
+    asked = site.admin.describe_consumer_groups([group], request_timeout=PATIENCE_S)[group]
     return [member.member_id for member in asked.result().members]
 
 
@@ -80,7 +80,7 @@ def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing
     assert decided(site) == 0
     site.start()
     await_true(lambda: decided(site) == 4, "everything decided after the restart")
-    assert len(site.read(Topic.SPELLCHECK_COMMAND)) == 1
+    assert len(site.await_records(1, Topic.SPELLCHECK_COMMAND)) == 1
 
 
 def test_h3_forgotten_offsets_are_refused_and_what_is_said_to_do_helps(site: Site) -> None:
@@ -124,7 +124,7 @@ def test_inbox_records_that_retention_removed_unread_are_told(site: Site) -> Non
     stopped_after_a_life(site)
     [(partition, first), *_] = [place for number in range(3) for place in site.put(record(BATCH, register(BATCH)))]
     at = TopicPartition(site.table.name(Topic.INBOX), partition, first + 2)
-    site.admin.delete_records([at])[at].result(30)
+    site.admin.delete_records([at])[at].result(PATIENCE_S)
     process = site.start()
     assert process.ended() == exit_codes.STATE
     assert "ORC-STATE-INPUT-LOST" in process.log()
@@ -144,12 +144,12 @@ def test_an_inbox_that_is_made_again_while_it_is_read_is_told(site: Site) -> Non
     put_life(site, BATCH)
     await_true(lambda: decided(site) == 4, "everything decided")
     inbox = site.table.name(Topic.INBOX)
-    site.admin.delete_topics([inbox])[inbox].result(30)
+    site.admin.delete_topics([inbox])[inbox].result(PATIENCE_S)
 
     def made_again() -> bool:
         with suppress(OrchestratorError):
             provisioning.apply(site.settings, create_peer_topics=True)
-        return inbox in site.admin.list_topics(timeout=10).topics
+        return inbox in site.admin.list_topics(timeout=PATIENCE_S).topics
 
     await_true(made_again, "the inbox is made again")
     assert process.ended() in {exit_codes.RESTART, exit_codes.STATE, exit_codes.TOPIC}

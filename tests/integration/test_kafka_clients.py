@@ -14,9 +14,9 @@ from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader, read_to_ends
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import TopicSpec
-from tests.patience import await_that
+from tests.patience import PATIENCE_S, await_that
 
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 GROUP = "kafka-clients-test"
 
 

@@ -40,7 +40,7 @@ def test_a_batch_is_decided_from_registration_to_completion(site: Site) -> None:
     process = site.start()
     await_true(lambda: len(told(site)) == 4, "four history records")
     assert told(site) == [Disposition.APPLIED] * 4
-    completed = site.read(Topic.COMPLETED)
+    completed = site.await_records(1, Topic.COMPLETED)
     assert [message.key() for message in completed] == [BATCH.encode()]
     headers = dict(completed[0].headers() or [])
     assert set(headers) == {"event_id", "event_type", "correlation_id", "traceparent"}
@@ -57,7 +57,7 @@ def test_a_stop_commits_what_is_in_flight_and_ends_with_0(site: Site, number: si
     assert not told(site)
     process.signal(number)
     assert process.ended() == exit_codes.OK
-    assert len(told(site)) == 4
+    assert len(site.await_records(4, Topic.HISTORY)) == 4
 
 
 def test_a_stop_during_the_start_is_not_lost(site: Site) -> None:
@@ -78,7 +78,7 @@ def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> 
     process.kill()
     site.start()
     await_true(lambda: len(told(site)) == 4, "four history records after the restart")
-    [command] = site.read(Topic.SPELLCHECK_COMMAND)
+    [command] = site.await_records(1, Topic.SPELLCHECK_COMMAND)
     assert command.value() == uncommitted[0].value(), "peers that read uncommitted saw another command"
     assert command.headers() == uncommitted[0].headers()
     assert command.offset() > uncommitted[0].offset()
@@ -112,9 +112,10 @@ def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_l
     history = site.read(Topic.HISTORY)
     assert {message.partition() for message in history} == {0, 1}
     assert Counter(told(site)) == {Disposition.APPLIED: 4 * len(batch_ids)}
-    published = Counter((message.topic(), message.key()) for message in site.read(*PEER_OUTPUTS))
+    count = 4 * len(batch_ids)
+    published = Counter((message.topic(), message.key()) for message in site.await_records(count, *PEER_OUTPUTS))
     assert set(published.values()) == {1}
-    assert len(published) == 4 * len(batch_ids)
+    assert len(published) == count
 
 
 def test_added_partitions_end_the_process(site: Site) -> None:

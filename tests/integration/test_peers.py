@@ -223,7 +223,7 @@ def test_a_topic_that_appears_later_is_read_whole(kafka: Kafka) -> None:
 
 def test_without_topics_or_a_broker_they_say_what_to_do(kafka: Kafka) -> None:
     with pytest.raises(PeersError, match="create the topics first"):
-        Peers(PeerOptions(topic_prefix=f"none-{uuid.uuid4()}"), kafka.bootstrap_servers).start(timeout=10)
+        Peers(PeerOptions(topic_prefix=f"none-{uuid.uuid4()}"), kafka.bootstrap_servers).start(timeout=PATIENCE_S)
     with pytest.raises(PeersError, match="check the bootstrap servers"):
         Peers(PeerOptions(), "127.0.0.1:1").start(timeout=1)
 

@@ -274,13 +274,13 @@ def test_a_projection_that_is_ahead_of_its_topics_is_refused(world: World) -> No
 def remade(world: World, topic: Topic) -> None:
     """Delete a topic and make it again."""
     admin, name = world.admin, world.table.name(topic)
-    admin.delete_topics([name])[name].result(30)
-    await_that(lambda: name not in admin.list_topics(timeout=10).topics, "the topic is gone", WAIT_S)
+    admin.delete_topics([name])[name].result(WAIT_S)
+    await_that(lambda: name not in admin.list_topics(timeout=WAIT_S).topics, "the topic is gone", WAIT_S)
 
     def made() -> bool:
         with suppress(OrchestratorError):
             provisioning.apply(world.settings, create_peer_topics=True)
-        return name in admin.list_topics(timeout=10).topics
+        return name in admin.list_topics(timeout=WAIT_S).topics
 
     await_that(made, "the topic is made again", WAIT_S)
 
@@ -320,7 +320,7 @@ def remove_all(world: World, topic: Topic) -> None:
     admin, name = world.admin, world.table.name(topic)
     places = [TopicPartition(name, number, OFFSET_END) for number in range(world.table.partitions)]
     for future in admin.delete_records(places).values():
-        future.result(30)
+        future.result(WAIT_S)
 
 
 def test_history_that_was_removed_unread_is_told_and_the_rest_is_projected(world: World) -> None:

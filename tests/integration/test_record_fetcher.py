@@ -14,8 +14,9 @@ from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.record_fetcher import RecordFetcher
 from schemas.errors import BrokerError, RecordsExpired
 from schemas.topics import TopicSpec
+from tests.patience import PATIENCE_S
 
-WAIT_S = 60.0
+WAIT_S = PATIENCE_S
 RECORDS = 1_000
 ABORTED = 3
 """Records of an aborted transaction after those, and one that was committed after them: at RECORDS + ABORTED + 2."""

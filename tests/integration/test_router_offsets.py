@@ -13,12 +13,11 @@ from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.topics import ROUTER_INPUTS, Topic
-from tests.integration.processes import Log, RunningProcess, await_that, provisioned, ready_event, send
+from tests.integration.processes import PATIENCE_S, Log, RunningProcess, await_that, provisioned, ready_event, send
 from topology.router.lost_offsets import INPUT_LOST, INPUT_REPLACED, OFFSETS_LOST
 from topology.router.start_offsets import InputOffsets
 
 READY = Topic.ESSAYS_READY
-PATIENCE_S = 120.0
 
 
 class Site:
@@ -45,7 +44,7 @@ class Site:
                 return {batch.encode() for batch in batches} <= {message.key() for message in inbox.records}
 
             await_that(all_read, "every batch is in the inbox", PATIENCE_S)
-            await_that(lambda: self.committed() == self.end(), "everything is committed", PATIENCE_S)
+            await_that(lambda: self.committed() == self.end(), "everything is committed")
             process.terminate()
             assert process.wait(PATIENCE_S) == exit_codes.OK, process.errors
 
@@ -66,7 +65,7 @@ class Site:
         return InputOffsets(cluster, self.settings, counts)
 
     def committed(self) -> int | None:
-        with CommittedOffsets(self.settings.kafka(), self.settings.router_group, timeout_s=30) as group:
+        with CommittedOffsets(self.settings.kafka(), self.settings.router_group, timeout_s=PATIENCE_S) as group:
             return group.read([(self.ready, 0)]).get((self.ready, 0))
 
     def end(self) -> int:
@@ -76,7 +75,7 @@ class Site:
     def remove_before(self, offset: int) -> None:
         """Remove records as retention does."""
         at = TopicPartition(self.ready, 0, offset)
-        self.admin.delete_records([at])[at].result(30)
+        self.admin.delete_records([at])[at].result(PATIENCE_S)
 
     def forget(self) -> None:
         """Forget the group's offsets, as Kafka does after a week."""
@@ -85,19 +84,22 @@ class Site:
             group = self.settings.router_group
             return self.admin.delete_consumer_groups([group])[group].exception() is None
 
-        await_that(gone, "the group is gone", PATIENCE_S)  # a stopped static member stays until its session ends
+        await_that(gone, "the group is gone")  # a stopped static member stays until its session ends
 
     def delete_topic(self) -> None:
-        self.admin.delete_topics([self.ready])[self.ready].result(30)
-        await_that(lambda: self.ready not in self.admin.list_topics(timeout=10).topics, "the topic is gone", PATIENCE_S)
+        self.admin.delete_topics([self.ready])[self.ready].result(PATIENCE_S)
+        await_that(lambda: not self.topic_is_there(), "the topic is gone")
 
     def create_topic(self) -> None:
         def made() -> bool:
             new = NewTopic(self.ready, num_partitions=self.settings.topics().peer_partitions)
             return self.admin.create_topics([new])[self.ready].exception() is None
 
-        await_that(made, "the topic is made again", PATIENCE_S)
-        await_that(lambda: self.ready in self.admin.list_topics(timeout=10).topics, "the topic is there", PATIENCE_S)
+        await_that(made, "the topic is made again")
+        await_that(self.topic_is_there, "the topic is there")
+
+    def topic_is_there(self) -> bool:
+        return self.ready in self.admin.list_topics(timeout=PATIENCE_S).topics
 
     def inbox_holds(self, *batches: str) -> None:
         with Log(self.settings, Topic.INBOX) as inbox:
@@ -154,15 +156,15 @@ def test_transaction_markers_that_retention_removed_are_no_loss(site: Site) -> N
     with site.router() as process:
         process.await_ready()
         producer = Producer({**site.settings.kafka(), "transactional.id": site.ready})
-        producer.init_transactions(30)
+        producer.init_transactions(PATIENCE_S)
         for batch in ids(2):
             producer.begin_transaction()
             producer.produce(site.ready, ready_event(batch), partition=0)
-            producer.commit_transaction(30)
+            producer.commit_transaction(PATIENCE_S)
         producer.begin_transaction()
         producer.produce(site.ready, ready_event(str(uuid4())), partition=0)
-        producer.flush(30)
-        producer.abort_transaction(30)
+        producer.flush(PATIENCE_S)
+        producer.abort_transaction(PATIENCE_S)
         # Two records and their markers, an aborted record and its marker: the last record that is handed out is at 12.
         await_that(lambda: site.end() == 16, "all transactions have ended", PATIENCE_S)
         await_that(lambda: site.committed() == site.end(), "the end is committed", PATIENCE_S)
@@ -233,7 +235,7 @@ def test_a_topic_that_is_made_again_while_the_router_runs_is_told(site: Site) ->
 
 def test_an_offset_beyond_the_end_is_told(site: Site) -> None:
     start_first(site)
-    with CommittedOffsets(site.settings.kafka(), site.settings.router_group, timeout_s=30) as group:
+    with CommittedOffsets(site.settings.kafka(), site.settings.router_group, timeout_s=PATIENCE_S) as group:
         group.commit({(site.ready, 0): 500})
     assert "the committed offset 500 lies after the end 10" in site.refused(INPUT_REPLACED)
 
@@ -255,7 +257,7 @@ def test_records_that_are_removed_under_a_running_router_end_it(site: Site) -> N
 
 def test_partitions_and_topics_that_appear_later_are_read_from_their_beginning(site: Site) -> None:
     start_first(site)
-    site.admin.create_partitions([NewPartitions(site.ready, 4)])[site.ready].result(30)
+    site.admin.create_partitions([NewPartitions(site.ready, 4)])[site.ready].result(PATIENCE_S)
     await_that(
         lambda: KafkaAdmin(site.settings.kafka()).partition_counts([site.ready])[site.ready] == 4,
         "the partition is there",

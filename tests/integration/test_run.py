@@ -8,9 +8,7 @@ from pathlib import Path
 
 from cli.supervision.ports import free_port
 from runtime.settings import ENV_PREFIX
-from tests.integration.processes import await_that
-
-STOP_S = 60.0
+from tests.patience import PATIENCE_S, await_that
 
 
 def test_a_signal_during_the_start_stops_everything(tmp_path: Path) -> None:
@@ -20,8 +18,8 @@ def test_a_signal_during_the_start_stops_everything(tmp_path: Path) -> None:
     output = tmp_path / "output"
     with output.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as product:
         try:
-            await_that(lambda: "starting it again" in output.read_text(), "a process has ended for want of Kafka", 120)
+            await_that(lambda: "starting it again" in output.read_text(), "a process has ended for want of Kafka")
             assert product.poll() is None
         finally:
             product.send_signal(signal.SIGTERM)
-            assert product.wait(STOP_S) == 0
+            assert product.wait(PATIENCE_S) == 0

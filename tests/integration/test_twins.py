@@ -1,5 +1,7 @@
 """Another process of the same name is proven by its reports alone, on a real Kafka."""
 
+from functools import partial
+
 import msgspec
 import pytest
 
@@ -10,9 +12,9 @@ from schemas.internal.formats import PROCESS
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import process_outgoing
 from schemas.topics import Topic
-from tests.integration.processes import provisioned, send
+from tests.integration.processes import await_that, provisioned, send
 
-WAIT_S = 3.0
+WAIT_S = 0.5
 ME = ProcessRecord(
     writer=PROCESS.version,
     least_reader=PROCESS.least_reader,
@@ -60,7 +62,11 @@ def test_only_a_live_process_of_the_same_name_is_a_twin(settings: Settings, name
     send(settings, Topic.PROCESSES, [{"key": one.key, "value": one.value} for one in outgoing])
     topic = settings.topics().name(Topic.PROCESSES)
     key = msgspec.structs.replace(ME, kind=kind).name
-    assert twin_reports(settings.kafka(), topic, key, "me", wait_s=WAIT_S) is expected
+    look = partial(twin_reports, settings.kafka(), topic, key, "me", wait_s=WAIT_S)
+    if expected:
+        await_that(look, "the twin is seen")  # on a busy machine one reading of the topic can fail
+    else:
+        assert not look()
 
 
 def test_a_cluster_that_does_not_answer_proves_nothing() -> None:

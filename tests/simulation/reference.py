@@ -22,6 +22,7 @@ from schemas.internal.events import (
     ValidationFailed,
 )
 from tests.simulation.reference_deadlines import deadline
+from tests.simulation.reference_graph import in_order
 from tests.simulation.reference_phases import arm, end, new_phase, outcome
 from tests.simulation.reference_requests import request
 from tests.simulation.reference_start import provisioned, ready, validation
@@ -116,6 +117,7 @@ class Reference:
             "phases": {phase.name: new_phase(phase.name in body.requested_phases) for phase in body.pipeline.phases},
             "published": [],
         }
+        self.batch["order"] = in_order(self.batch)
         arm(self.batch, event.time_ms, body.pipeline.provisioning_deadline_s * 1_000, "never_provisioned")
         return Verdict("applied", "registered", [{"kind": "batch_registered", "essays": slots}])
 

@@ -88,7 +88,7 @@ def newest(batch: dict[str, Any], name: str, essay: str, what: str) -> Any:
     after; of several, the last in topological order.
     """
     good = [one for one in ancestors(batch, name) if batch["phases"][one]["status"] in SUCCEEDED]
-    givers = [one for one in in_order(batch) if one in good and given_by(batch, one, essay, what) is not None]
+    givers = [one for one in batch["order"] if one in good and given_by(batch, one, essay, what) is not None]
     last = [one for one in givers if not any(one in ancestors(batch, other) for other in givers)]
     return given_by(batch, last[-1], essay, what) if last else batch["ready"][essay][what]
 

@@ -255,7 +255,9 @@ def end(batch: dict[str, Any], now: int, status: str, reason: str | None, *, pha
     batch |= {"status": status, "reason": reason, "ended": True, "pause": None, "clocks": []}
     arm(batch, now, batch["purge_after_s"] * 1_000, "purge")
     dead = {essay for name in batch["phases"] for essay in essays_lost(batch, name)}
-    succeeded = len([essay for essay in batch["ready"] if essay not in dead])
+    ran = all(any(not one["superseded"] for one in batch["phases"][name]["attempts"]) for name in batch["requested"])
+    succeeded = len([essay for essay in batch["ready"] if ran and essay not in dead])
+    batch["succeeded"] = succeeded
     batch["published"].append(
         {
             "kind": "pipeline_completed",

@@ -113,6 +113,8 @@ def retry(batch: dict[str, Any], now: int, body: RetryPhase) -> None:
     chosen = None if body.essays == "all" else list(body.essays)
     if body.essays == "failed":
         chosen = essays_lost(batch, body.phase)
+    elif chosen is not None and phase["status"] == "waiting_to_retry":
+        chosen += phase["selection"]
     for attempt in phase["attempts"]:
         if chosen is None or not attempt["over"]:
             attempt["superseded"] = True

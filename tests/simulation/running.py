@@ -20,8 +20,8 @@ ENOUGH = 300
 MOST_FAILURES = 3
 
 
-def run_seeds(seeds: Iterable[int]) -> tuple[Tally, list[str]]:
-    """Run a history for each seed; returns what occurred, and a report of each that failed, of the first few."""
+def run_seeds(seeds: Iterable[int], *, most: int = MOST_FAILURES) -> tuple[Tally, list[str]]:
+    """Run a history for each seed; returns what occurred, and a report of each that failed, of the first `most`."""
     tally, failures = Tally(), []
     with _quiet():
         for seed in seeds:
@@ -30,7 +30,7 @@ def run_seeds(seeds: Iterable[int]) -> tuple[Tally, list[str]]:
                 gc.collect()
             if report is not None:
                 failures.append(report)
-                if len(failures) == MOST_FAILURES:
+                if len(failures) == most:
                     break
     return tally, failures
 

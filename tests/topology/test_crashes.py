@@ -56,6 +56,7 @@ def test_many_crashes_in_a_row_change_nothing_that_is_committed(in_memory: Path)
         assert outputs(driver) == expected, f"killed every {stride} steps"
 
 
+@pytest.mark.slow
 def test_at_least_once_repeats_after_a_crash_are_the_same_byte_for_byte(in_memory: Path) -> None:
     guarantee = "at-least-once"
     expected = undisturbed(in_memory / "undisturbed", processing_guarantee=guarantee)

@@ -82,6 +82,7 @@ def test_defect_02_an_outcome_right_behind_its_dispatch_is_not_lost_to_it(in_mem
         assert status_of(driver).phases["spellcheck"].status is PhaseStatus.COMPLETED_SUCCESSFULLY
 
 
+@pytest.mark.slow
 def test_defect_14_a_failed_record_is_never_passed_by_the_next_commit(in_memory: Path) -> None:
     for driver in killed_at_each_step(in_memory, is_poisoned, every=2, rule=decide_with_a_fault):
         [letter] = driver.kafka.read(Topic.DEAD_LETTERS)
@@ -115,6 +116,7 @@ def test_defect_18_what_was_done_is_known_after_any_restart(in_memory: Path, *, 
     assert len(driver.kafka.read(Topic.REGISTERED)) == len(driver.kafka.read(Topic.SPELLCHECK_COMMAND)) == 1
 
 
+@pytest.mark.slow
 def test_defect_21_no_update_of_a_batch_is_lost_to_another(in_memory: Path) -> None:
     for driver in killed_at_each_step(in_memory, is_judged, every=3):
         chain = [(one.based_on, one.version) for one in history_of(driver)]

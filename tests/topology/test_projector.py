@@ -117,6 +117,7 @@ def world(in_memory: Path) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_a_projector_killed_at_any_step_ends_with_the_same_projection(world: World) -> None:
     expected, steps = world.contents("whole"), len(world.fate.steps)
     assert {"apply", "applied", "commit offsets"} <= set(world.fate.steps)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.errors import Code, TopicError
-from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
+from schemas.internal.effects import Effect
 from schemas.internal.events import Event
 from schemas.internal.history import EffectNote
 from schemas.internal.outgoing import OutgoingRecord
@@ -18,7 +18,7 @@ from schemas.outbound.render import render
 from schemas.topics import PEER_OUTPUTS, AnyTopic, Topic, TopicTable
 from state.batch import Batch
 from state.codec import encode_batch
-from state.decision.records import history_record, status_record
+from state.decision.records import effect_note, history_record, status_record
 from state.decision.result import Decision, Oversize
 
 OWN_DESTINATIONS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
@@ -98,14 +98,10 @@ class Outbox:
         return None
 
     def _note(self, effect: Effect, record: OutgoingRecord) -> EffectNote:
-        kind, name = str(effect.__struct_config__.tag), self._names.get(record.topic)
+        name = self._names.get(record.topic)
         if name is None:
             raise _unknown_topic(record.topic)
-        if isinstance(effect, CommandPhase):
-            return EffectNote(kind, effect.event_id, name, effect.phase, effect.attempt, len(effect.essays))
-        if isinstance(effect, CommandStudentMatching):
-            return EffectNote(kind, effect.event_id, name, essays=len(effect.essays))
-        return EffectNote(kind, effect.event_id, name)
+        return effect_note(effect, name)
 
 
 def _unknown_topic(topic: str) -> TopicError:

@@ -148,6 +148,7 @@ class _Timekeeper:
             return [] if problem is None else [problem]
 
         process.health.watch_problems(problems)
+        process.health.watch_gate(lambda: self._gate.open_until_ms)
         process.health.watch_restored(lambda: self._follower.current == self._follower.assigned)
         process.metrics.deadline_gate_age_seconds.set_function(lambda: self._gate.age_s)
         if process.reporter is not None:

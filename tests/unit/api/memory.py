@@ -4,10 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from functools import cache
-from pathlib import Path
-from shutil import copy
-from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 from fastapi import FastAPI
@@ -58,9 +54,9 @@ from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
-from state.projection import HistoryPage, Identity, LetterReader, ProjectedRecord, Reader, Writer, open_engine
-from state.projection.schema import migrate
+from state.projection import HistoryPage, LetterReader, Reader
 from tests.patience import PATIENCE_S
+from tests.unit.api.memory_database import MemoryDatabase
 
 Answer = TypeVar("Answer")
 PARTITIONS = 4
@@ -270,6 +266,19 @@ class MemoryLetters:
             self._cluster.append(routed)
 
 
+class MemoryOperations:
+    """Writes operations and what is asked of them."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def append(self, record: OutgoingRecord) -> None:
+        await asyncio.sleep(0)
+        if self._cluster.unreachable is not None:
+            raise BrokerError(self._cluster.unreachable, next_step="Wait.")
+        self._cluster.append(record, marker=False)
+
+
 class MemoryEnds:
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
@@ -330,6 +339,7 @@ class MemoryProjection:
         self.reflected: dict[LogPartition, int] = {}
         self.error: OrchestratorError | None = None
         self._lock = threading.Lock()
+        self._database = MemoryDatabase()
 
     def get(self, batch_id: str) -> StatusRecord | None:
         if self.error is not None:
@@ -356,34 +366,25 @@ class MemoryProjection:
 
     def letters(self, query: Callable[[LetterReader], Answer]) -> Answer:
         """Query a real database, to which all dead letters are applied first."""
-        return self._query(lambda partition: partition.topic is Topic.DEAD_LETTERS, query)
+        return self.read(query)
 
     def read(self, query: Callable[[Reader], Answer]) -> Answer:
         """Query a real database, to which all dead letters are applied, and of status and history what `project` took.
 
         A test that changes `rows` by hand does not change this database.
         """
-        topics = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
-        return self._query(lambda partition: partition.topic in topics, query)
-
-    def _query(self, wanted: Callable[[LogPartition], bool], query: Callable[[Reader], Answer]) -> Answer:
         if self.error is not None:
             raise self.error
-        with self._lock, TemporaryDirectory() as directory:
-            copy(_migrated_file(), directory)
-            engine = open_engine(f"sqlite:///{directory}/projection.db")
-            writer = Writer(engine)
-            writer.prepare(Identity("cluster", "inbox"))
-            for partition, log in self._cluster.logs.items():
-                end = self.reflected.get(partition, 0)
-                if wanted(partition):
-                    writer.apply(
-                        [_projected(each) for each in log if each.offset < end or partition.topic is Topic.DEAD_LETTERS]
-                    )
-            try:
-                return query(Reader(engine))
-            finally:
-                engine.dispose()
+        logs = self._cluster.logs
+        with self._lock:
+            ends = {at: self.reflected.get(at, 0) for at in logs if at.topic in (Topic.STATUS, Topic.HISTORY)}
+            ends |= {at: self._cluster.end(at) for at in logs if at.topic is Topic.DEAD_LETTERS}
+            return self._database.query(logs, ends, query)
+
+    def close(self) -> None:
+        """Remove the database."""
+        with self._lock:
+            self._database.close()
 
     def interrupt(self, thread: int) -> None:
         """Do nothing: no read waits."""
@@ -405,35 +406,12 @@ class MemoryProjection:
             self.reflected[partition] = log[-1].offset + 1 if log else 0
 
 
-@cache
-def _migrated_file() -> Path:
-    """Return a database with the schema and without rows; a copy of it saves each query the migrations."""
-    directory = TemporaryDirectory(prefix="bos-migrated-")
-    _kept.append(directory)
-    engine = open_engine(f"sqlite:///{directory.name}/projection.db")
-    migrate(engine)
-    engine.dispose()
-    return Path(directory.name, "projection.db")
-
-
-_kept: list[TemporaryDirectory[str]] = []
-"""Removed when the process ends."""
-
-
-def _projected(record: LogRecord) -> ProjectedRecord:
-    return ProjectedRecord(
-        record.partition.topic,
-        record.partition.number,
-        record.offset,
-        1_750_000_000_000 + record.offset,
-        record.key,
-        record.value,
-        tuple(record.headers.items()),
-    )
-
-
 INTERVAL_S = 60.0
 """Report interval, so long that no process is missing on a slow machine."""
+
+
+PATIENT = dict.fromkeys(("response_timeout_s", "write_timeout_s", "projection_timeout_s", "body_timeout_s"), PATIENCE_S)
+"""No request is given up because the machine is busy."""
 
 
 def process_record(kind: str, **facts: Any) -> ProcessRecord:
@@ -550,6 +528,7 @@ async def world(
             log=lambda: MemoryLog(cluster),
             requests=MemoryRequests(cluster),
             letters=letters,
+            operations=MemoryOperations(cluster),
             ends=MemoryEnds(cluster),
             projection=database or projection,
             health=ProcessHealth("api", grouped=False),
@@ -557,7 +536,7 @@ async def world(
             reporting=nullcontext,
         )
 
-    given = {"peer_era": cluster.policy.peer_era, "report_interval_s": INTERVAL_S, **settings}
+    given = {"peer_era": cluster.policy.peer_era, "report_interval_s": INTERVAL_S, **PATIENT, **settings}
     app = create_app(ApiSettings(**given), parts, on_failure=failures.append)  # type: ignore[arg-type]
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with (
@@ -566,7 +545,10 @@ async def world(
     ):
         found = World(app, cluster, client, projection, letters)
         found.failures = failures
+        for bounded in (found.services.batches, found.services.states, found.services.states._threads):
+            bounded._timeout_s = PATIENCE_S
         if wait_ready:
             await answers(client, "/readyz", 200)
             await until(found.has_read_the_reports)
         yield found
+    projection.close()

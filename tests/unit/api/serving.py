@@ -16,7 +16,8 @@ def served(cluster: MemoryCluster | None = None, **settings: object) -> Iterator
     """Yield the URL. Further arguments are settings."""
     started, servers = Event(), list[Server]()
     # Whoever waits for an unknown batch waits to the end; nothing is projected, however long the test takes.
-    settings = {"max_wait_s": 0.02, "max_lag_s": 3_600, **settings}
+    # A stream ends at once.
+    settings = {"max_wait_s": 0.02, "max_lag_s": 3_600, "stream_max_s": 0.02, **settings}
 
     async def serve(listener: socket.socket) -> None:
         async with world(cluster, **settings) as api:  # type: ignore[arg-type]
@@ -43,4 +44,4 @@ async def _report(api: World) -> None:
     """Report the processes again and again, so that none is missing in a test of minutes."""
     while True:
         await asyncio.sleep(INTERVAL_S)
-        api.tell(*map(process_record, ("router", "orchestrator", "projector")))
+        api.tell(*map(process_record, ("router", "orchestrator", "projector", "timekeeper")))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 _NAMESPACE = ("unshare", "--pid", "--fork")
 
@@ -18,7 +21,7 @@ def _can_be_process_one() -> bool:
 
 def _run(program: str, *prefix: str) -> "subprocess.CompletedProcess[str]":
     command = [*prefix, sys.executable, "-c", program]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.mark.parametrize("prefix", [(), _NAMESPACE if _can_be_process_one() else ()])

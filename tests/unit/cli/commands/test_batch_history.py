@@ -1,5 +1,6 @@
 """What `bos batches history` and `bos batches replay` print, for bodies as the api gives them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,11 +58,11 @@ def answer(monkeypatch: pytest.MonkeyPatch, *bodies: dict[str, Any]) -> list[str
     asked: list[str] = []
     left = list(bodies)
 
-    def fetched(_url: str, path: str) -> dict[str, Any]:
-        asked.append(path)
+    def fetched(_url: str, batch_id: str, path_of: Callable[[str], str]) -> dict[str, Any]:
+        asked.append(path_of(batch_id))
         return left.pop(0)
 
-    monkeypatch.setattr(commands, "fetch", fetched)
+    monkeypatch.setattr(commands, "fetch_of_batch", fetched)
     return asked
 
 

@@ -14,6 +14,7 @@ from cli.commands.batches import batches
 from runtime.addresses import family_of, shown_address
 
 STATUS = {
+    "batch_id": "plain-id",
     "version": 1,
     "status": "completed_successfully",
     "pipeline_state": {"requested_pipelines": []},
@@ -73,7 +74,7 @@ def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         ("å b", "/v1/batches/%C3%A5%20b/status"),
     ],
 )
-@pytest.mark.parametrize("command", ["get", "watch"])
+@pytest.mark.parametrize("command", ["status", "watch"])
 def test_the_id_is_asked_for_as_it_is(api: tuple[str, Api], command: str, batch_id: str, path: str) -> None:
     url, server = api
     result = CliRunner().invoke(batches, [command, batch_id, "--url", f"{url}/"])
@@ -82,8 +83,11 @@ def test_the_id_is_asked_for_as_it_is(api: tuple[str, Api], command: str, batch_
 
 
 @pytest.mark.parametrize("away", [None, (503, {"detail": "not ready", "code": "ORC-NOT-READY"})])
-def test_a_wait_outlives_a_restart_of_the_api(api: tuple[str, Api], away: tuple[int, dict[str, object]] | None) -> None:
+def test_a_wait_outlives_a_restart_of_the_api(
+    api: tuple[str, Api], away: tuple[int, dict[str, object]] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, server = api
+    monkeypatch.setattr("cli.commands.batches._AGAIN_S", 0.01)
     server.answers = [(200, {**STATUS, "status": "processing_pipelines"}), away, away]
     result = CliRunner().invoke(batches, ["wait", "b", "--url", url, "--exit-status"])
     assert result.exit_code == 0, result.exception

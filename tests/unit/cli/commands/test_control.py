@@ -34,13 +34,25 @@ Bos = Callable[..., Done]
 
 
 @pytest.fixture
-def cluster() -> MemoryCluster:
-    return MemoryCluster()
+def cluster(request: pytest.FixtureRequest) -> MemoryCluster:
+    found = MemoryCluster()
+    found.deciding = "undecided" not in request.fixturenames
+    return found
+
+
+@pytest.fixture
+def undecided(cluster: MemoryCluster) -> MemoryCluster:
+    """The cluster of a test in which nothing is decided: the api gives up at once, and never otherwise."""
+    return cluster
 
 
 @pytest.fixture
 def url(cluster: MemoryCluster) -> Iterator[str]:
-    with capture_logs(), served(cluster, response_timeout_s=1.0) as url:  # the server's logs are not the command's
+    timeout_s = PATIENCE_S if cluster.deciding else 0.05
+    with (
+        capture_logs(),
+        served(cluster, response_timeout_s=timeout_s) as url,
+    ):  # the server's logs are not the command's
         yield url
 
 
@@ -65,7 +77,8 @@ def batch_id(url: str) -> str:
 
 
 def registered(url: str) -> str:
-    return str(httpx.post(f"{url}/v1/batches/register", json=seed_body()).raise_for_status().json()["batch_id"])
+    response = httpx.post(f"{url}/v1/batches/register", json=seed_body(), timeout=PATIENCE_S).raise_for_status()
+    return str(response.json()["batch_id"])
 
 
 def last_request(cluster: MemoryCluster) -> dict[str, Any]:
@@ -86,11 +99,10 @@ def last_request(cluster: MemoryCluster) -> dict[str, Any]:
     ],
 )
 def test_the_options_become_the_request_and_an_undecided_one_exits_with_6(
-    bos: Bos, cluster: MemoryCluster, arguments: list[str], kind: str, body: dict[str, Any]
+    bos: Bos, undecided: MemoryCluster, arguments: list[str], kind: str, body: dict[str, Any]
 ) -> None:
-    cluster.deciding = False
     done = bos(*arguments, "a/b", "--key", "my-key")
-    request = last_request(cluster)
+    request = last_request(undecided)
     assert (request["kind"], request["batch_id"], request["body"]) == (kind, "a/b", body)
     assert done.code == 6
     assert "durable" in done.err
@@ -99,10 +111,9 @@ def test_the_options_become_the_request_and_an_undecided_one_exits_with_6(
 
 
 @pytest.mark.parametrize("batch_id", ["a/b", "..", "%2F", "?#", "å b"])
-def test_the_id_is_asked_for_as_it_is(bos: Bos, cluster: MemoryCluster, batch_id: str) -> None:
-    cluster.deciding = False
+def test_the_id_is_asked_for_as_it_is(bos: Bos, undecided: MemoryCluster, batch_id: str) -> None:
     bos("cancel", batch_id)
-    assert last_request(cluster)["batch_id"] == batch_id
+    assert last_request(undecided)["batch_id"] == batch_id
     assert bos("cancel", batch_id, "--dry-run").code == 3
 
 
@@ -124,12 +135,11 @@ def decided_batches(cluster: MemoryCluster) -> set[str]:
     return {record.key.decode() for log in logs for record in log}
 
 
-def test_a_repeat_with_the_key_is_the_same_request(bos: Bos, cluster: MemoryCluster) -> None:
-    cluster.deciding = False
+def test_a_repeat_with_the_key_is_the_same_request(bos: Bos, undecided: MemoryCluster) -> None:
     bos("cancel", "b", "--key", "k")
     bos("cancel", "b", "--key", "k")
     bos("cancel", "b")
-    first, second, third = (json.loads(value)["data"]["request_id"] for _, value in cluster.requests)
+    first, second, third = (json.loads(value)["data"]["request_id"] for _, value in undecided.requests)
     assert first == second != third
 
 
@@ -265,10 +275,12 @@ def test_get_and_status_show_a_batch_and_wait_gives_up_in_time(bos: Bos, batch_i
     assert "50ms" in done.err
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_exits_with_130(cluster: MemoryCluster) -> None:
     cluster.deciding = False
     with served(cluster, response_timeout_s=600.0) as url:
-        command = [sys.executable, "-m", "cli.main", "batches", "cancel", "b", "--url", url]
+        patient = f"import cli.api_client; cli.api_client._TIMEOUT_S = {PATIENCE_S}; from cli.main import main; main()"
+        command = [sys.executable, "-c", patient, "batches", "cancel", "b", "--url", url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             await_that(lambda: bool(cluster.requests), "the request is written")
             process.send_signal(signal.SIGINT)

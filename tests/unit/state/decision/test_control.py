@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.internal.enums import BatchStatus, Disposition, PhaseStatus, ReasonCode
-from schemas.internal.events import EssaysReady
+from schemas.internal.events import EssaysReady, Principal
 from state.decision.result import Decision
 from tests.unit.state import givens
 from tests.unit.state.clocked import (
@@ -98,6 +98,19 @@ def test_the_scope_of_any_owner_controls_a_batch_of_others() -> None:
     assert story.resume(by=ADMIN).disposition is Disposition.APPLIED
     assert story.cancel(by=ADMIN).disposition is Disposition.APPLIED
     assert story.last.history.actor == ADMIN
+
+
+def test_the_scope_of_an_organisation_controls_its_batches_alone() -> None:
+    story = givens.failed()
+    assert story.batch.owner.organisation, "the batch belongs to an organisation"
+    head = Principal(
+        subject="head", organisation=story.batch.owner.organisation, scopes=("batches:organisation",), verified=True
+    )
+    assert story.pause(by=head).disposition is Disposition.APPLIED
+    foreign = replace(head, organisation="another")
+    assert story.resume(by=foreign).reason.code is R.FOREIGN_BATCH_ID
+    assert story.tell(replace(story.registration, principal=head, request_id="r")).reason.code is R.FOREIGN_BATCH_ID
+    assert story.resume(by=head).disposition is Disposition.APPLIED
 
 
 def test_the_scope_of_any_owner_registers_no_batch_of_others() -> None:

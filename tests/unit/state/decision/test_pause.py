@@ -212,3 +212,26 @@ def test_a_paused_batch_says_so_to_its_readers() -> None:
     assert (story.status.pause, story.status.deadlines) == (paused, ())
     story.resume()
     assert (story.status.pause, story.status.deadlines) == (None, story.batch.deadlines)
+
+
+@pytest.mark.parametrize("failed", [(), (2,)])
+def test_no_essay_came_through_a_phase_that_was_to_run_again_and_never_did(failed: tuple[int, ...]) -> None:
+    story = begun(phase("a"), phase("z"))
+    story.fail("a")
+    story.pause()
+    story.retry("a", "all")
+    story.answer("z", failed=failed)
+    assert story.status.counts.succeeded == 3 - len(failed)
+    story.cancel()
+    [completed] = story.completions
+    assert (completed.succeeded, completed.failed) == (0, 3)
+    assert (story.status.counts.succeeded, story.status.counts.failed) == (0, 3)
+
+
+def test_no_essay_came_through_a_phase_that_never_ran() -> None:
+    story = begun(phase("a"), phase("b", ["a"]))
+    story.pause()
+    story.answer("a")
+    story.cancel()
+    assert (story.completions[0].succeeded, story.completions[0].failed) == (0, 3)
+    assert (story.status.counts.succeeded, story.status.counts.failed) == (0, 3)

@@ -34,6 +34,7 @@ REFUSED: list[tuple[Given, str, Essays, ReasonCode]] = [
     (givens.failed, "b", "failed", R.NOTHING_FAILED),
     (givens.failed, "b", "all", R.NOTHING_FAILED),
     (givens.failed, "a", (), R.NOTHING_FAILED),
+    (givens.backing_off, "a", (), R.NOTHING_FAILED),
     (givens.partial, "a", (0, 9), R.UNKNOWN_ESSAYS),
     (givens.partial, "b", (0, 1, 2), R.UNKNOWN_ESSAYS),
     (givens.held, "a", (9,), R.UNKNOWN_ESSAYS),
@@ -49,7 +50,7 @@ APPLIED: list[tuple[Given, Essays, tuple[int, ...]]] = [
     (givens.second_attempt, (1, 2), (1, 2)),
     (givens.backing_off, "failed", (1, 2)),
     (givens.backing_off, "all", (0, 1, 2)),
-    (givens.backing_off, (2,), (2,)),
+    (givens.backing_off, (2,), (1, 2)),
     (givens.held, "failed", (0, 1, 2)),
     (givens.held, "all", (0, 1, 2)),
     (givens.held, (1,), (1,)),
@@ -247,3 +248,23 @@ def test_each_attempt_has_ids_of_its_own() -> None:
     assert [command.attempt for command in commands] == [1, 2, 3]
     assert len({command.event_id for command in commands}) == 3
     assert len({command.correlation_id for command in commands}) == 3
+
+
+@pytest.mark.parametrize("essays", [[1], [0], [0, 1], [2]])
+def test_essays_that_wait_for_an_automatic_retry_are_in_the_next_attempt_whichever_are_named(essays: list[int]) -> None:
+    story = givens.backing_off()
+    decision = story.retry("a", [story.slots[index] for index in essays])
+    commanded = sorted({1, 2, *essays})
+    assert essay_ids(story.commands("a")[-1]) == [story.slots[index] for index in commanded]
+    assert decision.reason.essays == len(commanded)
+    story.answer("a")
+    assert essay_ids(story.commands("b")[-1]) == list(story.slots)
+    story.answer("b")
+    assert story.batch.status is BatchStatus.COMPLETED_SUCCESSFULLY
+
+
+def test_an_essay_that_would_fail_again_is_in_the_next_attempt_only_where_it_is_named() -> None:
+    story = begun(phase("a", **RETRIES), phase("b", ["a"]))
+    story.answer("a", failed=[1, 2], not_retryable=[2])
+    story.retry("a", [story.slots[0]])
+    assert essay_ids(story.commands("a")[-1]) == list(story.slots[:2])

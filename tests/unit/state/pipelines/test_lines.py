@@ -4,7 +4,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from state.pipelines.lines import Place, line_of
@@ -63,6 +63,7 @@ def test_the_line_is_where_the_statement_begins(place: Place, line: int) -> None
     assert line_of(TEXT.replace("\n", "\r\n"), place) == line
 
 
+@settings(settings.get_profile("ci"))  # `scripts/mutate` reads no conftest
 @given(st.lists(st.sampled_from(["x{} = 1", "x{} = [\n1,\n2]", "# {}", "", "x{} = '''\n\n'''"]), max_size=30))
 def test_every_value_is_found_on_its_line(statements: list[str]) -> None:
     text = "\n".join(statement.format(number) for number, statement in enumerate(statements))

@@ -16,13 +16,11 @@ from state.projection import ProjectedRecord, Reader, Writer, tables
 from state.projection.compare import kept_rows
 from tests.unit.state.projection.log import Log, handled, history, letter
 
+pytestmark = pytest.mark.slow
 STATUSES = (BatchStatus.AWAITING_CONTENT_VALIDATION, BatchStatus.PROCESSING_PIPELINES, BatchStatus.CANCELLED)
 HAPPENINGS = (*["decide"] * 3, "stale", "purge", "lose", *["letter", "handle"] * 2)
 RUNS = settings(
-    derandomize=True,
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, *settings().suppress_health_check]
 )
 Order = list[ProjectedRecord]
 

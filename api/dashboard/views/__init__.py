@@ -1,0 +1,1 @@
+"""View models: pure functions from records to what a template shows."""

@@ -1,0 +1,1 @@
+"""Live updates: notices of decided batches as server-sent events (docs/live.md)."""

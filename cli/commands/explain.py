@@ -1,0 +1,42 @@
+"""`bos explain CODE`: the page about an error code, without a network."""
+
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.exit_codes import NOT_FOUND
+from cli.output import note, print_lines
+from schemas.errors import Code
+
+_SOURCE = Path(__file__).parents[2] / "docs" / "errors"
+_INSTALLED = "error_pages"
+PREFIX = "ORC-"
+
+
+def explain(code: Annotated[str, typer.Argument(help="An error code, such as ORC-NOT-READY.")]) -> None:
+    """Print the cause of an error code, and what to do about it.
+
+    Example: bos explain ORC-NOT-READY
+    """
+    wanted = code.strip().upper()
+    wanted = wanted if wanted.startswith(PREFIX) else PREFIX + wanted
+    page = _page(wanted)
+    if page is None:
+        close = get_close_matches(wanted, [str(each) for each in Code], n=3, cutoff=0.5)
+        note(f"There is no error code {wanted}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
+        raise typer.Exit(NOT_FOUND)
+    print_lines(*page.strip().split("\n"))
+
+
+def _page(code: str) -> str | None:
+    """Return the page of a code, from the source tree or the installed package; None where there is none."""
+    if code not in {str(each) for each in Code}:
+        return None
+    installed = files("cli").joinpath(_INSTALLED, f"{code}.md")
+    for place in (_SOURCE / f"{code}.md", installed):
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    return None
