@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.serving import Site
 from tests.browser.stories import NOW_MS
 
+expect.set_options(timeout=120_000)
+
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-PATIENCE_MS = 60_000.0
+PATIENCE_MS = 120_000.0
 """How long a step may take on any machine."""
 Scheme = Literal["light", "dark"]
 _EXPECTED_ERROR = "Failed to load resource: the server responded with a status of"
@@ -20,16 +22,18 @@ _EXPECTED_ERROR = "Failed to load resource: the server responded with a status o
 class Watched:
     """What a page did that it must not do."""
 
-    def __init__(self, context: BrowserContext, site: Site) -> None:
+    def __init__(self, context: BrowserContext, site: Site, forgiven: tuple[str, ...]) -> None:
         self.faults: list[str] = []
         self.requests: list[str] = []
         self._site = site
+        self._forgiven = forgiven
         context.on("console", lambda message: self._console(message.type, message.text))
         context.on("weberror", lambda error: self.faults.append(f"uncaught error: {error.error}"))
         context.on("request", lambda request: self._request(request.url))
 
     def _console(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and not text.startswith(_EXPECTED_ERROR):
+        forgiven = any(each in text for each in (_EXPECTED_ERROR, *self._forgiven))
+        if kind in ("error", "warning") and not forgiven:
             self.faults.append(f"console {kind}: {text}")  # a violation of the policy is one, too
 
     def _request(self, url: str) -> None:
@@ -47,9 +51,13 @@ def opened(
     scheme: Scheme = "light",
     width: int = 1280,
     script: bool = True,
+    forgiven: tuple[str, ...] = (),
     **options: Any,
 ) -> Iterator[Page]:
-    """Open a page in a browser of its own; in the end, assert that it did nothing that it must not."""
+    """Open a page in a browser of its own; in the end, assert that it did nothing that it must not.
+
+    `forgiven` are parts of console errors that the test itself provokes.
+    """
     context = browser.new_context(
         base_url=site.url,
         color_scheme=scheme,
@@ -61,7 +69,7 @@ def opened(
         **options,
     )
     context.set_default_timeout(PATIENCE_MS)
-    watched = Watched(context, site)
+    watched = Watched(context, site, forgiven)
     if script:
         context.clock.set_fixed_time(NOW_MS)
     try:

@@ -11,19 +11,21 @@ from msgspec.structs import replace
 from api.kafka_log.kafka_log import LogRecord
 from api.queries.projection import DatabaseProjection
 from runtime.kafka.partition_reader import KafkaRecord
+from schemas.ids import derived_id
 from schemas.internal.effects import CommandPhase, CommandStudentMatching, Effect
-from schemas.internal.events import Event, InboxRecord
+from schemas.internal.events import Event, InboxRecord, Origin, PauseBatch, ResumeBatch
 from schemas.internal.formats import INBOX
 from schemas.internal.history import EffectNote
 from schemas.internal.outgoing import OutgoingRecord
-from schemas.internal.records import history_outgoing, inbox_outgoing, status_outgoing
+from schemas.internal.records import history_outgoing, inbox_outgoing, operation_outgoing, status_outgoing
 from schemas.topics import Topic, TopicTable
 from state.batch import Batch
 from state.decision.decide import decide
 from state.decision.records import history_record, status_record
 from state.projection import Identity, ProjectedRecord, Writer, open_engine
 from tests.browser.letters import letters
-from tests.browser.stories import NOW_MS, PIPELINES, BrowserStory, stories
+from tests.browser.operations import operations
+from tests.browser.stories import NOW_MS, OPERATOR, PIPELINES, BrowserStory, stories
 from tests.unit.api.memory import MemoryCluster
 
 IDENTITY = Identity("browser", "inbox")
@@ -40,6 +42,7 @@ class SeededCluster(MemoryCluster):
         self._writer.prepare(IDENTITY)
         self._now_ms = NOW_MS
         self._pending: list[ProjectedRecord] | None = None
+        self._asked = 0
         self.stories: list[BrowserStory] = []
 
     def projection(self) -> DatabaseProjection:
@@ -72,6 +75,28 @@ class SeededCluster(MemoryCluster):
             offset=newest + 1,
         )
         self.take(self.batches.get(inbox.batch_id), event)
+
+    def ask(self, batch_id: str, body: type[PauseBatch | ResumeBatch], reason: str = "") -> None:
+        """Let somebody ask for something, and decide on it."""
+        self._asked += 1
+        request_id = derived_id(f"browser ask {self._asked}")
+        self.decide_inbox(
+            InboxRecord(
+                writer=INBOX.version,
+                least_reader=INBOX.least_reader,
+                batch_id=batch_id,
+                origin=Origin(
+                    event_id=request_id, event_type="request", topic="requests", partition=0, offset=self._asked
+                ),
+                body=body(
+                    request_id=request_id,
+                    principal=OPERATOR,
+                    correlation_id=request_id,
+                    fingerprint=f"1:{request_id}",
+                    reason=reason,
+                ),
+            )
+        )
 
     def take(self, before: Batch | None, event: Event) -> None:
         """Write an event to the inbox, and what is decided on it to status and history."""
@@ -109,6 +134,8 @@ class SeededCluster(MemoryCluster):
             record = self.append_at(letter, found.time_ms)
             if done:
                 self.append_at(found.handled(letter, record.offset, done), found.time_ms + 120_000)
+        for operation in operations(self.stories):
+            self.append_at(operation_outgoing(operation), operation.updated_ms)
         pending, self._pending = self._pending, None
         self._writer.apply(pending)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, expect
 
+from schemas.ids import derived_id
 from tests.browser.pages import opened, violations
 from tests.browser.serving import Site
 
@@ -26,6 +27,10 @@ PAGES: dict[str, Callable[[Site], str]] = {
     "pipelines": lambda _: "/pipelines",
     "pipeline": lambda _: "/pipelines/feedback",
     "what if": lambda site: f"/batches/{site.batch('retried')}/what-if",
+    "operations": lambda _: "/operations",
+    "operation": lambda _: f"/operations/{derived_id('browser operation retry')}",
+    "preview of a bulk action": lambda _: "/operations/new?of=filter&action=pause&course=ENG5&ended=no",
+    "retry without a phase": lambda _: "/operations/new?of=filter&action=retry&course=ENG5",
     "log in": lambda _: "/login",
     "dead letters": lambda _: "/dead-letters",
     "dead letters of one code": lambda _: "/dead-letters?code=ORC-NOT-JSON",
