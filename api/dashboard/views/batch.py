@@ -33,13 +33,13 @@ _LOST = {
 }
 
 
-class EssayRow(Struct, frozen=True, kw_only=True):
-    """An essay that a phase lost."""
+class LostEssays(Struct, frozen=True, kw_only=True):
+    """Essays that a phase lost for the same reason."""
 
-    essay_id: str
     phase: str
     reason: str
     detail: str
+    essay_ids: tuple[str, ...]
 
 
 class PhaseRow(Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ class BatchView(Struct, frozen=True, kw_only=True):
     why: Why
     actions: Actions
     phases: tuple[PhaseRow, ...]
-    essays: tuple[EssayRow, ...]
+    lost: tuple[LostEssays, ...]
     tallies: tuple[Tally, ...]
     deadlines: tuple[DeadlineRow, ...]
     record: StatusRecord
@@ -118,15 +118,7 @@ def batch_view(record: StatusRecord, why: Why) -> BatchView:
         why=why,
         actions=actions_of(record.batch_id, why.advice),
         phases=tuple(_phase(record, name) for name in record.phases),
-        essays=tuple(
-            EssayRow(
-                essay_id=each.essay_id,
-                phase=each.phase,
-                reason=_LOST.get(each.reason, str(each.reason).replace("_", " ")),
-                detail=each.detail,
-            )
-            for each in record.failed_essays
-        ),
+        lost=_lost(record),
         tallies=_tallies(record),
         deadlines=tuple(
             DeadlineRow(what=deadline_text(each.kind, each.phase), due_ms=each.due_ms) for each in record.deadlines
@@ -166,6 +158,22 @@ def _phase(record: StatusRecord, name: str) -> PhaseRow:
         foreign=view.foreign,
         started_ms=view.started_ms,
         completed_ms=view.completed_ms,
+    )
+
+
+def _lost(record: StatusRecord) -> tuple[LostEssays, ...]:
+    """Return the lost essays by phase and reason, in the order in which the first of each stands in the record."""
+    found: dict[tuple[str, LostReason, str], list[str]] = {}
+    for each in record.failed_essays:
+        found.setdefault((each.phase, each.reason, each.detail), []).append(each.essay_id)
+    return tuple(
+        LostEssays(
+            phase=phase,
+            reason=_LOST.get(reason, str(reason).replace("_", " ")),
+            detail=detail,
+            essay_ids=tuple(essay_ids),
+        )
+        for (phase, reason, detail), essay_ids in found.items()
     )
 
 
