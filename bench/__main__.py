@@ -15,6 +15,7 @@ from bench.alone import Alone
 from bench.core import Core, core_table
 from bench.deadlines import Deadlines
 from bench.projection import Projection
+from bench.rebuilding import Rebuilding
 from bench.registering import as_fast_as_possible, at_rate
 from bench.report import (
     IDLE_STREAMS,
@@ -35,11 +36,12 @@ from runtime.settings import Settings
 
 CORE = "core"
 PROJECTION = "projection"
+REBUILD = "rebuild"
 WITHOUT_KAFKA = frozenset({CORE, PROJECTION})
 """Sections that need no Kafka."""
 SOAK = "soak"
 """A section that takes long, and runs only where it is asked for."""
-SECTIONS = (CORE, "alone", "whole", "latency", "registration", "live", "deadlines", PROJECTION)
+SECTIONS = (CORE, "alone", "whole", "latency", "registration", "live", "deadlines", PROJECTION, REBUILD)
 ESSAYS = 25
 SOAK_PER_SECOND = 60.0
 _QUIET_LOAD = 1.0
@@ -65,6 +67,8 @@ class Plan:
     """Rounds of the core."""
     projected: int = 1_000_000
     """Batches of the projection that is read."""
+    rebuilt: int = 100_000
+    """Batches of the projection that is built anew from Kafka."""
     decided: int = 4_000
     """Batches whose decisions are projected to measure one."""
     reads: int = 300
@@ -83,6 +87,7 @@ QUICK = Plan(
     idle=16.0,
     live=6.0,
     projected=50_000,
+    rebuilt=10_000,
     decided=1_000,
     reads=100,
 )
@@ -134,10 +139,13 @@ class Bench:
             self.report(f"single processes, {self._plan.rounds} rounds in turns")
             alone = Alone(kafka, directory, self._name, self.report)
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
+        if REBUILD in self._sections:
+            with closing(Workplace(kafka, directory, f"{self._name}-rebuild")) as workplace:
+                self.results.rebuild = Rebuilding(workplace, self.report).run(self._plan.rebuilt)
         if "deadlines" in self._sections:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
-        if self._sections - {*WITHOUT_KAFKA, "alone", "deadlines", SOAK}:
+        if self._sections - {*WITHOUT_KAFKA, "alone", "deadlines", REBUILD, SOAK}:
             with closing(Workplace(kafka, directory, f"{self._name}-whole")) as workplace:
                 self._whole(workplace, kafka)
 
@@ -210,7 +218,7 @@ def main() -> int:
     parser.add_argument(
         "--section", action="append", choices=(*SECTIONS, SOAK), help="only this section; can be repeated"
     )
-    parser.add_argument("--batches", type=int, help="batches of the soak, and of the projection")
+    parser.add_argument("--batches", type=int, help="batches of the soak, and of projections")
     parser.add_argument("--rounds", type=int, help="rounds of single processes in turns")
     parser.add_argument("--quiet", type=float, default=0, help="wait up to so many seconds until the host is quiet")
     arguments = parser.parse_args()
@@ -219,7 +227,7 @@ def main() -> int:
     if arguments.rounds:
         plan = replace(plan, rounds=arguments.rounds)
     if arguments.batches:
-        plan = replace(plan, soak=arguments.batches, projected=arguments.batches)
+        plan = replace(plan, soak=arguments.batches, projected=arguments.batches, rebuilt=arguments.batches)
     bench = Bench(plan, set(arguments.section or SECTIONS), console)
     host.await_quiet(_QUIET_LOAD, arguments.quiet, bench.report)
     for name, fact in host.facts().items():

@@ -11,7 +11,9 @@ from bench.wire import BatchIds, Shape, Wire
 from runtime.settings import Settings
 from schemas.ids import slot_ids
 from schemas.inbound.normalise import normalise
-from schemas.internal.records import NEXT_DEADLINE_MS, VERSION, inbox_outgoing
+from schemas.internal.history import HistoryRecord
+from schemas.internal.records import NEXT_DEADLINE_MS, VERSION, history_outgoing, inbox_outgoing, status_outgoing
+from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 from topology.router.transform import registration_policy
 
@@ -66,6 +68,17 @@ def fill_status(settings: Settings, deadlines: Iterable[tuple[str, int]]) -> Non
         for batch_id, due_ms in deadlines:
             headers = [(VERSION, b"1"), (NEXT_DEADLINE_MS, b"%d" % due_ms)]
             sending.send(status, _SNAPSHOT, key=batch_id.encode(), headers=headers)
+
+
+def fill_projected(settings: Settings, records: Iterable[tuple[StatusRecord | HistoryRecord, int]]) -> None:
+    """Write status and history records, each to a partition, as the orchestrator writes them."""
+    with _Sending(settings) as sending:
+        for record, partition in records:
+            outgoing = status_outgoing(record) if isinstance(record, StatusRecord) else history_outgoing(record)
+            assert isinstance(outgoing.topic, Topic)
+            assert outgoing.value is not None
+            name, headers = settings.topics().name(outgoing.topic), list(outgoing.headers)
+            sending.send(name, outgoing.value, key=outgoing.key, partition=partition, headers=headers)
 
 
 class _Sending:

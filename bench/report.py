@@ -9,6 +9,7 @@ from bench.alone import SELF, AloneResult
 from bench.deadlines import DeadlinesResult
 from bench.measuring import Cost
 from bench.projection import READ_AIM_S, ProjectionResult
+from bench.rebuilding import RebuildResult
 from bench.registering import RegistrationResult
 from bench.streams import StreamsResult
 from bench.whole import PROCESSES, LatencyResult
@@ -45,6 +46,7 @@ class Results:
     deadlines: DeadlinesResult | None = None
     streams: StreamsResult | None = None
     projection: ProjectionResult | None = None
+    rebuild: RebuildResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,14 @@ def deadlines_table(results: Results) -> Table:
 
 def projection_tables(results: Results) -> Iterator[Table]:
     """Yield the tables of the projection: what it costs to write, and how long reads take."""
+    if (rebuilt := results.rebuild) is not None:
+        table = Table(title=f"A projection of {rebuilt.batches} batches, {rebuilt.records} records")
+        table.add_column("what")
+        table.add_column("found", justify="right")
+        table.add_row("built anew from Kafka, and in use", f"{rebuilt.rebuilt_s:.0f} s")
+        table.add_row("a second one built, and every row compared", f"{rebuilt.verified_s:.0f} s")
+        table.add_row("rows that differ", str(rebuilt.differences))
+        yield table
     if (found := results.projection) is None:
         return
     table = Table(title=f"Projection of {found.batches} batches")

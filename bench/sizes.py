@@ -15,7 +15,17 @@ from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader
 from runtime.metric_names import API_HELD_BATCHES, PREFIX
 
-PROJECTION_TABLES = ("batches", "phases", "history", "purges", "chain_heads", "dead_letters")
+PROJECTION_TABLES = (
+    "batches",
+    "snapshots",
+    "phases",
+    "history",
+    "event_ids",
+    "tallies",
+    "purges",
+    "chain_heads",
+    "dead_letters",
+)
 _POLL_S = 0.2
 _ANSWER_S = 30.0
 _HELD = f"{PREFIX}_{API_HELD_BATCHES}"

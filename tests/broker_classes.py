@@ -48,8 +48,9 @@ def prepare() -> None:
         del os.environ[VARIABLE]
         dump = [f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}", "-cp", f"{provide_jars()}/*"]
         command = [str(JAVA), "-XX:+UseSerialGC", "-Xshare:dump", "-Xlog:disable", *dump]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        made.replace(archive())
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if made.exists():
+            made.replace(archive())
 
 
 if __name__ == "__main__":

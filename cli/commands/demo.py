@@ -37,7 +37,7 @@ def demo(
         bool,
         typer.Option("--silent-peer", help="Peers never answer; batches end by deadlines of seconds."),
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on, with traffic to look at in the dashboard.")] = False,
 ) -> None:
     """Register batches over HTTP, simulate the peers, and compare the end of every batch with its script."""
     from rich.console import Console

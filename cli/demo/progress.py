@@ -3,7 +3,8 @@
 import signal
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -69,12 +70,21 @@ def _phase_ended(batch: FollowedBatch, phase: str) -> bool:
     return PhaseStatus(batch.status["pipeline_state"][phase]["status"]).terminal
 
 
+@contextmanager
+def stop_asked() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set, in place of ending the demo at once."""
+    asked = threading.Event()
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def keep_running(product: Stack, console: Console) -> None:
     """Keep the product running until Ctrl-C or SIGTERM."""
-    console.print(f"Kept running. Status: {product.api_url}/v1/batches/BATCH_ID/status")
-    console.print(f"Health: {product.api_url}/healthz   Metrics: {product.api_url}/metrics   Ctrl-C stops it.")
-    asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(0.5):
-        product.supervisor.check()
+    console.print(f"[bold]Dashboard: {product.api_url}/[/]   Ctrl-C stops everything.")
+    with stop_asked() as asked:
+        while not asked.wait(0.5):
+            product.supervisor.check()

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.broker import kafka_from
+from cli.demo import showcase
 from cli.demo.client import DemoClient
 from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
-from cli.demo.progress import Bars, keep_running
+from cli.demo.progress import Bars, keep_running, stop_asked
 from cli.demo.table import percentile, result_table
 from cli.demo.verdict import differences
 from cli.supervision.stack import Stack, StackOptions
@@ -71,6 +72,8 @@ class DemoOptions:
             found["COMMIT_INTERVAL_S"] = "1"  # transactions stay open for a while, so that the kill is faster
         if self.silent_peer:
             found["PIPELINES_FILE"] = str(write_pipeline(directory))
+        elif self.keep:
+            found["PIPELINES_FILE"] = str(showcase.write_pipelines(directory))
         return found
 
 
@@ -84,7 +87,7 @@ def run(options: DemoOptions, console: Console) -> bool:
         stack_options = StackOptions(
             bootstrap_servers=kafka.bootstrap_servers,
             directory=directory,
-            orchestrators=options.orchestrators,
+            orchestrators=max(options.orchestrators, 2 if options.keep else 1),
             settings=options.settings(directory),
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
@@ -93,8 +96,19 @@ def run(options: DemoOptions, console: Console) -> bool:
             f"Healthy at {product.api_url}. Registering {options.batches} batches of {options.essays} essays."
         )
         sound = _Demo(options, product, peers, console).play()
-        if options.keep:
+        if options.keep and options.silent_peer:
             keep_running(product, console)
+        elif options.keep:
+            peers.stop()
+            with stop_asked() as asked:
+                showcase.play(
+                    product,
+                    options.peers(product.settings.topic_prefix),
+                    essays=options.essays,
+                    era=options.era,
+                    console=console,
+                    asked=asked,
+                )
     return sound
 
 

@@ -3,6 +3,7 @@
 `Writer` is the projector's, `Reader` everybody's; `open_engine` gives both their database.
 """
 
+from state.explanation.model import Usual
 from state.projection.batch_models import (
     ANY_BATCH,
     EVERYTHING,
@@ -15,7 +16,6 @@ from state.projection.batch_models import (
     Resolved,
     Stats,
     StatusCounts,
-    Usual,
     Visibility,
 )
 from state.projection.batch_reader import now_ms

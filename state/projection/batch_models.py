@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from schemas.internal.enums import BatchStatus, DeadlineKind, PhaseStatus
 from schemas.internal.status import StatusRecord
+from state.explanation.model import Usual
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -105,15 +106,8 @@ class StatusCounts(Struct, frozen=True):
     """Batches that need a person, by `Attention`."""
 
 
-class Usual(Struct, frozen=True):
-    """How long the runs of a phase that succeeded took."""
-
-    p50_ms: int
-    p95_ms: int
-    samples: int
-
-
 NEVER_RUN = Usual(0, 0, 0)
+"""Of a phase of which no run has succeeded yet."""
 
 
 class Due(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal, select
 
 from schemas.internal.enums import PhaseStatus
 from schemas.internal.records import decode_status
+from state.explanation.model import Usual
 from state.projection import tables
 from state.projection.batch_models import (
     EVERYTHING,
@@ -18,7 +19,6 @@ from state.projection.batch_models import (
     PhaseStats,
     Stats,
     StatusCounts,
-    Usual,
     Visibility,
 )
 from state.projection.batch_reader import BatchReader

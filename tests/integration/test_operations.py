@@ -94,7 +94,8 @@ def test_an_operation_is_finished_by_the_next_api_when_the_first_one_is_killed(
     )
     asked = {"action": "cancel", "filter": {"course": course}, "reason": "a wrong import"}
     dry_run = client.post("/v1/operations", json={**asked, "dry_run": True}).json()
-    assert (dry_run["fits"], dry_run["sampled"]) == (BATCHES, 50)
+    assert dry_run["fits"] == BATCHES
+    assert sum(each["count"] for each in dry_run["results"]) == dry_run["sampled"] <= 50
     with frozen(stack, ORCHESTRATOR):  # so that the first items are written and not decided when the api dies
         begun = client.post("/v1/operations", json=asked)
         assert (begun.status_code, begun.json()["expected"]) == (202, BATCHES)

@@ -76,7 +76,7 @@ BEGUN = [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /livez HTTP/1.1\r\nHost: 
 @pytest.mark.parametrize("begun", BEGUN)
 async def test_a_connection_whose_head_does_not_come_is_closed(begun: bytes) -> None:
     async with world() as api:
-        protocol = cast("Any", partial(BoundedHeadProtocol, head_timeout_s=0.2))
+        protocol = cast("Any", partial(BoundedHeadProtocol, head_timeout_s=1.0))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             server = Server(Config(api.app, lifespan="off", http=protocol, log_config=None))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
