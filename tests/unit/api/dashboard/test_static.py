@@ -9,6 +9,7 @@ import pytest
 
 STATIC = Path(__file__).parents[4] / "api" / "dashboard" / "static"
 VENDOR = STATIC / "vendor"
+BROWSER_VENDOR = Path(__file__).parents[3] / "browser" / "vendor"
 OWN = sorted(STATIC.glob("*.js"))
 
 
@@ -16,12 +17,13 @@ def packed(*files: Path) -> int:
     return sum(len(gzip.compress(file.read_bytes(), 9, mtime=0)) for file in files)
 
 
-def test_files_of_others_are_as_they_were_published() -> None:
-    lines = [line.split() for line in (VENDOR / "SHA256SUMS").read_text().splitlines()]
+@pytest.mark.parametrize("folder", [VENDOR, BROWSER_VENDOR], ids=["served", "of the browser tests"])
+def test_files_of_others_are_as_they_were_published(folder: Path) -> None:
+    lines = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
     locked = {name: digest for digest, name in lines}
     found = {
         file.name: sha256(file.read_bytes()).hexdigest()
-        for file in VENDOR.iterdir()
+        for file in folder.iterdir()
         if file.name not in ("SHA256SUMS", "README.md")
     }
     assert found == locked
