@@ -17,7 +17,7 @@ from api.dependencies import Services
 from api.explain.lives import Lives
 from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
-from api.kafka_log.kafka_log import LogRecord
+from api.kafka_log.observers import Observers
 from api.kafka_log.snapshot_cache import SnapshotCache
 from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
@@ -146,16 +146,10 @@ def _services(
 ) -> tuple[Services, ProjectionPoll]:
     live = Hub(metrics, most_clients=settings.max_streams, max_age_s=settings.stream_max_s)
     registry = OperationRegistry()
-
-    def observe(record: LogRecord) -> None:
-        metrics.record(record)
-        live.observe(record)
-        registry.observe(record)
-
     follower = KafkaLogFollower(
         resources.log,
         SnapshotCache(settings.tail_bytes),
-        observe=observe,
+        observe=Observers(metrics.record, live.observe, registry.observe),
         failed=on_failure,
     )
     live.follow(follower)

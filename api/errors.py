@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from schemas.errors import Code, InvalidCursor, InvalidFilter, InvalidRequest, OrchestratorError
 
@@ -143,7 +144,7 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
             f"{request.method} is not possible here.",
             next_step="Use a method that the Allow header names.",
             error="Method not allowed",
-            headers=error.headers,
+            headers={"Allow": _allowed(request) or (error.headers or {}).get("Allow", "")},
         )
     else:
         problem = Problem(
@@ -155,6 +156,15 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
             headers=error.headers,
         )
     return problem_response(request, problem)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes of the requested path; the error knows those of the first route alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods))
 
 
 async def _on_parameters(request: Request, error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ from rich.table import Table
 from bench.events import STEPS, Input, inputs
 from bench.wire import Shape
 from runtime.settings import Settings
+from schemas.ids import kept_slot_ids
 from schemas.inbound.transform import RecordTransform
 from schemas.internal.events import Event
 from schemas.internal.outgoing import OutgoingRecord
@@ -82,7 +83,11 @@ class Core:
         return (thread_time_ns() - start) / len(self._inbox) / _US
 
     def _decisions(self, clock: Callable[[], int]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Decide every event, and yield its step and the times around the parts."""
+        """Decide every event, and yield its step and the times around the parts.
+
+        No slot ids are kept from the round before: a registration derives them.
+        """
+        kept_slot_ids.cache_clear()
         states: dict[bytes, bytes] = {}
         for given, outgoing in self._inbox:
             times = [clock()]

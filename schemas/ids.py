@@ -75,23 +75,25 @@ def slot_ids(batch_id: str, registered_version: int, count: int) -> tuple[str, .
     They are needed with most events of a batch, and those of a batch that goes on follow each other: the ids of the
     last batches of an ordinary size are kept.
     """
-    derive = _kept_slot_ids if count <= _KEPT_SLOTS else _slot_ids
+    derive = kept_slot_ids if count <= _KEPT_SLOTS else _slot_ids
     return derive(batch_id, registered_version, count)
 
 
 def _slot_ids(batch_id: str, registered_version: int, count: int) -> tuple[str, ...]:
     # What they have in common is hashed once.
     common = sha1(_PREFIX + f"slot\n{batch_id}\n{registered_version}\n".encode(), usedforsecurity=False)
-    found: list[str] = []
+    digests: list[str] = []
     for index in range(count):
         one = common.copy()
         one.update(b"%d" % index)
-        found.append(_text(one.hexdigest()))
-    return tuple(found)
+        digests.append(one.hexdigest())
+    # `_text` once more in place: called for each slot, it would cost a fifth of this function.
+    return tuple([f"{d[:8]}-{d[8:12]}-5{d[13:16]}-{_VARIANTS[d[16]]}{d[17:20]}-{d[20:32]}" for d in digests])
 
 
 _KEPT_SLOTS = 128
-_kept_slot_ids = lru_cache(maxsize=1_024)(_slot_ids)
+kept_slot_ids = lru_cache(maxsize=1_024)(_slot_ids)
+"""`slot_ids` of batches of an ordinary size. A benchmark clears it, so that registrations cost what they do."""
 
 
 def effect_id(batch_id: str, registered_version: int, kind: str, phase: str = "", attempt: int = 0) -> str:

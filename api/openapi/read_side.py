@@ -12,11 +12,12 @@ from api.openapi.problems import BATCH_ID, problem_responses
 from api.openapi.read_examples import examples
 from api.openapi.schemas import COUNT, TEXT_OR_NULL, TIME_OR_NULL, Schema, record, ref
 from api.openapi.schemas import schemas as base_schemas
-from api.queries.filters import DUE, FLAGS, SINCE, TEXTS, TIMES
+from api.queries.filters import DUE, FLAGS, LONGEST_VALUE, SINCE, TEXTS, TIMES
 from api.routes.batch_response import ONLY_IN_ONE
 from api.routes.system_bodies import MODELS
 from api.routes.why_response import WhyBody
 from schemas.internal.enums import BatchStatus, PhaseStatus
+from schemas.text import NO_CONTROL_CHARACTERS
 from state.projection import StatusCounts
 
 _REF = "#/components/schemas/{name}"
@@ -43,9 +44,13 @@ _TOLD = {
     DUE: "With a deadline before this time; a duration counts from now on.",
     SINCE: "The same as updated_from: `since=24h`.",
 }
+_NAME: Schema = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": NO_CONTROL_CHARACTERS}
+_FLAG: Schema = {"type": "string", "enum": ["yes", "no", "true", "false", "1", "0", "on", "off", ""]}
 _MOMENT: Schema = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"const": ""},
         {"type": "string", "pattern": "^[0-9]{1,5}[smhdw]$"},
     ]
 }
@@ -124,11 +129,11 @@ def filter_parameters() -> list[Schema]:
     words = {"status": BatchStatus, "phase_status": PhaseStatus}
     found = []
     for name, enumeration in words.items():
-        word: Schema = {"type": "string", "enum": [each.value for each in enumeration]}
+        word: Schema = {"type": "string", "enum": [*(each.value for each in enumeration), ""]}
         schema = {"type": "array", "items": word} if name == "status" else word
         found.append(_query(name, "Any of these." if name == "status" else "Status of `phase`, or of any.", schema))
-    found += [_query(name, _TOLD[name], {"type": "string", "minLength": 1, "maxLength": 255}) for name in TEXTS]
-    found += [_query(name, _TOLD[name], {"type": "string", "enum": ["yes", "no"]}) for name in FLAGS]
+    found += [_query(name, _TOLD[name], _NAME) for name in TEXTS]
+    found += [_query(name, _TOLD[name], _FLAG) for name in FLAGS]
     found += [_query(name, _TOLD[name], _MOMENT) for name in (*TIMES, SINCE)]
     return found
 

@@ -38,6 +38,8 @@ _DURATION = re.compile(r"([0-9]{1,5})([smhdw])")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _SPACE_FOR_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999
+"""The last millisecond that has an RFC 3339 form."""
 
 
 def parse_filter(query: Query, *, now_ms: int | None = None) -> BatchFilter:
@@ -160,10 +162,8 @@ def _time(name: str, value: str, now_ms: int) -> int:
         raise _wrong(
             name, f"{value[:40]!r} is no time", "Give RFC 3339 (2026-11-24T14:03:22Z) or how long ago (15m, 24h, 7d)."
         ) from None
-    milliseconds = since_epoch // timedelta(milliseconds=1)
-    if milliseconds < 0:
-        raise _wrong(name, "it is before 1970", "Give a later time.")
-    return milliseconds
+    # No batch is older or younger than that, so the bound means the same.
+    return min(max(0, since_epoch // timedelta(milliseconds=1)), _LAST_MS)
 
 
 def _wrong(name: str, what: str, next_step: str) -> InvalidFilter:

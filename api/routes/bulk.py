@@ -12,7 +12,7 @@ from api.headers import header
 from api.operations import problems
 from api.operations.reply import dry_run_body, operation_body
 from api.paths import decode_segment
-from api.requests.keys import IDEMPOTENCY_HEADER
+from api.requests.keys import IDEMPOTENCY_HEADER, check_key
 from api.routes.operations import counted
 from api.routes.request_body import off_the_loop, parse_object, read_body
 from schemas.errors import InvalidRequest
@@ -33,9 +33,11 @@ async def start(request: Request) -> Response:
         body = await _body(request)
         principal = require_principal(request, LETTERS_WRITE if body.kind.of_letters else WRITE)
         operations = services_of(request).operations
+        key = header(request.scope["headers"], IDEMPOTENCY_HEADER.lower())
+        if key is not None:
+            check_key(key)
         if body.dry_run:
             return _json(dry_run_body(await operations.dry_run(body, principal)))
-        key = header(request.scope["headers"], IDEMPOTENCY_HEADER.lower())
         record = await operations.start(body, principal, key)
     stop = operations.registry.stop_of(record.operation_id)
     answer = _json(operation_body(record, stop), 202)

@@ -4,6 +4,7 @@ Models ignore fields that they don't know; each struct below says which era a fi
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -127,7 +128,13 @@ PAYLOADS: dict[Topic, type[Struct]] = {
 
 def time_of(effect: Effect) -> datetime:
     """Return `effect.time_ms` as peers write it, in UTC."""
-    return _EPOCH + timedelta(milliseconds=effect.time_ms)
+    return _moment(effect.time_ms)
+
+
+@lru_cache(maxsize=1)
+def _moment(time_ms: int) -> datetime:
+    """Return a time as peers write it; each record has it two or three times."""
+    return _EPOCH + timedelta(milliseconds=time_ms)
 
 
 def _class_type(context: BatchContext) -> str:

@@ -1,5 +1,6 @@
 """The armed deadlines of a batch: how they are added and removed."""
 
+from bisect import insort
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -20,11 +21,13 @@ def arm(batch: Batch, event: Event, kind: DeadlineKind, after_s: int, phase: str
 def arm_in(batch: Batch, event: Event, kind: DeadlineKind, left_ms: int, phase: str = "", attempt: int = 0) -> Batch:
     """Return the batch with one more deadline, `left_ms` milliseconds from the event, the earliest first.
 
-    In a paused batch it holds what is left, as all its deadlines do.
+    In a paused batch it holds what is left, as all its deadlines do. The others keep their order: of those that were
+    overdue when a pause began, which are equal since, the earliest comes first.
     """
     due_ms = left_ms if batch.pause is not None else event.time_ms + left_ms
-    deadlines = (*batch.deadlines, Deadline(due_ms, kind, phase, attempt))
-    return replace(batch, deadlines=tuple(sorted(deadlines, key=_ORDER)))
+    deadlines = list(batch.deadlines)
+    insort(deadlines, Deadline(due_ms, kind, phase, attempt), key=_ORDER)
+    return replace(batch, deadlines=tuple(deadlines))
 
 
 def disarm(batch: Batch, phase: str = "") -> Batch:

@@ -15,6 +15,7 @@ expect.set_options(timeout=120_000)
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE_MS = 120_000.0
 """How long a step may take on any machine."""
+expect.set_options(timeout=PATIENCE_MS)
 Scheme = Literal["light", "dark"]
 _EXPECTED_ERROR = "Failed to load resource: the server responded with a status of"
 

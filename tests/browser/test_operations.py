@@ -29,7 +29,7 @@ def test_selected_batches_are_retried_in_a_phase_without_script(browser: Browser
         page.locator(f"[id='batch-{held}'] input").check()
         page.get_by_label("With the selected").select_option("retry")
         page.get_by_role("button", name="Preview", exact=True).click()
-        page.get_by_label("Phase").select_option("nlp")
+        page.locator("select[name=phase_to_retry]").select_option("nlp")
         page.get_by_role("button", name="Preview").click()
         expect(page.locator(".legend")).to_contain_text("1 applied")
         page.get_by_label("Why").fill("the model server runs again")

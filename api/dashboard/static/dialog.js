@@ -1,54 +1,53 @@
 // @ts-check
-// The dialog of actions: its content is the page of the action, which works alone too. And what could not be read
-// again stays as it was, dimmed, with a word about it.
+// The dialog of actions. What could not be read again is dimmed; a row that has changed shows it for a moment.
 
-const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById("dialog"));
-const body = document.getElementById("dialog-body");
-/** @type {Element | null} */
-let opener = null;
+/** @param {string} id @returns {any} */
+const byId = (id) => document.getElementById(id);
+/** @param {string} name @param {(event: any) => void} then */
+const on = (name, then) => document.addEventListener(name, then);
 
-document.addEventListener("click", (event) => {
-  const target = event.target instanceof Element ? event.target : null;
-  const link = target?.closest("[data-dialog]");
-  if (link) opener = link;
-  const menu = target?.closest("details.menu");
-  for (const open of document.querySelectorAll("details.menu[open]")) {
-    if (open !== menu) open.removeAttribute("open");
+const dialog = byId("dialog");
+const body = byId("dialog-body");
+/** @type {any} */
+let opener;
+
+/** @param {Element} [but] */
+const closeMenus = (but) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== but) menu.removeAttribute("open");
   }
+};
+
+on("click", ({ target }) => {
+  opener = target.closest("[data-dialog]") ?? opener;
+  closeMenus(target.closest("details.menu"));
 });
 
-document.addEventListener("htmx:after:swap", (event) => {
-  const target = /** @type {CustomEvent} */ (event).detail?.ctx?.target;
-  if (target !== body || !dialog) return;
-  for (const open of document.querySelectorAll("details.menu[open]")) open.removeAttribute("open");
+on("keydown", ({ key }) => {
+  if (key === "Escape") closeMenus();
+});
+
+on("htmx:after:swap", ({ detail }) => {
+  if (detail.ctx?.target !== body) return;
+  closeMenus();
   if (!dialog.open) dialog.showModal();
-  const first = body?.querySelector("[autofocus]") ?? body?.querySelector("h1");
-  if (first instanceof HTMLElement) first.focus();
+  (body.querySelector("[autofocus]") ?? body).focus();
 });
 
-dialog?.addEventListener("close", () => {
-  if (body) body.textContent = "";
-  if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-  opener = null;
+dialog.addEventListener("close", () => {
+  body.replaceChildren();
+  (opener?.isConnected ? opener : byId("main")).focus();
 });
 
-dialog?.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close();
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const open of document.querySelectorAll("details.menu[open]")) {
-    open.removeAttribute("open");
-    open.querySelector("summary")?.focus();
-  }
-});
-
-document.addEventListener("htmx:after:request", (event) => {
-  const { ctx } = /** @type {CustomEvent} */ (event).detail ?? {};
-  if (!(ctx?.target instanceof HTMLElement) || ctx.target === body) return;
-  const failed = (ctx.response?.status ?? 0) >= 400;
+on("htmx:after:request", ({ detail: { ctx } }) => {
+  if (ctx.target === body) return;
+  const failed = ctx.response?.status >= 400;
   ctx.target.classList.toggle("is-dimmed", failed);
-  const note = document.getElementById("not-current");
-  if (note) note.hidden = !failed;
+  byId("not-current").hidden = !failed;
+});
+
+on("htmx:before:morph:attr", ({ target, detail }) => {
+  if (detail.attrName !== "data-version") return;
+  setTimeout(() => target.classList.add("is-changed"));
+  setTimeout(() => target.classList.remove("is-changed"), 1200);
 });

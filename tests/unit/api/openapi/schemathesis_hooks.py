@@ -2,7 +2,7 @@
 
 `expected_essay_count` counts `essay_ids`; and a body has a canonical form, so that every integer in it, in members
 that nobody knows too, is within 2**53. `If-Match` and `if_version` name the same version.
-`after` is a cursor that the list gave.
+`after` is a cursor that the list gave. An operation has a filter of known names or ids, and a phase if it is a retry.
 """
 
 from typing import Any
@@ -23,9 +23,26 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     body = case.body = _within_range(case.body)
     if "If-Match" in (case.headers or {}) and type(body.get("if_version")) in (int, float):
         body = case.body = {name: value for name, value in body.items() if name != "if_version"}
+    if "action" in body:
+        body = case.body = _operation(body)
     ids = body.get("essay_ids")
     if isinstance(ids, list) and ids and _counts(body.get("expected_essay_count")):
         case.body = {**body, "expected_essay_count": len(ids)}
+
+
+def _operation(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of an operation as its rules want it, where each member fits its schema."""
+    found = dict(body)
+    chosen, ids, retry = found.get("filter"), found.get("ids"), found["action"] == "retry"
+    if isinstance(chosen, str) or (isinstance(chosen, dict) and all(isinstance(each, str) for each in chosen.values())):
+        found["filter"] = {"course": "ENG5"}
+        if isinstance(ids, list):
+            del found["ids"]
+    if retry and found.get("phase") is None:
+        found["phase"] = "spellcheck"
+    if not retry and isinstance(found.get("phase"), str):
+        del found["phase"]
+    return found
 
 
 def _counts(value: Any) -> bool:

@@ -7,7 +7,7 @@ from schemas.errors import ProjectionError
 from schemas.internal.dead_letters import dead_letter
 from schemas.internal.outgoing import RecordPosition
 from tests.unit.api.bodies import seed_body
-from tests.unit.api.memory import World, world
+from tests.unit.api.memory import World, until, world
 
 pytestmark = pytest.mark.anyio
 PATH = "/v1/batches"
@@ -133,7 +133,11 @@ async def test_while_the_database_is_away_the_last_page_is_given_and_says_so() -
         single = await api.client.get(f"{PATH}/{batch_id}")
         assert single.status_code in (200, 503)
         api.projection.error = None
-        assert (await api.client.get(PATH)).json()["stale"] is None
+
+        async def current() -> bool:
+            return (await api.client.get(PATH)).json()["stale"] is None
+
+        await until(current)
 
 
 async def test_everything_known_of_a_batch() -> None:

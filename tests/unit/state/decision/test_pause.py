@@ -235,3 +235,18 @@ def test_no_essay_came_through_a_phase_that_never_ran() -> None:
     story.cancel()
     assert (story.completions[0].succeeded, story.completions[0].failed) == (0, 3)
     assert (story.status.counts.succeeded, story.status.counts.failed) == (0, 3)
+
+
+def test_of_two_clocks_that_were_overdue_when_a_pause_began_the_earlier_acts_first_after_it() -> None:
+    story = begun(phase("a", **RETRIES), phase("b", deadline_s=100), phase("c"))
+    story.fail("a")
+    story.answer("c", failed=[2])
+    backoff, deadline = story.armed(DeadlineKind.RETRY_BACKOFF, "a"), story.armed(DeadlineKind.PHASE, "b")
+    assert backoff.due_ms < deadline.due_ms
+    story.wait(1_000)
+    story.pause()
+    story.retry("c", "all")
+    [command] = story.resume().effects
+    assert command == story.commands("c")[-1]
+    kinds = [armed.kind for armed in story.batch.deadlines if armed.due_ms == story.now_ms]
+    assert kinds.index(DeadlineKind.RETRY_BACKOFF) < kinds.index(DeadlineKind.PHASE)
