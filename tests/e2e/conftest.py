@@ -18,7 +18,11 @@ from tests.patience import PATIENCE_S
 verifier._TIMEOUT_SECONDS = PATIENCE_S  # no reading of a topic is given up because the machine is busy
 StartStack = Callable[..., Stack]
 PATIENT = {
-    name: str(PATIENCE_S) for name in ("STARTUP_TIMEOUT_S", "STOP_TIMEOUT_S", "RESPONSE_TIMEOUT_S", "WRITE_TIMEOUT_S")
+    name: str(PATIENCE_S)
+    for name in (
+        *("STARTUP_TIMEOUT_S", "STOP_TIMEOUT_S"),
+        *("RESPONSE_TIMEOUT_S", "WRITE_TIMEOUT_S", "PROJECTION_TIMEOUT_S"),
+    )
 }
 """No process gives up because the machine is busy."""
 

@@ -44,6 +44,7 @@ def stack(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             "TIMEKEEPER_GROUP": f"{prefix}-timekeeper",
             "RESPONSE_TIMEOUT_S": str(WAIT_S),
             "WRITE_TIMEOUT_S": str(WAIT_S),
+            "PROJECTION_TIMEOUT_S": str(WAIT_S),
             "STARTUP_TIMEOUT_S": str(WAIT_S),
         },
     )

@@ -35,6 +35,7 @@ def stack(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
             "ROUTER_GROUP": f"{prefix}-router",
             "RESPONSE_TIMEOUT_S": str(PATIENCE_S),
             "WRITE_TIMEOUT_S": str(PATIENCE_S),
+            "PROJECTION_TIMEOUT_S": str(PATIENCE_S),
             "STARTUP_TIMEOUT_S": str(PATIENCE_S),
         },
     )
