@@ -16,6 +16,7 @@ from bench.live import PlayedPeers
 from bench.measuring import cpu_seconds
 from bench.whole import ANSWER_S
 from bench.wire import EVENTS_PER_BATCH
+from bench.workplace import ProcessEnded
 from cli.demo.table import percentile
 from cli.supervision.stack import Stack
 from runtime.kafka.admin import KafkaAdmin
@@ -112,6 +113,8 @@ class Streams:
             peers.play(time.monotonic() + _SETTLE_S, lambda: None)
         decided = {at: ms for at, ms in self._decisions(starts).items() if begun * 1_000 <= ms < ended * 1_000}
         one, every = _latencies(decided, listener.one), _latencies(decided, listener.every)
+        if not one or not every:
+            raise ProcessEnded(f"no notice was measured: {last - first} batches ended in {seconds:.0f} s")
         return StreamsResult(
             idle=idle,
             idle_cores=idle_cores,
