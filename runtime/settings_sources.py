@@ -54,6 +54,7 @@ API_SETTINGS = frozenset(
         "keep_alive_timeout_s",
         "max_concurrent_registrations",
         "max_concurrent_requests",
+        "max_decision_lag_s",
         "max_streams",
         "max_wait_s",
         "port",

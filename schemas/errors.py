@@ -155,6 +155,10 @@ class Code(StrEnum):
     HTTP = "ORC-HTTP"  # a `bos batches` command did not get what it asked of the api
 
 
+CODE_PREFIX = "ORC-"
+"""What every code begins with."""
+
+
 class OrchestratorError(Exception):
     """Base of all errors shown to users.
 

@@ -88,13 +88,13 @@ class Authenticator:
         try:
             return await self._tokens.grant(credential)
         except TokenRefused as error:
-            raise _unauthenticated(f"The token does not hold: {error}.") from error
+            raise _unauthenticated(error.message) from error
         except TokensUnavailable as error:
             raise Problem(
                 503,
                 Code.NOT_READY,
-                "The keys of the token's issuer cannot be fetched now.",
-                next_step="Send the request again in a moment; the operator checks JWT_JWKS.",
+                error.message,
+                next_step=error.next_step,
                 error="Service is not ready",
                 headers={"Retry-After": "5"},
             ) from error

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 
 from api.access.scopes import ACCESS_SCOPES, Grant
-from schemas.errors import ConfigurationError
+from schemas.errors import Code, ConfigurationError, OrchestratorError
 from schemas.text import unusable_character
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -19,12 +19,25 @@ _FETCH_S = 5
 _KEYS_FOR_S = 300
 
 
-class TokenRefused(Exception):
-    """A token that does not hold; the text says why, without a part of the token."""
+class TokenRefused(OrchestratorError):
+    """A token that does not hold; the message says why, without a part of the token."""
+
+    code = Code.UNAUTHENTICATED
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The token does not hold: {why}.", next_step="Get a new token for this service.")
 
 
-class TokensUnavailable(Exception):
+class TokensUnavailable(OrchestratorError):
     """The issuer's keys cannot be fetched now."""
+
+    code = Code.NOT_READY
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The keys of the token's issuer cannot be fetched now.",
+            next_step="Send the request again in a moment; the operator checks JWT_JWKS.",
+        )
 
 
 class TokenVerifier:
@@ -59,7 +72,7 @@ class TokenVerifier:
                 options={"require": ["exp", "sub", "iss", "aud"]},
             )
         except jwt.PyJWKClientConnectionError as error:
-            raise TokensUnavailable(str(error)) from error
+            raise TokensUnavailable from error
         except jwt.PyJWTError as error:
             raise TokenRefused(f"{type(error).__name__}: {error}") from error
         return self._granted(claims)

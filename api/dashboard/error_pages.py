@@ -8,12 +8,13 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 import schemas
+from schemas.errors import CODE_PREFIX
 
 _ROOT = Path(schemas.__file__).parent.parent
 _FOLDERS = (_ROOT / "cli" / "error_pages", _ROOT / "docs" / "errors")
 """Where they lie: in an installation, and in the repository."""
-_CODE = re.compile(r"ORC-[A-Z0-9-]{1,60}")
-_LINK = re.compile(r"<code>(ORC-[A-Z0-9-]+)</code>")
+_CODE = re.compile(rf"{CODE_PREFIX}[A-Z0-9-]{{1,60}}")
+_LINK = re.compile(rf"<code>({CODE_PREFIX}[A-Z0-9-]+)</code>")
 _HEADING = re.compile(r"\A#[^\n]*\n")
 
 

@@ -28,8 +28,11 @@ _logger = get_logger("api.operations")
 Found = TypeVar("Found")
 
 
-class OperationLost(Exception):
+class OperationLost(OrchestratorError):
     """This worker does not go on with the operation; another one does."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker of the api has the operation now.", next_step="Ask for the operation's state.")
 
 
 class OperationRunner:
@@ -112,6 +115,8 @@ class OperationRunner:
             self._require_held()
             try:
                 found = await call()
+            except OperationLost:
+                raise
             except Problem as problem:
                 self._note(problem.message)
             except OrchestratorError as error:

@@ -9,20 +9,19 @@ import typer
 
 from cli.exit_codes import NOT_FOUND
 from cli.output import note, print_lines
-from schemas.errors import Code
+from schemas.errors import CODE_PREFIX, Code
 
 _SOURCE = Path(__file__).parents[2] / "docs" / "errors"
 _INSTALLED = "error_pages"
-PREFIX = "ORC-"
 
 
-def explain(code: Annotated[str, typer.Argument(help="An error code, such as ORC-NOT-READY.")]) -> None:
+def explain(code: Annotated[str, typer.Argument(help=f"An error code, such as {Code.NOT_READY}.")]) -> None:
     """Print the cause of an error code, and what to do about it.
 
     Example: bos explain ORC-NOT-READY
     """
     wanted = code.strip().upper()
-    wanted = wanted if wanted.startswith(PREFIX) else PREFIX + wanted
+    wanted = wanted if wanted.startswith(CODE_PREFIX) else CODE_PREFIX + wanted
     page = _page(wanted)
     if page is None:
         close = get_close_matches(wanted, [str(each) for each in Code], n=3, cutoff=0.5)

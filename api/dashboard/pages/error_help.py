@@ -20,7 +20,7 @@ async def error_help(request: Request, code: str) -> Response:
             404,
             Code.NO_ROUTE,
             "There is no such error code.",
-            next_step="Check its spelling: codes look like ORC-BATCH-NOT-FOUND.",
+            next_step=f"Check its spelling: codes look like {Code.BATCH_NOT_FOUND}.",
             error="Not found",
         )
     return render(request, "error_help.html", active="", title=code, code=code, text=text)

@@ -10,6 +10,7 @@ from api.dashboard.views.dead_letters import letter_url
 from api.dashboard.views.links import batch_url
 from api.dashboard.views.words import Tone, counted, disposition_tone, short_id
 from api.operations.dry_run import UNKNOWN, DryRun
+from schemas.errors import CODE_PREFIX
 from schemas.internal.enums import Disposition
 from schemas.internal.operations import OperationAction, OperationRecord, OperationState, RefusedItem, Tally
 
@@ -211,4 +212,4 @@ def _disposition(word: str) -> Tone:
 
 
 def _reason(code: str) -> str:
-    return code if code.startswith("ORC-") else code.replace("_", " ")
+    return code if code.startswith(CODE_PREFIX) else code.replace("_", " ")

@@ -82,7 +82,7 @@ def test_health_gauges_say_what_the_report_says(url: str, health: ProcessHealth)
 
 def test_no_label_holds_an_id() -> None:
     labels = {label for given in metric_names.LABELS.values() for label in given}
-    of_the_api = {"method", "endpoint", "status_code", "operation", "status", "process"}
+    of_the_api = {"method", "endpoint", "status_code", "operation", "status", "process", "reason"}
     assert labels == {"topic", "kind", "disposition", "code"} | of_the_api
 
 
@@ -105,6 +105,7 @@ def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:
         "problems": [],
         "open_transactions": [],
         "positions": [],
+        "gate_ms": None,
     }
 
 
