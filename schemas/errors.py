@@ -20,6 +20,9 @@
     │   └── OlderRecord          it was written by an older version of the product
     ├── ForbiddenTransition      a rule tried a step that the transition tables do not have
     ├── InvalidIdentity          a header names a caller in a way that cannot be stored
+    ├── TokenRefused             a token of a caller does not hold (HTTP 401)
+    ├── TokensUnavailable        the keys of the tokens' issuer cannot be fetched (HTTP 503)
+    ├── OperationLost            another worker of the api goes on with a bulk operation
     ├── DirectoryInUse           another process uses the directory (runtime.directory_lock)
     ├── Problem                  the answer to an HTTP request that fails (api.errors)
     ├── ProcessFailed            a supervised process cannot be kept running (cli.supervision.supervisor)
@@ -306,3 +309,31 @@ class InvalidIdentity(OrchestratorError):
     """A header names a user or an organisation in a way that cannot be stored (HTTP 400)."""
 
     code = Code.HEADER
+
+
+class TokenRefused(OrchestratorError):
+    """A token that does not hold; the message says why, without a part of the token."""
+
+    code = Code.UNAUTHENTICATED
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The token does not hold: {why}.", next_step="Get a new token for this service.")
+
+
+class TokensUnavailable(OrchestratorError):
+    """The issuer's keys cannot be fetched now."""
+
+    code = Code.NOT_READY
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The keys of the token's issuer cannot be fetched now.",
+            next_step="Send the request again in a moment; the operator checks JWT_JWKS.",
+        )
+
+
+class OperationLost(OrchestratorError):
+    """This worker does not go on with the operation; another one does."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker of the api has the operation now.", next_step="Ask for the operation's state.")

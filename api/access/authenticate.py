@@ -5,12 +5,12 @@ from http.cookies import CookieError, SimpleCookie
 
 from api.access.keys import PREFIX, ApiKeys, parse_api_keys
 from api.access.scopes import Grant
-from api.access.tokens import TokenRefused, TokensUnavailable, TokenVerifier
+from api.access.tokens import TokenVerifier
 from api.auth import ORGANISATION_HEADER, USER_HEADER, name_in, principal_of
 from api.errors import Problem
 from api.headers import header
 from api.settings import ApiSettings
-from schemas.errors import Code, InvalidIdentity
+from schemas.errors import Code, InvalidIdentity, TokenRefused, TokensUnavailable
 from schemas.internal.events import Principal
 
 COOKIE = "bos_key"

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 
 from api.access.scopes import ACCESS_SCOPES, Grant
-from schemas.errors import Code, ConfigurationError, OrchestratorError
+from schemas.errors import ConfigurationError, TokenRefused, TokensUnavailable
 from schemas.text import unusable_character
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -17,27 +17,6 @@ _LEEWAY_S = 30
 """Seconds that the clocks of issuer and verifier may differ."""
 _FETCH_S = 5
 _KEYS_FOR_S = 300
-
-
-class TokenRefused(OrchestratorError):
-    """A token that does not hold; the message says why, without a part of the token."""
-
-    code = Code.UNAUTHENTICATED
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The token does not hold: {why}.", next_step="Get a new token for this service.")
-
-
-class TokensUnavailable(OrchestratorError):
-    """The issuer's keys cannot be fetched now."""
-
-    code = Code.NOT_READY
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The keys of the token's issuer cannot be fetched now.",
-            next_step="Send the request again in a moment; the operator checks JWT_JWKS.",
-        )
 
 
 class TokenVerifier:

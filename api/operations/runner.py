@@ -15,7 +15,7 @@ from api.operations.registry import OperationRegistry
 from api.operations.selection import PAGE, Selection
 from api.operations.work import Outcome, Worker
 from runtime.logs import get_logger
-from schemas.errors import OrchestratorError
+from schemas.errors import OperationLost, OrchestratorError
 from schemas.internal.operations import MOST_REFUSED, OperationRecord, OperationState, RefusedItem, Tally
 from schemas.internal.records import operation_outgoing
 
@@ -26,13 +26,6 @@ _LONGEST_WAIT_S = 5.0
 _RELEASE_S = 1.0
 _logger = get_logger("api.operations")
 Found = TypeVar("Found")
-
-
-class OperationLost(OrchestratorError):
-    """This worker does not go on with the operation; another one does."""
-
-    def __init__(self) -> None:
-        super().__init__("Another worker of the api has the operation now.", next_step="Ask for the operation's state.")
 
 
 class OperationRunner:

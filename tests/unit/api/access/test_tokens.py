@@ -9,8 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from api.access.tokens import TokenRefused, TokenVerifier
-from schemas.errors import ConfigurationError
+from api.access.tokens import TokenVerifier
+from schemas.errors import ConfigurationError, TokenRefused
 
 ISSUER, AUDIENCE = "https://issuer.example", "batch-orchestrator"
 OURS, THEIRS = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
