@@ -279,8 +279,10 @@ def test_get_and_status_show_a_batch_and_wait_gives_up_in_time(bos: Bos, batch_i
 def test_an_interrupted_command_exits_with_130(cluster: MemoryCluster) -> None:
     cluster.deciding = False
     with served(cluster, response_timeout_s=600.0) as url:
+        # Where the tests run in the background of a shell, the signal is ignored, also by what they start.
+        heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         patient = f"import cli.api_client; cli.api_client._TIMEOUT_S = {PATIENCE_S}; from cli.main import main; main()"
-        command = [sys.executable, "-c", patient, "batches", "cancel", "b", "--url", url]
+        command = [sys.executable, "-c", f"{heeds}; {patient}", "batches", "cancel", "b", "--url", url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             await_that(lambda: bool(cluster.requests), "the request is written")
             process.send_signal(signal.SIGINT)
