@@ -159,11 +159,21 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> str:
-    """Return the methods of all routes of the requested path; the error knows those of the first route alone."""
+    """Return the methods of all routes that have the path template which the requested path matches first.
+
+    The error itself knows those of the first route alone.
+    """
+    template: str | None = None
     methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
+    for included in request.app.routes:
+        # FastAPI keeps a router that was included as one route of its own, around the routes that it had.
+        router = getattr(included, "original_router", None)
+        for route in [included] if router is None else router.routes:
+            if route.matches(request.scope)[0] is Match.NONE:
+                continue
+            template = template or route.path
+            if route.path == template:
+                methods |= route.methods or set()
     return ", ".join(sorted(methods))
 
 

@@ -35,7 +35,8 @@ def _operation(body: dict[str, Any]) -> dict[str, Any]:
     found = dict(body)
     chosen, ids, retry = found.get("filter"), found.get("ids"), found["action"] == "retry"
     if isinstance(chosen, str) or (isinstance(chosen, dict) and all(isinstance(each, str) for each in chosen.values())):
-        found["filter"] = {"course": "ENG5"}
+        letters = found["action"] in {"replay-dead-letters", "discard-dead-letters"}
+        found["filter"] = {"code": "ORC-BAD-JSON"} if letters else {"course": "ENG5"}
         if isinstance(ids, list):
             del found["ids"]
     if retry and found.get("phase") is None:
