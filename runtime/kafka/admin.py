@@ -125,8 +125,15 @@ class KafkaAdmin:
 
     def default_replicas(self) -> int | None:
         """Return the default number of replicas of a topic; None if this client may not read it."""
-        listed = self._answer(lambda: self._admin.list_topics(timeout=REQUEST_TIMEOUT_S), "the list of its brokers")
-        broker = ConfigResource(ResourceType.BROKER, str(next(iter(listed.brokers))))
+
+        def ask() -> int:
+            # A broker that has just started can answer before it knows itself.
+            known = list(self._admin.list_topics(timeout=REQUEST_TIMEOUT_S).brokers)
+            if not known:
+                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+            return int(known[0])
+
+        broker = ConfigResource(ResourceType.BROKER, str(self._answer(ask, "the list of its brokers")))
         try:
             config = self._admin.describe_configs([broker], request_timeout=REQUEST_TIMEOUT_S)[broker].result()
         except KafkaException:

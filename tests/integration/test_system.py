@@ -36,11 +36,15 @@ def test_the_system_is_seen_with_its_partitions_its_gate_and_one_group_of_settin
         await_that(lambda: {each["process"].partition("/")[0] for each in system()["partitions"]} >= KINDS, "all read")
         await_that(lambda: (system()["gate"] or {}).get("open_until"), "deadlines may be fired")
         await_that(lambda: not any(system()["lag_seconds"].values()), "everything is caught up")
+
+        def read(found: dict[str, Any]) -> list[dict[str, Any]]:
+            topic = f"{prefix}.batch.orchestrator.inbox.v1"
+            return [each for each in found["partitions"] if each["topic"] == topic]
+
+        await_that(lambda: sum(each["position"] or 0 for each in read(system())), "the registration's place is told")
         found = system()
         assert len(found["settings"]) == 1, found["settings"]
-        inbox = [each for each in found["partitions"] if each["topic"] == f"{prefix}.batch.orchestrator.inbox.v1"]
-        assert {each["process"] for each in inbox} == {"orchestrator/0"}
-        assert sum(each["position"] or 0 for each in inbox) > 0
+        assert {each["process"] for each in read(found)} == {"orchestrator/0"}
         page = await_that(lambda: client.get("/v1/batches").json()["batches"], "the batch is in the list")
         assert page[0]["batch_id"] == registered["batch_id"]
         assert page[0]["why"]["code"] == "waiting_for_content"
