@@ -53,6 +53,8 @@ class _Heard(Struct):
     old: bool
     """Whether it was in the topic before this api started to read."""
     unready_since: float | None = None
+    first_at: float = 0.0
+    """When the first record of this start was received."""
 
 
 class Processes:
@@ -108,7 +110,10 @@ class Processes:
             heard.unready_since = now if since is None else since
         for start_id in [one for one, other in starts.items() if not self._live(other, now)]:
             del starts[start_id]
-        if not running and starts:
+        heard.first_at = now if before is None else before.first_at
+        # One that has not reported since this start began was replaced by it; one refused at once began none.
+        runs_on = [one for one in starts.values() if before is None or one.received_at >= before.first_at]
+        if not running and runs_on:
             return  # another start with this key still runs
         starts[heard.record.start_id] = heard
         if not heard.old:

@@ -125,6 +125,25 @@ def test_a_twin_that_stops_leaves_the_other_alone() -> None:
     assert [(view.state, view.record.start_id) for view in heard.views] == [("live", "orchestrator-start")]
 
 
+def test_a_start_that_took_over_from_one_that_crashed_may_stop_at_once() -> None:
+    heard = Heard()
+    heard.tell("orchestrator", start_id="crashed without a last report")
+    heard.wait(1)
+    heard.tell("orchestrator")
+    heard.tell("orchestrator", state=ProcessState.STOPPED)
+    assert heard.states() == ["stopped"]
+    heard.wait(10 * BOUND_S)
+    assert heard.codes() == []
+
+
+def test_a_start_that_is_refused_at_once_hides_no_other() -> None:
+    heard = Heard()
+    heard.tell("orchestrator")
+    heard.wait(1)
+    heard.tell("orchestrator", start_id="twin", state=ProcessState.FAILED)
+    assert [(view.state, view.record.start_id) for view in heard.views] == [("live", "orchestrator-start")]
+
+
 def test_replicas_and_workers_of_an_api_may_share_an_instance() -> None:
     heard = Heard()
     for _ in range(3):
