@@ -44,6 +44,13 @@ def test_a_deadline_is_reached(
     assert story.last.history.actor is None
 
 
+def test_a_phase_that_is_flagged_as_stalled_has_given_no_results_yet() -> None:
+    story = givens.running()
+    story.reach(K.STALLED, "a")
+    assert story.run("a").stalled
+    assert (story.last.history.succeeded, story.last.history.failed) == (0, 0)
+
+
 @pytest.mark.parametrize(("given", "kind", "name"), [row[:3] for row in REACHED])
 @pytest.mark.parametrize("late_s", [0, 7])
 def test_a_deadline_acts_once(given: Given, kind: DeadlineKind, name: str, late_s: int) -> None:
