@@ -232,6 +232,11 @@ def _credential(path: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+def with_query(path: str, query: str) -> str:
+    """Return a path with a query, also where it has one already: some ids stand in the query."""
+    return f"{path}{'&' if '?' in path else '?'}{query}"
+
+
 def _sentence(text: str) -> str:
     """Return the text with one full stop: what a server or a library says has none, or has one already."""
     return f"{text.rstrip('. ')}."

@@ -73,7 +73,7 @@ def print_rows(
     wanted = _split(fields)
     if wanted:
         rows = [{field: member(row, field) for field in wanted} for row in rows]
-        columns = [Column(field.upper(), lambda row, field=field: _text(row[field])) for field in wanted]  # type: ignore[misc]
+        columns = [Column(field.upper(), lambda row, field=field: text_of(row[field])) for field in wanted]  # type: ignore[misc]
         body = rows
     match output:
         case Format.JSON:
@@ -84,7 +84,7 @@ def print_rows(
             for row in rows:
                 print_json(row, lines=True)
         case Format.NAME:
-            print_lines(*(_text(member(row, wanted[0] if wanted else name)) for row in rows))
+            print_lines(*(text_of(member(row, wanted[0] if wanted else name)) for row in rows))
         case _:
             print_lines(*table(rows, columns, wide=output is Format.WIDE))
 
@@ -101,7 +101,7 @@ def print_one(body: Row, lines: Sequence[str], output: Format, *, name: str, fie
     elif output is Format.YAML:
         _print_yaml(body)
     elif output is Format.NAME:
-        print_lines(_text(body[name]))
+        print_lines(text_of(body[name]))
     else:
         print_json(body, lines=output is Format.JSONL)
 
@@ -121,7 +121,8 @@ def _split(fields: str) -> list[str]:
     return [field.strip() for field in fields.split(",") if field.strip()]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value of JSON as a cell of a table: a text as it is, and `-` for null."""
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

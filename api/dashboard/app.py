@@ -22,7 +22,6 @@ from api.dashboard.pages import (
     system,
 )
 from api.dashboard.routing import problem_page
-from api.dashboard.security import PAGE_HEADERS
 from api.errors import Problem
 from schemas.errors import Code
 
@@ -70,8 +69,6 @@ async def _static(request: Request, path: str) -> Response:
         raise HTTPException(404)
     headers = {
         "Cache-Control": _FOR_EVER,
-        "X-Content-Type-Options": "nosniff",
-        "Cross-Origin-Resource-Policy": PAGE_HEADERS["Cross-Origin-Resource-Policy"],
         "Vary": "Accept-Encoding",
     }
     body = asset.content

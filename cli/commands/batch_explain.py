@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 
 import typer
 
-from cli.api_client import DEFAULT_URL, RequestFailed, Url, connected, fetch_of_batch
+from cli.api_client import DEFAULT_URL, RequestFailed, Url, connected, fetch_of_batch, with_query
 from cli.exit_codes import USAGE
 from cli.ids import BatchId
-from cli.output import Format, OutputFormat, note, print_one, print_rows
+from cli.output import Format, OutputFormat, note, print_one, print_rows, text_of
 from cli.tables import Column, age, clock
 from schemas.ids import VERSIONS_PER_GENERATION
 
@@ -50,7 +50,7 @@ def diff(
     from api.paths import batch_path
 
     query = urlencode({"from": from_version, "to": to_version})
-    body = fetch_of_batch(url, batch_id, lambda whole: _with(batch_path(whole, "diff"), query))
+    body = fetch_of_batch(url, batch_id, lambda whole: with_query(batch_path(whole, "diff"), query))
     print_rows(body, body["changes"], _CHANGES, output, name="path")
 
 
@@ -133,7 +133,7 @@ async def _what_if(url: str, batch_id: str, text: str, pipeline: str) -> dict[st
     async with connected(url) as api:
         whole = await api.whole_id(batch_id) or batch_id
         path = batch_path(whole, "what-if")
-        path = _with(path, urlencode({"pipeline": pipeline})) if pipeline else path
+        path = with_query(path, urlencode({"pipeline": pipeline})) if pipeline else path
         headers = {"Content-Type": "application/toml"}
         return (await api.send("POST", path, content=text, headers=headers)).required()
 
@@ -147,17 +147,7 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _with(path: str, query: str) -> str:
-    return f"{path}{'&' if '?' in path else '?'}{query}"
-
-
 def _cut(value: Any) -> str:
     """Return a value, the beginning of a long one: `-o json` has it whole."""
-    text = _shown(value)
+    text = text_of(value)
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
-
-
-def _shown(value: Any) -> str:
-    import json
-
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

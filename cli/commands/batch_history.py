@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.api_client import DEFAULT_URL, Url, fetch_of_batch
+from cli.api_client import DEFAULT_URL, Url, fetch_of_batch, with_query
 from cli.ids import BatchId
 from cli.output import print_lines
 from schemas.errors import Code
@@ -92,8 +92,7 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
         query = {"limit": str(_PAGE)} | ({} if after is None else {"after": after})
 
         def path(whole: str, asked: str = urlencode(query)) -> str:
-            found = batch_path(whole, "history")
-            return f"{found}{'&' if '?' in found else '?'}{asked}"
+            return with_query(batch_path(whole, "history"), asked)
 
         page = fetch_of_batch(url, batch_id, path)
         found += page["decisions"]

@@ -11,7 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from cli import exit_codes
-from cli.api_client import DEFAULT_URL, WAIT_SECONDS, ApiClient, RequestFailed, Url, connected, fetch_of_batch
+from cli.api_client import (
+    DEFAULT_URL,
+    WAIT_SECONDS,
+    ApiClient,
+    RequestFailed,
+    Url,
+    connected,
+    fetch_of_batch,
+    with_query,
+)
 from cli.commands.control import cancel, pause, resume, retry
 from cli.ids import BatchId
 from cli.output import Fields, Format, OutputFormat, print_json, print_lines, print_one
@@ -67,7 +76,7 @@ def get(
 
     def path(whole: str) -> str:
         found = resource_path(whole)
-        return found if at is None else f"{found}{'&' if '?' in found else '?'}at={at}"
+        return found if at is None else with_query(found, f"at={at}")
 
     _show(fetch_of_batch(url, batch_id, path), output, fields)
 
@@ -125,7 +134,7 @@ async def _until_ended(api: ApiClient, batch_id: str, each: Any) -> dict[str, An
             found = await api.of_batch(batch_id, _status_path)
             batch_id = found["batch_id"]
         else:
-            path += f"{'&' if '?' in path else '?'}min_version={version + 1}&wait={WAIT_SECONDS}"
+            path = with_query(path, f"min_version={version + 1}&wait={WAIT_SECONDS}")
             found = await _get_again(api, path)
         if found["version"] != version:
             version = found["version"]

@@ -12,7 +12,7 @@ import typer
 from msgspec import Struct
 
 from cli import exit_codes
-from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected
+from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected, with_query
 from cli.commands.operations import act_on_filter
 from cli.ids import not_empty
 from cli.output import Format, OutputFormat, counted, note, print_json, print_lines
@@ -222,7 +222,7 @@ async def _ask(api: ApiClient, batch_id: str, control: _Control) -> _Result:
 
     path = batch_path(batch_id, control.verb)
     if control.dry_run:
-        path += f"{'&' if '?' in path else '?'}dry_run=true"
+        path = with_query(path, "dry_run=true")
     headers = {"Content-Type": "application/json", "Idempotency-Key": control.key}
     try:
         reply = await api.send("POST", path, content=json.dumps(control.body), headers=headers)

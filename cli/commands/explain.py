@@ -1,18 +1,14 @@
 """`bos explain CODE`: the page about an error code, without a network."""
 
 from difflib import get_close_matches
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.exit_codes import NOT_FOUND
 from cli.output import note, print_lines
+from runtime.error_pages import error_page
 from schemas.errors import CODE_PREFIX, Code
-
-_SOURCE = Path(__file__).parents[2] / "docs" / "errors"
-_INSTALLED = "error_pages"
 
 
 def explain(code: Annotated[str, typer.Argument(help=f"An error code, such as {Code.NOT_READY}.")]) -> None:
@@ -22,20 +18,9 @@ def explain(code: Annotated[str, typer.Argument(help=f"An error code, such as {C
     """
     wanted = code.strip().upper()
     wanted = wanted if wanted.startswith(CODE_PREFIX) else CODE_PREFIX + wanted
-    page = _page(wanted)
+    page = error_page(wanted)
     if page is None:
         close = get_close_matches(wanted, [str(each) for each in Code], n=3, cutoff=0.5)
         note(f"There is no error code {wanted}." + (f" Did you mean {' or '.join(close)}?" if close else ""))
         raise typer.Exit(NOT_FOUND)
     print_lines(*page.strip().split("\n"))
-
-
-def _page(code: str) -> str | None:
-    """Return the page of a code, from the source tree or the installed package; None where there is none."""
-    if code not in {str(each) for each in Code}:
-        return None
-    installed = files("cli").joinpath(_INSTALLED, f"{code}.md")
-    for place in (_SOURCE / f"{code}.md", installed):
-        if place.is_file():
-            return place.read_text(encoding="utf-8")
-    return None

@@ -10,8 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.serving import Site
 from tests.browser.stories import NOW_MS
 
-expect.set_options(timeout=120_000)
-
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE_MS = 120_000.0
 """How long a step may take on any machine."""

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from api.dashboard.error_pages import error_page
+from api.dashboard.error_pages import error_help as help_of
 from api.dashboard.rendering import render
 from api.dashboard.routing import page_router
 from api.errors import Problem
@@ -14,7 +14,7 @@ router = page_router()
 @router.get("/errors/{code}")
 async def error_help(request: Request, code: str) -> Response:
     """Return the explanation of an error code."""
-    text = error_page(code)
+    text = help_of(code)
     if text is None:
         raise Problem(
             404,

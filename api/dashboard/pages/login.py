@@ -1,16 +1,14 @@
 """Logging in with an API key, which a cookie keeps that only the api's own pages send."""
 
-from urllib.parse import parse_qs
-
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.access.authenticate import COOKIE, Authenticator
+from api.dashboard.forms import read_form
 from api.dashboard.rendering import render
 from api.dashboard.routing import page_router
 
 router = page_router()
-_FORM_BYTES = 8_192
 _SHIFT_S = 12 * 3_600
 """Seconds that a login lasts: a working day."""
 
@@ -24,8 +22,8 @@ async def show_login(request: Request) -> Response:
 @router.post("/login")
 async def log_in(request: Request) -> Response:
     """Keep a valid key in the cookie and go on to the page that was wanted; otherwise show the form again."""
-    form = parse_qs((await request.body())[:_FORM_BYTES].decode(errors="replace"))
-    key, wanted = form.get("key", [""])[0].strip(), _inner(form.get("next", [""])[0])
+    form = await read_form(request)
+    key, wanted = form.get("key", "").strip(), _inner(form.get("next", ""))
     authenticator: Authenticator = request.app.state.authenticator
     if not authenticator.knows(key):
         return _form(request, wanted, refused=True)

@@ -1,25 +1,22 @@
 """What a reader chooses for this browser: light or dark colours."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.dashboard.forms import read_form
 from api.dashboard.rendering import THEME_COOKIE, THEMES
 from api.dashboard.routing import page_router
-from api.dashboard.security import require_own_form
 
 router = page_router()
-_FORM_BYTES = 1_024
 _YEAR_S = 365 * 86_400
 
 
 @router.post("/theme")
 async def choose_theme(request: Request) -> Response:
     """Keep the colours in a cookie, and return to the page that the form was on."""
-    require_own_form(request)
-    form = parse_qs((await request.body())[:_FORM_BYTES].decode(errors="replace"))
-    chosen = form.get("theme", [""])[0]
+    chosen = (await read_form(request)).get("theme", "")
     back = urlsplit(request.headers.get("referer", ""))
     path = back.path if back.netloc == request.headers.get("host", "") and back.path.startswith("/") else "/"
     path = "/" + path.lstrip("/")  # two slashes at the beginning would lead to another host
