@@ -32,6 +32,24 @@ def test_an_action_is_previewed_confirmed_and_shown_by_keyboard_alone(browser: B
         expect(page.locator("#decisions")).to_contain_text("paused (the peer is being upgraded)")
 
 
+def test_a_dialog_that_is_closed_as_soon_as_it_shows_its_answer_stays_closed(browser: Browser, own_site: Site) -> None:
+    with opened(browser, own_site, f"/batches/{own_site.batch('stalled')}") as page:
+        open_action(page, "Pause")
+        # In the same task that writes the answer, before htmx says that the swap has ended.
+        page.evaluate("""() => {
+            const body = document.getElementById("dialog-body");
+            const swapped = new MutationObserver(() => {
+                if (body.querySelector("h1")?.textContent.trim() === "Applied") body.closest("dialog").close();
+            });
+            swapped.observe(body, { childList: true, subtree: true });
+            document.addEventListener("htmx:finally:swap", () => { document.body.dataset.swapped = "yes"; });
+        }""")
+        page.keyboard.press("Enter")
+        expect(page.locator("body[data-swapped]")).to_be_attached()
+        expect(page.locator(".hero .pill")).to_have_text("paused")
+        expect(page.locator("dialog#dialog")).to_be_hidden()
+
+
 def test_closing_a_dialog_changes_nothing_and_gives_the_focus_back(browser: Browser, own_site: Site) -> None:
     with opened(browser, own_site, f"/batches/{own_site.batch('stalled')}") as page:
         before = len(own_site.cluster.inbox)

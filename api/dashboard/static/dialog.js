@@ -27,14 +27,19 @@ on("keydown", ({ key }) => {
   if (key === "Escape") closeMenus();
 });
 
-on("htmx:after:swap", ({ detail }) => {
+// Opened before its content is there: a swap goes on after the content shows, and must not open what was closed meanwhile.
+on("htmx:before:swap", ({ detail }) => {
   if (detail.ctx?.target !== body) return;
   closeMenus();
   if (!dialog.open) dialog.showModal();
-  (body.querySelector("[autofocus]") ?? body).focus();
+});
+
+on("htmx:after:swap", ({ detail }) => {
+  if (detail.ctx?.target === body && dialog.open) (body.querySelector("[autofocus]") ?? body).focus();
 });
 
 dialog.addEventListener("close", () => {
+  if (dialog.open) return;
   body.replaceChildren();
   (opener?.isConnected ? opener : byId("main")).focus();
 });
