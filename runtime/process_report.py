@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -165,7 +166,17 @@ def settings_digest(settings: Settings) -> str:
     """Return a digest of the settings that processes share, without secrets, addresses and a process's own settings."""
     shared = set(Settings.model_fields) - _OWN_TO_A_PROCESS - _MAY_HOLD_SECRETS
     chosen = {name: str(getattr(settings, name)) for name in sorted(shared)}
+    if settings.pipelines_file is not None:
+        chosen["pipelines_file"] = _content_digest(settings.pipelines_file)
     return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
+
+
+def _content_digest(file: Path) -> str:
+    """Return what a file holds as a digest: the same file may have another path on another host."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def _changes(record: ProcessRecord) -> object:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,3 +135,13 @@ def test_the_digest_is_of_what_processes_share_and_of_no_secret() -> None:
     ]
     assert len({settings_digest(one) for one in alike}) == 1
     assert settings_digest(settings(peer_era="seed")) != settings_digest(settings())
+
+
+def test_the_digest_is_of_what_the_pipelines_file_holds_and_not_of_its_path(tmp_path: Path) -> None:
+    ours, theirs, other = (tmp_path / name for name in ("ours.toml", "theirs.toml", "other.toml"))
+    ours.write_text("a = 1", encoding="utf-8")
+    theirs.write_text("a = 1", encoding="utf-8")
+    other.write_text("a = 2", encoding="utf-8")
+    assert settings_digest(settings(pipelines_file=ours)) == settings_digest(settings(pipelines_file=theirs))
+    different = [settings_digest(settings(pipelines_file=each)) for each in (None, ours, other, tmp_path / "absent")]
+    assert len(set(different)) == len(different)
