@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Optional, Self
 from uuid import uuid4
 
 import msgspec
@@ -49,6 +49,8 @@ class ProcessReporter:
 
     `report` is called in the reporter's thread. If the block ends with an error, the last record contains it.
     """
+
+    _of_this_process: ClassVar[Optional["ProcessReporter"]] = None
 
     def __init__(
         self,
@@ -101,15 +103,27 @@ class ProcessReporter:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        ProcessReporter._of_this_process = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        ProcessReporter._of_this_process = None
+        self.end(error, _LAST_RECORD_S + _CHECK_S + 1)
+
+    @classmethod
+    def tell_end(cls, error: BaseException, seconds: float) -> None:
+        """Write the last record of this process, which ends without leaving any context; wait for at most `seconds`."""
+        if cls._of_this_process is not None:
+            cls._of_this_process.end(error, seconds)
+
+    def end(self, error: BaseException | None, seconds: float) -> None:
+        """Write the last record, which contains `error`; wait for at most `seconds`."""
         if error is not None:
             self._ends_with = ProcessState.FAILED, (_problem(error),)
         self._stopping.set()
-        self._thread.join(_LAST_RECORD_S + _CHECK_S + 1)
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         reported: object = None
