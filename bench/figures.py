@@ -35,6 +35,8 @@ def _core(results: Results) -> Iterator[Figure]:
         yield Figure("core.decision_us", core.together)
         for shape, steps in core.routes.items():
             yield Figure(f"core.route_{shape}_us", sum(steps.values()) / len(steps))
+    for kind, size in (results.sizes or {}).items():
+        yield Figure(f"bytes.{kind}", size, holds=True)
 
 
 def _alone(results: Results) -> Iterator[Figure]:

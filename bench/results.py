@@ -25,6 +25,8 @@ class Results:
     """Results of the sections; None for one that was not run."""
 
     core: CoreResult | None = None
+    sizes: dict[str, float] | None = None
+    """Mean bytes of a decision's records by kind."""
     alone: AloneResult | None = None
     whole: Cost | None = None
     latency: LatencyResult | None = None

@@ -19,6 +19,7 @@ from bench.on_a_stack import OnAStack
 from bench.plan import ESSAYS, Plan
 from bench.projection import Projection
 from bench.rebuilding import Rebuilding
+from bench.record_sizes import record_sizes
 from bench.results import Results
 from bench.store_tables import deadlines_table, projection_tables
 from bench.tables import cost_table, latency_table
@@ -52,6 +53,7 @@ class Bench:
         if sections.CORE in self._chosen:
             self.report(f"decision core and router without Kafka, {self._plan.core} rounds")
             self.results.core = Core(Settings(), essays=ESSAYS).run(self._plan.core)
+            self.results.sizes = record_sizes(ESSAYS)
 
     def project(self, directory: Path) -> None:
         """Measure the projection."""
