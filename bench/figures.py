@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from bench.alone import SELF
 from bench.measuring import Cost
+from bench.pipelines import BARE, PRODUCT
 from bench.results import Results
+from bench.scaling import orchestrators_us
 from bench.whole import PROCESSES
 
 Figures = dict[str, float]
@@ -26,7 +28,7 @@ def figures(results: Results) -> Iterator[Figure]:
     """Yield the figures of all sections that were run."""
     for section in (_core, _alone, _whole, _latency, _registration, _streams):
         yield from section(results)
-    for section in (_deadlines, _projection):
+    for section in (_scaling, _million, _deadlines, _projection, _soak):
         yield from section(results)
 
 
@@ -67,15 +69,31 @@ def _cost(name: str, cost: Cost) -> Iterator[Figure]:
 def _whole(results: Results) -> Iterator[Figure]:
     if (whole := results.whole) is None:
         return
-    yield Figure("whole.per_second", whole.per_second)
+    yield Figure("whole.per_second", whole.cost.per_second)
     for name in (*PROCESSES, "broker"):
-        if name in whole.cpu_us:
-            yield Figure(f"whole.{name}.cpu_us", whole.cpu_us[name])
+        if name in whole.cost.cpu_us:
+            yield Figure(f"whole.{name}.cpu_us", whole.cost.cpu_us[name])
+    for name, kb in whole.kb.items():
+        yield Figure(f"whole.kb.{name}", kb)
+    total = sum(whole.kb.values())
+    yield Figure("whole.kb.total", total, holds=True)
+    if whole.inputs_kb is not None:
+        yield Figure("whole.kb_inputs", whole.inputs_kb)
+        yield Figure("whole.kb_without_inputs", total - whole.inputs_kb, holds=True)
 
 
 def _latency(results: Results) -> Iterator[Figure]:
-    if (latency := results.latency) is not None:
-        yield Figure("latency.half.p99_ms", latency.p99 * 1_000)
+    for rate, pipelines in (results.latency or {}).items():
+        product, bare = pipelines[PRODUCT], pipelines[BARE]
+        for name, found in ((f"latency.{rate:.0f}", product), (f"latency.{rate:.0f}.{BARE}", bare)):
+            yield Figure(f"{name}.p50_ms", found.p50 * 1_000)
+            yield Figure(f"{name}.p99_ms", found.p99 * 1_000)
+            yield Figure(f"{name}.unanswered", found.unanswered)
+        yield Figure(f"latency.{rate:.0f}.of_bare_loop", product.p99 / bare.p99, holds=True)
+        if product.visible is not None:
+            yield Figure(f"visible.{rate:.0f}.p50_ms", product.visible.p50 * 1_000)
+            yield Figure(f"visible.{rate:.0f}.p99_ms", product.visible.p99 * 1_000)
+            yield Figure(f"visible.{rate:.0f}.unseen", product.visible.unseen)
 
 
 def _registration(results: Results) -> Iterator[Figure]:
@@ -96,6 +114,45 @@ def _streams(results: Results) -> Iterator[Figure]:
         yield Figure("live.one_batch_p99_ms", streams.one_batch_p99 * 1_000)
         yield Figure("live.everything_p99_ms", streams.everything_p99 * 1_000)
         yield Figure("live.loaded_cores", streams.loaded_cores)
+
+
+def _scaling(results: Results) -> Iterator[Figure]:
+    if (found := results.scaling) is None:
+        return
+    for count, cost in found.costs.items():
+        yield Figure(f"scaling.{count}.per_second", cost.per_second)
+        yield Figure(f"scaling.{count}.cpu_us", orchestrators_us(cost))
+        if count > 1:
+            alone = orchestrators_us(found.costs[1])
+            yield Figure(f"scaling.{count}.cost_of_one", orchestrators_us(cost) / alone, holds=True)
+    yield Figure("scaling.steady_pause_s", found.steady_pause_s)
+    yield Figure("scaling.join_pause_s", found.join_pause_s)
+    yield Figure("scaling.leave_pause_s", found.leave_pause_s)
+
+
+def _million(results: Results) -> Iterator[Figure]:
+    if (found := results.million) is not None:
+        yield Figure("million.batches", found.many)
+        yield Figure("million.few_batches", found.few)
+        yield Figure("million.registered_per_second", found.registered_per_second)
+        yield Figure("million.start_kept_s", found.start_kept_s)
+        yield Figure("million.start_lost_s", found.start_lost_s)
+        yield Figure("million.restored_per_s", found.many / found.start_lost_s)
+        yield Figure("million.many_us", found.many_us)
+        yield Figure("million.few_us", found.few_us)
+        yield Figure("million.of_few", found.many_us / found.few_us, holds=True)
+        yield Figure("million.rss_mb", found.rss_mb)
+        yield Figure("million.store_mb", found.store_mb)
+
+
+def _soak(results: Results) -> Iterator[Figure]:
+    if (found := results.soak) is not None:
+        growth = found.growth()
+        for name, grown in growth.items():
+            yield Figure(f"soak.growth.{name.replace(' ', '_')}", grown)
+        memory = [grown for name, grown in growth.items() if "memory" in name and "load generator" not in name]
+        if memory:
+            yield Figure("soak.memory_growth", max(memory))
 
 
 def _deadlines(results: Results) -> Iterator[Figure]:

@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import plan as sections
+from bench.latency import Latency
+from bench.pipelines import bare, product
 from bench.plan import ESSAYS, Plan
 from bench.registering import as_fast_as_possible, at_rate
 from bench.results import Results
@@ -38,25 +40,22 @@ class OnAStack:
                 settings={"TOPIC_PREFIX": workplace.prefix},
             )
             with Stack(options, on_event=self._report) as stack:
-                whole = Whole(stack, workplace.broker_pids(), self._name, self._report)
-                self._pipeline(whole, results)
+                workplace.stamp_appends(stack.settings)
+                whole = Whole(stack, workplace.broker_pids(), workplace.broker_data(), self._name, self._report)
+                if sections.WHOLE in self._chosen:
+                    self._report("whole pipeline, always full")
+                    results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
+                    whole.settle()
+                if sections.LATENCY in self._chosen:
+                    with closing(Workplace(kafka, directory, f"{self._name}-bare")) as other, bare(other) as loop:
+                        pipelines = (product(stack, whole), loop)
+                        results.latency = Latency(self._plan, pipelines, self._name, self._report).run()
                 if sections.REGISTRATION in self._chosen:
                     whole.settle()
                     self._registration(stack, results)
                 if sections.LIVE in self._chosen:
                     whole.settle()
                     self._live(stack, results)
-
-    def _pipeline(self, whole: Whole, results: Results) -> None:
-        if not self._chosen & {sections.WHOLE, sections.LATENCY}:
-            return
-        self._report("whole pipeline, always full")
-        results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
-        if sections.LATENCY in self._chosen:
-            whole.settle()
-            half = results.whole.per_second / 2
-            self._report(f"event to command at half of that, {half:.0f} decisions/s")
-            results.latency = whole.latency(half, essays=ESSAYS, seconds=self._plan.turn, warm_up=self._plan.settled)
 
     def _registration(self, stack: Stack, results: Results) -> None:
         self._report(f"registrations at {REGISTRATION_RATE:.0f}/s")

@@ -71,7 +71,7 @@ class Plan:
 QUICK = Plan(
     batches=1_000,
     rounds=1,
-    sustained=4.0,
+    sustained=6.0,
     latency=5.0,
     turn=5.0,
     settled=2.0,

@@ -11,13 +11,15 @@ import msgspec
 from bench.alone import AloneResult
 from bench.core import CoreResult
 from bench.deadlines import DeadlinesResult
-from bench.measuring import Cost
+from bench.latency import LatencyResult
+from bench.million import MillionResult
 from bench.projection import ProjectionResult
 from bench.rebuilding import RebuildResult
 from bench.registering import RegistrationResult
+from bench.scaling import ScalingResult
 from bench.soak import SoakResult
 from bench.streams import StreamsResult
-from bench.whole import LatencyResult
+from bench.whole import WholeResult
 
 
 @dataclass(slots=True)
@@ -28,11 +30,14 @@ class Results:
     sizes: dict[str, float] | None = None
     """Mean bytes of a decision's records by kind."""
     alone: AloneResult | None = None
-    whole: Cost | None = None
-    latency: LatencyResult | None = None
+    whole: WholeResult | None = None
+    latency: dict[float, dict[str, LatencyResult]] | None = None
+    """By decisions a second, and by pipeline."""
     registration: RegistrationResult | None = None
     registration_limit: RegistrationResult | None = None
     streams: StreamsResult | None = None
+    scaling: ScalingResult | None = None
+    million: MillionResult | None = None
     deadlines: DeadlinesResult | None = None
     projection: ProjectionResult | None = None
     rebuild: RebuildResult | None = None

@@ -15,14 +15,17 @@ from bench.alone import Alone
 from bench.core import Core, core_table
 from bench.deadlines import Deadlines
 from bench.figures import Figures, figures
+from bench.latency_tables import latency_tables
+from bench.million import Million
 from bench.on_a_stack import OnAStack
 from bench.plan import ESSAYS, Plan
 from bench.projection import Projection
 from bench.rebuilding import Rebuilding
 from bench.record_sizes import record_sizes
 from bench.results import Results
-from bench.store_tables import deadlines_table, projection_tables
-from bench.tables import cost_table, latency_table
+from bench.scaling import Scaling
+from bench.store_tables import deadlines_table, million_table, projection_tables, scaling_table
+from bench.tables import cost_table
 from bench.workplace import Workplace, run_name
 from cli.broker import Kafka, kafka_from
 from runtime.settings import Settings
@@ -71,6 +74,17 @@ class Bench:
             self.results.alone = alone.run(batches=self._plan.batches, essays=ESSAYS, rounds=self._plan.rounds)
         if self._chosen & sections.ON_A_STACK:
             OnAStack(self._plan, self._chosen, self._name, self.report).run(kafka, directory, self.results)
+        if sections.SCALING in self._chosen:
+            self.report("one, two and four orchestrators on the same load")
+            scaling = Scaling(kafka, directory, self._name, self.report)
+            self.results.scaling = scaling.run(self._plan.scaled, essays=ESSAYS)
+        if sections.MILLION in self._chosen:
+            with (
+                closing(Workplace(kafka, directory, f"{self._name}-many")) as many,
+                closing(Workplace(kafka, directory, f"{self._name}-few")) as few,
+            ):
+                million = Million(many, few, essays=ESSAYS, report=self.report)
+                self.results.million = million.run(self._plan.many, self._plan.few)
         if sections.DEADLINES in self._chosen:
             with closing(Workplace(kafka, directory, f"{self._name}-deadlines")) as workplace:
                 self.results.deadlines = Deadlines(workplace, self.report).run(self._plan.armed)
@@ -98,7 +112,11 @@ class Bench:
             yield core_table(self.results.core)
         if self.needs_kafka:
             yield cost_table(self.results)
-            yield latency_table(self.results)
+            yield from latency_tables(self.results)
+        if self.results.scaling is not None:
+            yield scaling_table(self.results.scaling)
+        if self.results.million is not None:
+            yield million_table(self.results.million)
         if self.results.deadlines is not None:
             yield deadlines_table(self.results)
         yield from projection_tables(self.results)

@@ -4,7 +4,40 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from bench.million import MillionResult
 from bench.results import Results
+from bench.scaling import ScalingResult, orchestrators_us
+
+
+def scaling_table(found: ScalingResult) -> Table:
+    """Return the table of orchestrators that share a load."""
+    table = Table(title="Orchestrators that share a load")
+    for heading in ("orchestrators", "decisions/s", "CPU us a decision, all", "us in the broker"):
+        table.add_column(heading, justify="right")
+    for count, cost in found.costs.items():
+        broker = f"{cost.cpu_us['broker']:.0f}" if "broker" in cost.cpu_us else ""
+        table.add_row(str(count), f"{cost.per_second:.0f}", f"{orchestrators_us(cost):.0f}", broker)
+    pauses = f"steady {found.steady_pause_s:.2f}, joins {found.join_pause_s:.2f}, leaves {found.leave_pause_s:.2f}"
+    table.caption = f"Longest pause of a partition (s): {pauses}"
+    return table
+
+
+def million_table(found: MillionResult) -> Table:
+    """Return the table of an orchestrator with many live batches."""
+    table = Table(title=f"An orchestrator with {found.many:,} live batches")
+    table.add_column("what")
+    table.add_column("found", justify="right")
+    for row in (
+        ("registered, decisions/s", f"{found.registered_per_second:.0f}"),
+        ("start with the directory kept, until each partition has decided", f"{found.start_kept_s:.1f} s"),
+        ("start with the directory lost", f"{found.start_lost_s:.1f} s"),
+        ("a decision: CPU", f"{found.many_us:.0f} us"),
+        (f"a decision with {found.few:,} live batches", f"{found.few_us:.0f} us"),
+        ("memory", f"{found.rss_mb:.0f} MB"),
+        ("store", f"{found.store_mb:.0f} MB"),
+    ):
+        table.add_row(*row)
+    return table
 
 
 def deadlines_table(results: Results) -> Table:

@@ -3,19 +3,22 @@
 from dataclasses import replace
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from bench.aims import AIMS, aim_table, measured
 from bench.alone import SELF, AloneResult, message_paths
 from bench.deadlines import DeadlinesResult
 from bench.figures import Figures, figures
+from bench.latency import LatencyResult
+from bench.latency_tables import latency_tables
 from bench.load import Laid
 from bench.measuring import Cost
 from bench.registering import RegistrationResult
 from bench.results import Results
 from bench.store_tables import deadlines_table
-from bench.tables import cost_table, latency_table
-from bench.whole import LatencyResult
+from bench.tables import cost_table
+from bench.whole import WholeResult
 from runtime.settings import Settings
 
 
@@ -33,7 +36,14 @@ def alone(*, orchestrator: float, bare: float, router: float) -> AloneResult:
 
 
 def latency(p99: float) -> LatencyResult:
-    return LatencyResult(decisions_per_second=800, commands=9, p50=0.05, p90=0.1, p99=p99, load_generator=0.1)
+    return LatencyResult(
+        commands=9, unanswered=0, per_second=500, p50=0.05, p90=0.1, p99=p99, hops={}, tail=(), visible=None
+    )
+
+
+def whole(**us: float) -> WholeResult:
+    kb = {"router": 0.0, "orchestrator-0": 5.0, "projector": 6.0, "broker": 7.0}
+    return WholeResult(cost=Cost(4_000, us), kb=kb, inputs_kb=3.0)
 
 
 def registration(p99: float, **statuses: int) -> RegistrationResult:
@@ -91,6 +101,17 @@ def test_the_message_paths_begin_with_the_default() -> None:
     assert message_paths()[0] == ("" if field is None else field.default)
 
 
+def test_the_latency_is_told_as_a_multiple_of_the_bare_loops() -> None:
+    shown = found(Results(latency={500.0: {"product": latency(0.12), "bare_loop": latency(0.1)}}))
+    assert shown["latency.500.of_bare_loop"] == pytest.approx(1.2)
+
+
+def test_what_peers_write_is_no_part_of_the_bytes_from_inbox_to_projection() -> None:
+    us = {"router": 1.0, "orchestrator-0": 1.0, "projector": 1.0, "timekeeper": 1.0, "api-0": 1.0}
+    shown = found(Results(whole=whole(**us)))
+    assert (shown["whole.kb.total"], shown["whole.kb_without_inputs"]) == (18.0, 15.0)
+
+
 def test_a_registration_that_was_not_accepted_misses_an_aim() -> None:
     assert met(Results(registration=registration(0.1, s202=9)))["registration.steady.refused"]
     assert not met(Results(registration=registration(0.1, s202=9, s503=1)))["registration.steady.refused"]
@@ -118,16 +139,29 @@ def test_the_tables_show_what_was_measured() -> None:
     }
     results = Results(
         alone=alone(orchestrator=80, bare=44, router=60),
-        whole=Cost(4_000, us),
-        latency=latency(0.12),
+        whole=whole(**us),
+        latency={500.0: {"product": latency(0.12), "bare_loop": latency(0.1)}},
         registration=registration(0.2, s202=1000),
         registration_limit=registration(0.9, s202=10, s503=2),
         deadlines=deadlines(3.3),
     )
     written = StringIO()
     Console(width=140, file=written).print(
-        cost_table(results), latency_table(results), deadlines_table(results), aim_table(found(results))
+        cost_table(results), *latency_tables(results), deadlines_table(results), aim_table(found(results))
     )
     text = written.getvalue()
-    for shown in ("bare confluent-kafka loop", "100", "44", "0.55", "{503: 2}", "80 MB", "3.3 s", "met"):
+    for shown in (
+        "bare confluent-kafka loop",
+        "100",
+        "44",
+        "0.55",
+        "18.0",
+        "120",
+        "1.20",
+        "15 KB",
+        "{503: 2}",
+        "80 MB",
+        "3.3 s",
+        "met",
+    ):
         assert shown in text
