@@ -47,6 +47,7 @@ class Listener:
         self.call(self._cancel())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     async def open_idle(self, count: int) -> None:
         """Open streams of which nothing is told, some at a time."""
@@ -106,9 +107,10 @@ class Listener:
     async def _cancel(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for writer in self._writers:
             writer.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
 
 async def _drain(reader: asyncio.StreamReader) -> None:

@@ -114,7 +114,7 @@ class Streams:
             last, cores, ended = peers.ended, cpu_seconds(api) - before, time.time()
             peers.play(time.monotonic() + _SETTLE_S, lambda: None)
         decided = {at: ms for at, ms in self._decisions(starts).items() if begun * 1_000 <= ms < ended * 1_000}
-        one, every = _latencies(decided, listener.one), _latencies(decided, listener.every)
+        one, every = latencies(decided, listener.one), latencies(decided, listener.every)
         if not one or not every:
             raise ProcessEnded(f"no notice was measured: {last - first} batches ended in {seconds:.0f} s")
         return StreamsResult(
@@ -150,7 +150,7 @@ class Streams:
         return found
 
 
-def _latencies(decided: Told, told: Told) -> list[float]:
+def latencies(decided: Told, told: Told) -> list[float]:
     """Return the sorted seconds from each decision to the first notice of this or a newer version of its batch."""
     by_batch: dict[str, list[tuple[int, float]]] = {}
     for (batch_id, version), at in told.items():
