@@ -118,12 +118,12 @@ class Latency:
         """Load one pipeline for a while, and add what is found to `turns`."""
         self._turns += 1
         name = f"{self._run}-{pipeline.name}-{self._turns}"
-        trail = Trail(pipeline.settings)
+        trail, pids = Trail(pipeline.settings), pipeline.pids()
         with ExitStack() as stack:
             peers = stack.enter_context(
                 closing(PlayedPeers(pipeline.settings, essays=ESSAYS, run=name, delay=ANSWER_S))
             )
-            watch = stack.enter_context(HostWatch(pipeline.pids()))
+            watch = stack.enter_context(HostWatch(pids))
             visible = stack.enter_context(VisibleWatch(pipeline.settings)) if pipeline.projects else None
             pace = Pace(peers, rate)
             peers.warm_up(self._plan.settled, pace)
@@ -133,7 +133,7 @@ class Latency:
             drained = time.monotonic() + DRAIN_S
             while peers.open and time.monotonic() < drained:
                 peers.play(time.monotonic() + 0.2, lambda: None)
-            pipeline.check()
+            pipeline.check(pids)
         answers = [each for each in peers.answers if start_s <= each.sent_s < end_s]
         if not answers:
             raise ProcessEnded(

@@ -1,7 +1,7 @@
 """The pipelines whose latencies are compared: the product, and the bare loop behind the product's router."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,18 +23,15 @@ class Pipeline:
     settings: Settings
     pids: Callable[[], dict[str, int]]
     """Processes by their names, the broker and the load generator among them."""
-    check: Callable[[], None]
-    """Raises `ProcessEnded` if one of the processes has ended."""
+    check: Callable[[Mapping[str, int]], None]
+    """Raises `ProcessEnded` if one of these processes, from an earlier `pids`, has ended."""
     projects: bool
     """Whether it has a projection."""
 
 
 def product(stack: Stack, whole: Whole) -> Pipeline:
     """Return the product with all its processes."""
-    pids = whole.pids()
-    return Pipeline(
-        name=PRODUCT, settings=stack.settings, pids=whole.pids, check=lambda: whole.check(pids), projects=True
-    )
+    return Pipeline(name=PRODUCT, settings=stack.settings, pids=whole.pids, check=whole.check, projects=True)
 
 
 @contextmanager
@@ -51,7 +48,7 @@ def bare(workplace: Workplace) -> Iterator[Pipeline]:
     ):
         own = {"router": router.pid, "bare loop": loop.pid, "load generator": os.getpid(), **workplace.broker_pids()}
 
-        def check() -> None:
+        def check(_: Mapping[str, int]) -> None:
             workplace.check("router", router)
             workplace.check("bare-loop", loop)
 

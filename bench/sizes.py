@@ -126,6 +126,16 @@ def topic_bytes(data: Path, topic: str) -> int:
     )
 
 
+def log_bytes(data: Path, topic: str) -> int:
+    """Return the bytes of a topic's records in the data directory of a broker, on disk already or not."""
+    return sum(
+        segment.stat().st_size
+        for partition in data.glob("*-*")
+        if partition.name.rpartition("-")[0] == topic
+        for segment in partition.glob("*.log")
+    )
+
+
 def projection_rows(file: Path) -> dict[str, int]:
     """Return how many rows each table of a projection in SQLite has."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:

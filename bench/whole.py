@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.hops import INPUTS
 from bench.live import PlayedPeers
-from bench.measuring import Cost, cpu_seconds, sample
-from bench.sizes import topic_bytes
-from bench.wire import EVENTS_PER_BATCH
-from bench.workplace import ProcessEnded
+from bench.measuring import Cost, Sample, cpu_seconds, sample
+from bench.sizes import log_bytes
+from bench.workplace import GroupOffsets, ProcessEnded
 from bench.written import written_bytes
 from cli.supervision.stack import Stack
 from schemas.topics import Topic
@@ -38,6 +38,27 @@ class WholeResult:
     """Of the broker's, what the peers' records take; None for a broker that is not ours."""
 
 
+class Look(NamedTuple):
+    """What there was at one time."""
+
+    used: Sample
+    """Decisions, and the CPU of each process."""
+    written: Mapping[str, int]
+    inputs: int | None
+    """Bytes of the peers' topics."""
+
+
+def whole_result(first: Look, last: Look) -> WholeResult:
+    """Return what the decisions between two looks have cost. Raises `ProcessEnded` where there were none."""
+    done = last.used.done - first.used.done
+    if done <= 0:
+        raise ProcessEnded(f"no decision was made in {last.used.at - first.used.at:.0f} s")
+    kb = {name: (bytes_ - first.written[name]) / done / _KB for name, bytes_ in last.written.items()}
+    grown = None if first.inputs is None or last.inputs is None else last.inputs - first.inputs
+    inputs_kb = None if grown is None else grown / done / _KB
+    return WholeResult(cost=Cost.between(first.used, last.used), kb=kb, inputs_kb=inputs_kb)
+
+
 class Whole:
     """Measures a running stack."""
 
@@ -57,7 +78,11 @@ class Whole:
 
     def sustained(self, *, essays: int, seconds: float) -> WholeResult:
         """Return the rate and cost of decisions with the pipeline always full."""
-        with closing(PlayedPeers(self._stack.settings, essays=essays, run=f"{self._run}-full")) as peers:
+        settings = self._stack.settings
+        with (
+            closing(PlayedPeers(settings, essays=essays, run=f"{self._run}-full")) as peers,
+            closing(GroupOffsets(settings)) as decided,
+        ):
 
             def refill() -> None:
                 for _ in range(IN_FLIGHT - peers.open):
@@ -65,20 +90,19 @@ class Whole:
 
             peers.warm_up(WARM_UP_S, refill)
             pids = self.pids()
-            written = {name: pid for name, pid in pids.items() if name != "load generator"}
-            first, before, inputs = sample(peers.ended * EVENTS_PER_BATCH, pids), written_bytes(written), self._inputs()
+            first = self._look(decided(), pids)
             peers.play(time.monotonic() + seconds, refill)
-            last, after, grown = sample(peers.ended * EVENTS_PER_BATCH, pids), written_bytes(written), self._inputs()
+            last = self._look(decided(), pids)
             peers.play(time.monotonic() + WARM_UP_S, lambda: None)
             self.check(pids)
-            done = last.done - first.done
-            if not done:
-                raise ProcessEnded(f"no batch was completed in {seconds:.0f} s; {peers.open} are open")
-        kb = {name: (after[name] - before[name]) / done / _KB for name in written}
-        cost = Cost.between(first, last)
-        self._report(f"whole pipeline: {cost.per_second:.0f} decisions/s, {sum(kb.values()):.1f} KB written for each")
-        inputs_kb = None if inputs is None or grown is None else (grown - inputs) / done / _KB
-        return WholeResult(cost=cost, kb=kb, inputs_kb=inputs_kb)
+        found = whole_result(first, last)
+        cost = found.cost
+        self._report(f"whole pipeline: {cost.per_second:.0f} decisions/s, {sum(found.kb.values()):.1f} KB each")
+        return found
+
+    def _look(self, decided: int, pids: Mapping[str, int]) -> Look:
+        product = {name: pid for name, pid in pids.items() if name != "load generator"}
+        return Look(sample(decided, pids), written_bytes(product), self._inputs())
 
     def settle(self) -> None:
         """Wait until all processes have caught up, or half a minute has passed."""
@@ -98,8 +122,8 @@ class Whole:
             raise ProcessEnded(f"{', '.join(changed)} ended; read the logs in {self._stack.supervisor.log_directory}")
 
     def _inputs(self) -> int | None:
-        """Return the size of the peers' topics in the broker's directory."""
+        """Return the size of the peers' records in the broker's directory."""
         if self._data is None:
             return None
         topics = self._stack.settings.topics()
-        return sum(topic_bytes(self._data, topics.name(topic)) for topic in (Topic.REQUESTS, *INPUTS))
+        return sum(log_bytes(self._data, topics.name(topic)) for topic in (Topic.REQUESTS, *INPUTS))
