@@ -22,6 +22,7 @@ class Aim(NamedTuple):
 
 
 AIMS = (
+    Aim("core.decision_us", "core: decode, decide, render, encode and measure, mean of a batch's events", 60, "us"),
     Aim("orchestrator.of_bare_loop", "orchestrator, decisions per CPU second, of the bare loop's", 0.85, at_least=True),
     Aim("orchestrator.cpu_us", "orchestrator, CPU for a decision", 130, "us"),
     Aim("router.seed.cpu_us", "router, CPU for an event of the seed's shape", 60, "us"),

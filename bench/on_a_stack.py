@@ -37,7 +37,7 @@ class OnAStack:
             options = StackOptions(
                 bootstrap_servers=kafka.bootstrap_servers,
                 directory=workplace.directory,
-                settings={"TOPIC_PREFIX": workplace.prefix},
+                settings=workplace.own_names,
             )
             with Stack(options, on_event=self._report) as stack:
                 workplace.stamp_appends(stack.settings)

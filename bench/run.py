@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench import plan as sections
 from bench import soak
-from bench.aims import aim_table
+from bench.aims import aim_table, measured
 from bench.alone import Alone
 from bench.core import Core, core_table
 from bench.deadlines import Deadlines
@@ -122,4 +122,6 @@ class Bench:
         yield from projection_tables(self.results)
         if self.results.soak is not None:
             yield soak.curve_table(self.results.soak)
-        yield aim_table(self.figures())
+        found = self.figures()
+        if any(measured(found)):
+            yield aim_table(found)

@@ -19,6 +19,7 @@ from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, ROUTER_INPUTS, Topic
 from topology.topics import provisioning
 
 _TIMEOUT_S = 15.0
+_ROLES = ("ROUTER", "ORCHESTRATOR", "PROJECTOR", "TIMEKEEPER")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _GRACE_S = 15.0
 
@@ -37,12 +38,17 @@ class Workplace:
         self.directory = directory / prefix
         self.directory.mkdir(parents=True)
 
+    @property
+    def own_names(self) -> dict[str, str]:
+        """Settings that keep the processes here apart from others on the cluster: topics and consumer groups."""
+        return {"TOPIC_PREFIX": self.prefix} | {f"{role}_GROUP": f"{self.prefix}-{role.lower()}" for role in _ROLES}
+
     def shared(self, **names: str) -> dict[str, str]:
         """Return settings by their names, `names` on top of what all processes here share."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
-            "TOPIC_PREFIX": self.prefix,
             "ROUTER_START": "earliest",
+            **self.own_names,
             **names,
         }
 
