@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from runtime.logs import get_logger
+from schemas.errors import LivenessError
 from topology.stream.deliveries import Deliveries
 
 FAILING_S = 30.0
@@ -39,17 +40,28 @@ class Commits:
         self._interval_s = interval_s
         self._clock = clock
         self._next = clock() + interval_s
+        self._asked_at = 0.0
         self._failing_since: float | None = None
 
     def commit_if_due(self, consumer: Any) -> None:
-        """Request a commit once an interval has passed; the answer comes to `on_commit`."""
+        """Request a commit once an interval has passed; the answer comes to `on_commit`.
+
+        Raises:
+            LivenessError: the request before has had no answer for too long.
+        """
         now = self._clock()
         if now < self._next:
             return
         self._next = now + self._interval_s
         offsets = self._deliveries.ask()
         if offsets:
+            self._asked_at = now
             consumer.commit(offsets=offsets, asynchronous=True)
+        elif self._deliveries.asked and now - self._asked_at > FAILING_S:
+            raise LivenessError(
+                f"A commit of offsets has had no answer for {FAILING_S:.0f} s.",
+                next_step="None: a supervisor starts the process again. If it repeats, check the brokers.",
+            )
 
     def commit(self, consumer: Any) -> None:
         """Commit everything that is delivered, and wait for it. Raises `KafkaException`."""

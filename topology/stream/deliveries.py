@@ -50,6 +50,11 @@ class Deliveries:
         self._asked: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
 
+    @property
+    def asked(self) -> bool:
+        """Whether a request to commit is not answered yet."""
+        return bool(self._asked)
+
     def begin(self, ends: dict[Partition, int]) -> Chunk:
         """Add the chunk of the records up to `ends`."""
         chunk = Chunk(ends, self._note_failure)

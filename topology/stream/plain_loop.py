@@ -25,8 +25,8 @@ from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 from topology.stream.messages import sort_messages
 from topology.stream.options import DELIVERY_TIMEOUT_MS
 
-BATCH = 500
-"""Records of one consume call at most."""
+BATCH = 100
+"""Records of one consume call at most: a rebalance and a stop wait until they are processed."""
 WAIT_S = 0.05
 """Seconds that a consume call waits for the first record."""
 FLUSH_S = DELIVERY_TIMEOUT_MS / 1000 + 2
@@ -160,6 +160,7 @@ class PlainLoop:
         if not self._rebalanced:
             return list(messages)
         self._rebalanced = False
+        sort_messages(messages, _ignore)  # for the errors among them, which are not told again
         if self._assigned:
             self._consumer.assign(self._assigned)
         return []
@@ -169,9 +170,10 @@ class PlainLoop:
         chunk = self._deliveries.begin(ends)
         if not records:
             return
-        produce, reported = self._producer.produce, chunk.reported
+        produce, reported, turned = self._producer.produce, chunk.reported, self._liveness.turned
 
         def send(topic: str, value: bytes | None, key: bytes, headers: list[tuple[str, bytes]], time_ms: int) -> None:
+            turned()
             chunk.owed += 1
             try:
                 produce(topic, value, key, headers=headers, timestamp=time_ms, on_delivery=reported)
@@ -184,16 +186,17 @@ class PlainLoop:
 
     def _send_when_possible(self, topic: str, *record: Any, **more: Any) -> None:
         """Send a record for which the producer's queue has no room; each queued one is delivered or fails in time."""
-        while True:
-            self._producer.poll(WAIT_S)
-            self._deliveries.check()
-            try:
-                self._producer.produce(topic, *record, **more)
-            except BufferError:
-                continue
-            except KafkaException as error:
-                raise not_delivered(topic, error.args[0]) from error
-            return
+        with self.allow(FLUSH_S):
+            while True:
+                self._producer.poll(WAIT_S)
+                self._deliveries.check()
+                try:
+                    self._producer.produce(topic, *record, **more)
+                except BufferError:
+                    continue
+                except KafkaException as error:
+                    raise not_delivered(topic, error.args[0]) from error
+                return
 
     def _one_by_one(self, messages: Sequence[Message], crashes: CrashGuard) -> None:
         """Process single records, with a note before and after each, and a commit that is waited for."""
