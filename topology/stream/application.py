@@ -17,8 +17,8 @@ from runtime import exit_codes
 from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
 from topology.stream.crash_guard import CrashGuard
-from topology.stream.exit import Leave, end_lifeless, fenced, instance_taken, leave, lost_partitions, unknown_commit
-from topology.stream.fencing import fence_of, is_fenced_consumer
+from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions, unknown_commit
+from topology.stream.fencing import fence_of, is_fenced_consumer, leave_fenced
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
 
@@ -161,15 +161,8 @@ class StreamApplication(Application):
             self._leave_fenced(error)
 
     def _leave_fenced(self, reason: KafkaError) -> NoReturn:
-        """Leave for good only where another process is proven: a process that is not started again must not be missed.
-
-        Nothing is written here any more, so the time that the proof takes does no harm.
-        """
         with self.allow(FENCE_S):
-            taken = self.twin_reports()
-        if taken:
-            self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
-        self._leave(exit_codes.LOST, fenced(reason.str()))
+            leave_fenced(reason, twin_reports=self.twin_reports, leave=self._leave)
 
     def _reached_end(self, topic: str, partition: int, end: int) -> None:
         """Commit the end offset of a partition whose records are all processed.
