@@ -96,7 +96,7 @@ class MemoryProducer:
         partition: int | None = None,
         headers: Any = (),
         timestamp: int = 0,
-        on_delivery: Callable[..., None],
+        on_delivery: Callable[..., None] = lambda *_: None,
     ) -> None:
         self._fate.step(f"produce {topic}")
         pairs = headers.items() if isinstance(headers, dict) else headers
@@ -153,6 +153,8 @@ class MemoryConsumer:
         self._topics: list[str] = []
         self._callbacks: dict[str, Callable[..., None]] = {}
         self._joined = False
+        self.rebalances = 0
+        """Number of rebalance callbacks that were called."""
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self.lose_at: int | None = None
@@ -166,10 +168,12 @@ class MemoryConsumer:
     def poll(self, timeout: float = -1) -> MemoryMessage | None:
         if not self._joined:
             self._joined = True
+            self.rebalances += 1
             self._callbacks["on_assign"](self, self._all())
             return None
         if self.lose_at is not None and self._given == self.lose_at:
             self.lose_at, self._joined = None, False
+            self.rebalances += 1
             self.on_loss()
             self._callbacks["on_lost"](self, self._all())
             return None
@@ -180,6 +184,19 @@ class MemoryConsumer:
         if not all(at in self._paused for at in self._positions if at[0] == self._topics[0]):
             self._on_idle()
         return None
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[MemoryMessage]:
+        """Return what is there; what was collected before a rebalance is dropped, as librdkafka does."""
+        messages: list[MemoryMessage] = []
+        while len(messages) < num_messages and not (messages and self._given == self.lose_at):
+            rebalances, message = self.rebalances, self.poll(timeout)
+            if rebalances != self.rebalances:
+                messages.clear()
+            elif message is None:
+                break
+            else:
+                messages.append(message)
+        return messages
 
     def _next(self, at: Partition) -> MemoryMessage | None:
         end = self._kafka.stable_end(at)
