@@ -154,3 +154,23 @@ def test_the_digest_is_of_what_the_pipelines_file_holds_and_not_of_its_path(tmp_
     assert settings_digest(settings(pipelines_file=ours)) == settings_digest(settings(pipelines_file=theirs))
     different = [settings_digest(settings(pipelines_file=each)) for each in (None, ours, other, tmp_path / "absent")]
     assert len(set(different)) == len(different)
+
+
+def test_it_says_once_that_the_process_is_assigned_and_restored() -> None:
+    written, health = Written(), ProcessHealth("router")
+    restored, ready = threading.Event(), threading.Event()
+    said: list[bool] = []
+
+    def say() -> None:
+        said.append(restored.is_set())
+        ready.set()
+
+    health.watch_restored(restored.is_set)
+    with ProcessReporter("router", settings(), health.report, producer=written, ready=say):
+        health.on_statistics('{"cgrp": {"join_state": "steady"}}')
+        written.wait_for(lambda: any(record.assigned for record in written.records))
+        restored.set()
+        assert ready.wait(WAIT_S)
+        seen = len(written.records)
+        written.wait_for(lambda: len(written.records) > seen + 2)
+    assert said == [True]
