@@ -62,7 +62,7 @@ class LoopConsumer(MemoryConsumer):
         self.owned: set[Partition] | None = None
         """The partitions that the group gives this member; None for all."""
 
-    def consume(self, count: int, timeout: float) -> list[Any]:
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         while self._answers:
             self._on_commit(*self._answers.pop(0))
         if not self._joined:
@@ -70,12 +70,12 @@ class LoopConsumer(MemoryConsumer):
             self._callbacks["on_assign"](self, self.mine())
         found: list[Any] = []
         for at in list(self._positions):
-            while len(found) < count and at in self._positions and (message := self._next(at)) is not None:
+            while len(found) < num_messages and at in self._positions and (message := self._next(at)) is not None:
                 found.append(message)
                 self._ended.discard(at)
                 self.given += 1
                 self._interrupt(found)
-            if len(found) < count and at in self._positions and at not in self._ended:
+            if len(found) < num_messages and at in self._positions and at not in self._ended:
                 self._ended.add(at)
                 found.append(ErrorMessage(at, self._kafka.stable_end(at), END))
         if not found and timeout and not self._answers:
