@@ -23,6 +23,7 @@ from schemas.internal.events import BatchContext, Principal
 from schemas.internal.pipeline import PipelineDefinition, Pipelines
 from schemas.json_bounds import MAX_DEPTH, nested_too_deep
 from schemas.limits import Limits
+from schemas.public.canonical_json import canonical_json
 from schemas.public.validation_errors import faults, sentence
 from schemas.text import NO_CONTROL_CHARACTERS
 from schemas.topics import TopicTable
@@ -167,7 +168,7 @@ def fingerprint(body: dict[str, Any]) -> str:
             next_step="Send a flatter body.",
         )
     try:
-        return "1:" + sha256(rfc8785.dumps(body)).hexdigest()
+        return "1:" + sha256(canonical_json(body)).hexdigest()
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeError) as error:
         raise InvalidRequest(
             f"the body has no canonical form: {error}",

@@ -42,6 +42,8 @@ class Trouble:
     """Whether produce itself raises those errors."""
     commit_errors: list[int] = field(default_factory=list)
     """Error codes of the next commits in the background."""
+    refuses_commits: bool = False
+    """Commits that are waited for fail."""
     late: bool = False
     """Deliveries are reported at a flush only."""
 
@@ -111,6 +113,8 @@ class LoopConsumer(MemoryConsumer):
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> Any:
         if not asynchronous:
+            if self._trouble.refuses_commits:
+                raise KafkaException(KafkaError(KafkaError.UNKNOWN_MEMBER_ID))
             return super().commit(offsets=offsets, asynchronous=False)
         if self._trouble.commit_errors:
             self._answers.append((KafkaError(self._trouble.commit_errors.pop(0)), offsets))

@@ -152,7 +152,9 @@ def test_what_a_consume_call_with_a_rebalance_returns_is_read_again(world: World
     assert world.clients.consumer.assignments == 4  # each one again after the call
 
 
-def test_a_partition_that_another_process_owns_now_is_left_alone(world: World) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_a_partition_that_another_process_owns_now_is_left_alone(world: World, *, late: bool) -> None:
+    world.trouble.late = late
     world.put(*["a"] * 250, partition=0)
     world.put(*["b"] * 5, partition=1)
 
@@ -173,6 +175,28 @@ def test_a_partition_that_another_process_owns_now_is_left_alone(world: World) -
     assert BATCH < world.routed().count("a") <= 2 * BATCH
     assert world.routed().count("b") == 5
     assert (world.committed(0), world.committed(1)) == (250, 5)
+
+
+def test_a_commit_that_fails_at_a_rebalance_is_not_made_up_for(world: World) -> None:
+    """The other process repeats what was not committed, and its offsets stay its own."""
+    world.put(*["a"] * 250, partition=0)
+    world.trouble.late = True  # nothing was committed before
+
+    def taken(consumer: LoopConsumer) -> None:
+        world.trouble.refuses_commits = True
+        consumer.rebalance({(READY, 1)}, between=lambda: world.kafka.offsets.update({(GROUP, READY, 0): 250}))
+        world.trouble.refuses_commits = False
+
+    world.trouble.inside[3 * BATCH + 30] = taken
+    world.run()
+    assert world.committed() == 250
+
+
+def test_a_commit_that_fails_at_a_stop_is_told(world: World) -> None:
+    world.put("a")
+    world.trouble.late = world.trouble.refuses_commits = True
+    with pytest.raises(KafkaException):
+        world.run()
 
 
 @pytest.mark.parametrize("first", [2, 3 + 2])
@@ -211,16 +235,18 @@ def test_a_full_producer_queue_is_waited_for(world: World) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("code", [KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.UNKNOWN_TOPIC_OR_PART])
 def test_an_output_that_fails_is_never_passed_over(world: World, *, code: int, at_once: bool) -> None:
-    world.put(*["a"] * 150, "lost", *["a"] * 150)
+    world.put(*["a"] * 150, "lost", *["a"] * 850)
     world.trouble.refused = {b"lost": code}
     world.trouble.refused_at_once = at_once
     with pytest.raises(TopicError, match=SETTINGS.topics().name(Topic.INBOX)):
         world.run()
     assert (world.committed() or 0) <= 150
+    assert world.clients.consumer is not None
+    assert world.clients.consumer.given < 600  # it ends, and does not go on without committing
     world.trouble.refused = {}
     world.run()
-    assert {offset for _, offset in world.origins("a") + world.origins("lost")} == set(range(301))
-    assert world.committed() == 301
+    assert {offset for _, offset in world.origins("a") + world.origins("lost")} == set(range(1_001))
+    assert world.committed() == 1_001
 
 
 def test_an_output_that_cannot_reach_the_cluster_is_an_outage(world: World) -> None:
@@ -323,6 +349,7 @@ def test_a_record_that_kills_the_process_is_set_aside_and_all_else_is_routed(
     poison = world.kafka.logs[READY, 0][1].value
     assert poison is not None
     monkeypatch.setattr(world.transform, "apply", kills(world, poison))
+    world.trouble.late = True
     world.kafka.offsets[GROUP, READY, 0] = 0  # the router claims its partitions at its first start
     deaths = 0
     while deaths < 20:
@@ -334,6 +361,7 @@ def test_a_record_that_kills_the_process_is_set_aside_and_all_else_is_routed(
         except Died:
             deaths += 1
             guard._file.close()
+            assert world.committed() == (1 if deaths > UNCLEAN_ENDS else 0)  # then records are committed one by one
             continue
         guard.__exit__(None, None, None)
         break

@@ -12,7 +12,7 @@ from schemas.internal.dead_letters import CODE
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import AnyTopic, Topic, TopicTable
 from topology.stream.crash_guard import Verdict
-from topology.stream.plain_loop import Send
+from topology.stream.work import Send
 
 _NO_HEADERS: Mapping[str, bytes] = {}
 

@@ -1,1 +1,1 @@
-"""The stream application that router, orchestrator and projector are built on."""
+"""The stream application of processes with state, and the consume loop of processes without."""

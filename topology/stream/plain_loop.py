@@ -24,6 +24,7 @@ from topology.stream.fencing import Fence, fence_of
 from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 from topology.stream.messages import sort_messages
 from topology.stream.options import DELIVERY_TIMEOUT_MS
+from topology.stream.work import Work
 
 BATCH = 100
 """Records of one consume call at most: a rebalance and a stop wait until they are processed."""
@@ -36,22 +37,6 @@ _logger = get_logger("topology.stream.plain_loop")
 
 Guard = Callable[[Any, Sequence[TopicPartition]], None]
 """Checks an assignment before it is read; an error that it raises ends the process. It is given the consumer."""
-
-
-class Send(Protocol):
-    """Hands an output to the producer; waits while its queue is full."""
-
-    def __call__(
-        self, topic: str, value: bytes | None, key: bytes, headers: list[tuple[str, bytes]], time_ms: int
-    ) -> None:
-        """Write a record to the topic of this real name."""
-
-
-class Work(Protocol):
-    """Processes records in their order. When it returns, all its outputs are sent."""
-
-    def __call__(self, messages: Sequence[Message], send: Send, verdict: Verdict) -> None:
-        """Process `messages`; `verdict` is about a single one, while a crash guard has records processed one by one."""
 
 
 class Clients(Protocol):
