@@ -12,4 +12,6 @@ decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch, BATCH)
 
 def encode_batch(batch: Batch) -> bytes:
     """Return the bytes that the store and its changelog hold, in the format of this code, whoever wrote it before."""
-    return encode(replace(batch, writer=BATCH.version, least_reader=BATCH.least_reader))
+    if batch.writer != BATCH.version or batch.least_reader != BATCH.least_reader:
+        batch = replace(batch, writer=BATCH.version, least_reader=BATCH.least_reader)
+    return encode(batch)
