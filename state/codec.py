@@ -12,6 +12,4 @@ decode_batch: RecordDecoder[Batch] = RecordDecoder(Batch, BATCH)
 
 def encode_batch(batch: Batch) -> bytes:
     """Return the bytes that the store and its changelog hold, in the format of this code, whoever wrote it before."""
-    if batch.writer != BATCH.version or batch.least_reader != BATCH.least_reader:
-        batch = replace(batch, writer=BATCH.version, least_reader=BATCH.least_reader)
-    return encode(batch)
+    return encode(replace(batch, writer=BATCH.version, least_reader=BATCH.least_reader))

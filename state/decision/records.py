@@ -20,6 +20,9 @@ def status_record(batch: Batch) -> StatusRecord:
     failed: list[FailedEssay] = []
     stalled = held = False
     for name, run in batch.phases.items():
+        if not run.attempts:
+            views[name] = PhaseView(status=run.status, reason=run.reason)
+            continue
         found = lost_in(batch, run)
         views[name] = _phase_view(batch, name, run, found)
         stalled = stalled or run.stalled
@@ -68,9 +71,7 @@ def _counts(batch: Batch, lost_by_any: int) -> Counts:
 
 
 def _phase_view(batch: Batch, phase: str, run: PhaseRun, found: tuple[LostEssay, ...]) -> PhaseView:
-    """Return one phase as the status record shows it; `found` are the essays that it lost."""
-    if not run.attempts:
-        return PhaseView(status=run.status, reason=run.reason)
+    """Return a phase that was commanded as the status record shows it; `found` are the essays that it lost."""
     total, lost = count_commanded(batch, run), len(found)
     unaccounted = sum([essay.reason is LostReason.UNACCOUNTED for essay in found]) if found else 0
     last, ended = run.attempts[-1], run.status.terminal

@@ -63,6 +63,8 @@ def given(
         for essay, ref in zip(essays, reported, strict=True)
         if ref is not None and ref.spellcheck_metrics is not None and ref.spellcheck_metrics != batch.metrics.get(essay)
     }
+    if not texts and not metrics:
+        return texts, metrics
     for run in _runs_before(batch, phase):
         if run.texts:
             texts = {essay: text for essay, text in texts.items() if text != run.texts.get(essay)}
