@@ -42,7 +42,7 @@ def status_tombstone(batch_id: str, version: int) -> OutgoingRecord:
 
 def history_outgoing(record: HistoryRecord) -> OutgoingRecord:
     """Return the history record to publish."""
-    headers = [(VERSION, b"%d" % record.version), (DISPOSITION, record.disposition.encode())]
+    headers = [(VERSION, b"%d" % record.version), (DISPOSITION, record.disposition.value.encode())]
     if record.request_id is not None:
         headers.append((REQUEST_ID, record.request_id.encode()))
     return OutgoingRecord(Topic.HISTORY, record.batch_id.encode(), encode(record), tuple(headers))

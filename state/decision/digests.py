@@ -24,18 +24,13 @@ def dedupe_by_essay(refs: Iterable[EssayRef]) -> dict[str, EssayRef]:
 
 def ready_digest(refs: Iterable[EssayRef]) -> str:
     """Return a digest of the set of (essay, text), whatever the order and repeats."""
-    return _digest(_texts(refs))
+    return _digest(sorted({(ref.essay_id, ref.text_storage_id) for ref in refs}))
 
 
 def outcome_digest(outcome: PhaseConcluded) -> str:
     """Return a digest that two outcomes share when phase, status and sets are equal, whatever ids, times and order."""
-    return _digest([outcome.phase, outcome.status, _texts(outcome.essays), sorted(set(outcome.failed_essay_ids))])
-
-
-def _texts(refs: Iterable[EssayRef]) -> list[tuple[str, str]]:
-    """Return each (essay, text) once, sorted."""
-    pairs = sorted([(ref.essay_id, ref.text_storage_id) for ref in refs])
-    return pairs if len(dict(pairs)) == len(pairs) else sorted(set(pairs))
+    succeeded = sorted({(ref.essay_id, ref.text_storage_id) for ref in outcome.essays})
+    return _digest([outcome.phase, outcome.status, succeeded, sorted(set(outcome.failed_essay_ids))])
 
 
 def validation_digest(body: ValidationFailed) -> str:
