@@ -17,7 +17,7 @@ def definition_of(batch: Batch, phase: str) -> PhaseDefinition:
 def dependencies(batch: Batch, phase: str) -> tuple[str, ...]:
     """Return the requested phases that `phase` waits for, with its own dependencies in place of one not requested."""
     own = definition_of(batch, phase).after
-    if set(own).issubset(batch.requested_phases):
+    if not own or set(own).issubset(batch.requested_phases):
         return own
     return dependencies_in(batch.pipeline, batch.requested_phases, phase)
 
@@ -41,9 +41,9 @@ def ancestors(batch: Batch, phase: str) -> tuple[str, ...]:
 
     Of two that do not wait for each other, the one that the pipeline lists first comes first.
     """
-    after = {definition.name: definition.after for definition in batch.pipeline.phases}
-    if not after[phase]:
+    if not definition_of(batch, phase).after:
         return ()
+    after = {definition.name: definition.after for definition in batch.pipeline.phases}
     wanted: set[str] = set()
     stack = list(after[phase])
     while stack:

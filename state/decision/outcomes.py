@@ -1,5 +1,7 @@
 """Rules for outcomes: which attempt an outcome answers, and which essays it lost."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from schemas.internal.enums import LostReason, PhaseReason, PhaseStatus, ReasonCode
@@ -61,20 +63,22 @@ def _echoed_attempt(batch: Batch, run: PhaseRun, body: PhaseConcluded) -> int | 
 
 def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) -> Decision:
     """Record the outcome of the running attempt, unless it names none of the attempt's essays."""
-    known = essay_ids(batch)
-    essays = {known[essay]: essay for essay in commanded(batch, attempt)}
+    known, essays = essay_ids(batch), commanded(batch, attempt)
+    ids = known if attempt.essays is None else tuple([known[essay] for essay in essays])
     succeeded = {ref.essay_id: ref for ref in body.essays}
+    reported = list(map(succeeded.get, ids))
     foreign, lost = 0, tuple[LostEssay, ...]()
-    if body.failed_essay_ids or succeeded.keys() != essays.keys():
+    if body.failed_essay_ids or len(succeeded) != len(ids) or not all(reported):  # Otherwise all of them succeeded.
         named = succeeded.keys() | body.failed_essay_ids
-        foreign = len(named.difference(essays))
+        foreign = len(named.difference(ids))
         if named and foreign == len(named):
             return _stale(batch, body, ReasonCode.FOREIGN_ESSAYS_ONLY)
         for essay_id in body.failed_essay_ids:
             succeeded.pop(essay_id, None)
-        lost = _lost(body, essays, succeeded, named=bool(named))
-    attempt = replace(attempt, lost=lost, foreign=foreign, reason=_reason(body.status, len(essays), len(lost)))
-    batch = _take_texts(batch, body.phase, essays, succeeded)
+        lost = _lost(body, dict(zip(ids, essays, strict=True)), succeeded, named=bool(named))
+        reported = list(map(succeeded.get, ids))
+    attempt = replace(attempt, lost=lost, foreign=foreign, reason=_reason(body.status, len(ids), len(lost)))
+    batch = _take_texts(batch, body.phase, essays, reported)
     batch = conclude_attempt(batch, event, body.phase, attempt)
     reason = _told(batch, body.phase, attempt)
     batch, effects = advance(batch, event)
@@ -106,9 +110,9 @@ def _reason(status: OutcomeStatus, commanded: int, lost: int) -> PhaseReason | N
     return _PEER_REASONS.get(status, PhaseReason.NO_SURVIVORS)
 
 
-def _take_texts(batch: Batch, phase: str, essays: dict[str, int], succeeded: dict[str, EssayRef]) -> Batch:
+def _take_texts(batch: Batch, phase: str, essays: Sequence[int], reported: Sequence[EssayRef | None]) -> Batch:
     """Return the batch with what the outcome gave; what earlier attempts gave these essays went when this one began."""
-    texts, metrics = given(batch, phase, {essays[name]: ref for name, ref in succeeded.items() if name in essays})
+    texts, metrics = given(batch, phase, essays, reported)
     if not texts and not metrics:
         return batch
     run = batch.phases[phase]

@@ -41,7 +41,7 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
             elif skip:
                 batch = with_run(batch, definition.name, _skipped(run))
                 settled = False
-    if all(batch.phases[name].status.terminal for name in batch.requested_phases):
+    if not effects and all(batch.phases[name].status.terminal for name in batch.requested_phases):
         status = final_status(batch)
         reason = ReasonCode.PHASE_FAILED if status is BatchStatus.FAILED_CRITICALLY else None
         batch, completed = end(batch, event, status, reason)
@@ -51,6 +51,8 @@ def advance(batch: Batch, event: Event) -> tuple[Batch, tuple[Effect, ...]]:
 
 def _prospects(batch: Batch, definition: PhaseDefinition) -> tuple[bool, bool]:
     """Return whether a pending phase can start, and whether it never can."""
+    if not definition.after:
+        return True, False
     before = [batch.phases[name].status for name in dependencies(batch, definition.name)]
     succeeded = [status.succeeded for status in before]
     failed = [status.terminal and not status.succeeded for status in before]
@@ -106,14 +108,15 @@ def conclude_attempt(batch: Batch, event: Event, phase: str, attempt: Attempt) -
     run = conclude(batch, batch.phases[phase], replace(attempt, concluded_ms=event.time_ms))
     definition = definition_of(batch, phase)
     status, reason = _verdict(batch, run, definition)
-    run = replace(run, reason=reason)
-    batch = with_run(disarm(batch, phase), phase, run)
-    open_batch = retry_later(batch, event, definition)
-    if open_batch is None and status is PhaseStatus.FAILED:
-        open_batch = hold(batch, event, definition)
-    if open_batch is not None:
-        return open_batch
-    return with_run(batch, phase, replace(run, status=phase_status(run.status, status)))
+    batch = disarm(batch, phase)
+    if attempt.lost or status is PhaseStatus.FAILED:
+        failed = with_run(batch, phase, replace(run, reason=reason))
+        open_batch = retry_later(failed, event, definition)
+        if open_batch is None and status is PhaseStatus.FAILED:
+            open_batch = hold(failed, event, definition)
+        if open_batch is not None:
+            return open_batch
+    return with_run(batch, phase, replace(run, reason=reason, status=phase_status(run.status, status)))
 
 
 def _verdict(batch: Batch, run: PhaseRun, definition: PhaseDefinition) -> tuple[PhaseStatus, PhaseReason | None]:

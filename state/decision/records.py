@@ -20,6 +20,9 @@ def status_record(batch: Batch) -> StatusRecord:
     failed: list[FailedEssay] = []
     stalled = held = False
     for name, run in batch.phases.items():
+        if not run.attempts:
+            views[name] = PhaseView(status=run.status, reason=run.reason)
+            continue
         found = lost_in(batch, run)
         views[name] = _phase_view(batch, name, run, found)
         stalled = stalled or run.stalled
@@ -40,7 +43,7 @@ def status_record(batch: Batch) -> StatusRecord:
         pipeline_version=batch.pipeline.version,
         requested_phases=batch.requested_phases,
         phases=views,
-        counts=_counts(batch, len({essay.essay_id for essay in failed})),
+        counts=_counts(batch, len({essay.essay_id for essay in failed}) if failed else 0),
         failed_essays=tuple(failed),
         file_failures=batch.file_failures,
         file_failures_total=batch.file_failures_total,
@@ -68,27 +71,25 @@ def _counts(batch: Batch, lost_by_any: int) -> Counts:
 
 
 def _phase_view(batch: Batch, phase: str, run: PhaseRun, found: tuple[LostEssay, ...]) -> PhaseView:
-    """Return one phase as the status record shows it; `found` are the essays that it lost."""
-    if not run.attempts:
-        return PhaseView(status=run.status, reason=run.reason)
-    total = count_commanded(batch, run)
-    unaccounted = sum(essay.reason is LostReason.UNACCOUNTED for essay in found) if found else 0
-    last = None if run.attempts[-1].superseded else run.attempts[-1]
+    """Return a phase that was commanded as the status record shows it; `found` are the essays that it lost."""
+    total, lost = count_commanded(batch, run), len(found)
+    unaccounted = sum([essay.reason is LostReason.UNACCOUNTED for essay in found]) if found else 0
+    last, ended = run.attempts[-1], run.status.terminal
     running = running_attempt(run)
     under_way = 0 if running is None else count_essays(batch, running)
     return PhaseView(
         status=run.status,
         attempt=len(run.attempts),
         commanded=total,
-        succeeded=total - under_way - len(found),
-        failed=len(found) - unaccounted,
+        succeeded=total - under_way - lost,
+        failed=lost - unaccounted,
         unaccounted=unaccounted,
-        foreign=0 if last is None else last.foreign,
-        started_ms=None if last is None else last.commanded_ms,
-        completed_ms=last.concluded_ms if last is not None and run.status.terminal else None,
+        foreign=0 if last.superseded else last.foreign,
+        started_ms=None if last.superseded else last.commanded_ms,
+        completed_ms=last.concluded_ms if ended and not last.superseded else None,
         reason=run.reason,
         stalled=run.stalled,
-        retry_due_ms=None if running is not None or run.status.terminal else retry_due_ms(batch, phase),
+        retry_due_ms=None if running is not None or ended else retry_due_ms(batch, phase),
     )
 
 
@@ -109,7 +110,7 @@ def history_record(
     """Return the history record of one inbox record."""
     after = decision.batch
     body = event.body
-    succeeded, failed = _results(before, after)
+    changes, succeeded, failed = _differences(before, after)
     request = body if isinstance(body, _REQUESTS) else None
     answered = decision.reason.code is not ReasonCode.FOREIGN_BATCH_ID
     return HistoryRecord(
@@ -127,10 +128,10 @@ def history_record(
         origin=event.origin,
         actor=request.principal if request is not None else None,
         request_id=request.request_id if request is not None else None,
-        changes=_changes(before, after),
+        changes=tuple(changes),
         succeeded=succeeded,
         failed=len(failed),
-        failed_essays=failed,
+        failed_essays=tuple(failed),
         effects=effects,
         dead_letter_id=dead_letter_id,
         answer=answer(after) if request is not None and after is not None and answered else None,
@@ -156,35 +157,29 @@ def answer(batch: Batch) -> Answer:
     )
 
 
-def _changes(before: Batch | None, after: Batch | None) -> tuple[Change, ...]:
+def _differences(before: Batch | None, after: Batch | None) -> tuple[list[Change], int, list[FailedEssay]]:
+    """Return the statuses that changed, how many essays survived the attempts that ended, and those that they lost."""
+    changes, succeeded, failed = list[Change](), 0, list[FailedEssay]()
     if after is None or after is before:
-        return ()
-    found: list[Change] = []
-    if before is None or before.status is not after.status:
-        found.append(Change(before=None if before is None else before.status.value, after=after.status.value))
+        return changes, succeeded, failed
+    if before is None:
+        changes.append(Change(after=after.status))
+        changes += [Change(phase=name, after=run.status) for name, run in after.phases.items()]
+        return changes, succeeded, failed
+    if before.status is not after.status:
+        changes.append(Change(before=before.status, after=after.status))
     for name, run in after.phases.items():
-        earlier = None if before is None else before.phases[name]
-        if earlier is None or earlier.status is not run.status:
-            status = None if earlier is None else earlier.status.value
-            found.append(Change(phase=name, before=status, after=run.status.value))
-    return tuple(found)
-
-
-def _results(before: Batch | None, after: Batch | None) -> tuple[int, tuple[FailedEssay, ...]]:
-    """Return how many essays survived the attempts that this event ended, and those that they lost."""
-    if before is None or after is None or after is before:
-        return 0, ()
-    succeeded, failed = 0, list[FailedEssay]()
-    for name, run in before.phases.items():
-        now = after.phases[name]
-        if now is run:
+        earlier = before.phases[name]
+        if earlier is run:
             continue
-        ended = _ended(running_attempt(run), now.attempts)
+        if earlier.status is not run.status:
+            changes.append(Change(phase=name, before=earlier.status, after=run.status))
+        ended = _ended(running_attempt(earlier), run.attempts)
         if ended is not None:
             found = _failed(after, name, ended.lost)
-            succeeded += count_essays(before, run.attempts[-1]) - len(found)
+            succeeded += count_essays(before, earlier.attempts[-1]) - len(found)
             failed += found
-    return succeeded, tuple(failed)
+    return changes, succeeded, failed
 
 
 def _ended(running: Attempt | None, attempts: tuple[Attempt, ...]) -> Attempt | None:
