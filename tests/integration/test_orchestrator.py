@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from cli.broker import Kafka
 from runtime import exit_codes
@@ -133,3 +133,38 @@ def test_a_second_process_on_the_same_directory_is_refused(site: Site) -> None:
     second = site.start("1", state_dir=site.settings.state_dir)
     assert second.ended() == exit_codes.STATE
     assert "ORC-STATE-LOCKED" in second.log()
+
+
+def limit_history(site: Site, size: str | None) -> None:
+    """Set the largest record batch that the history topic accepts, or set it back."""
+    operation = AlterConfigOpType.DELETE if size is None else AlterConfigOpType.SET
+    change = ConfigEntry("max.message.bytes", size or "", incremental_operation=operation)
+    name = site.table.name(Topic.HISTORY)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[change])
+    for done in site.admin.incremental_alter_configs([resource]).values():
+        done.result(PATIENCE_S)
+
+
+@pytest.mark.parametrize("path", ["own", "library"])
+def test_an_output_that_the_broker_refuses_fails_the_commit_and_comes_after_the_restart(site: Site, path: str) -> None:
+    process = site.start(message_path=path)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    limit_history(site, "100")  # after the process has read how large its records may be
+    batch_ids: list[str] = []
+
+    def refused() -> bool:
+        if process.alive:
+            batch_ids.append(uuid_of(f"refused {len(batch_ids)}"))
+            put_life(site, batch_ids[-1])
+        return not process.alive
+
+    await_true(refused, "the process ends")
+    assert process.ended() != exit_codes.OK
+    assert "size too large" in process.log()
+    assert len(site.read(Topic.STATUS)) == len(told(site)), "a part of the records was committed"
+    limit_history(site, None)
+    site.start(message_path=path)
+    await_true(lambda: len(told(site)) >= 4 * len(batch_ids), "all decided")
+    assert Counter(told(site)) == {Disposition.APPLIED: 4 * len(batch_ids)}
+    completed = site.await_records(len(batch_ids), Topic.COMPLETED)
+    assert sorted(message.key() for message in completed) == sorted(one.encode() for one in batch_ids)

@@ -26,6 +26,8 @@ BATCH_RECORDS = 100
 """Most messages that are processed between two looks at the clock: about 20 ms of decisions."""
 DRY_S = 0.005
 """Seconds that work stays open, at least, before it is committed because no more input is there."""
+DRY_SHARE = 1.0
+"""And at least this multiple of the last commit's duration: under load, commits are rarer and larger."""
 _KEYLESS = b"null"
 """The prefix under which the library stores what belongs to messages without a key."""
 Headers = Iterable[tuple[str, bytes | None]]
@@ -92,7 +94,7 @@ class MessagePath(Application):
         self._store = DirectStore()
         self._rebalances = 0
         self._opened: object = None
-        self._since = 0.0
+        self._since = self._left = self._commit_s = 0.0
 
     def take(
         self,
@@ -112,6 +114,8 @@ class MessagePath(Application):
         if not self._taken:
             super()._process_message(dataframe_composed)  # type: ignore[no-untyped-call]
             return
+        if self._opened is not None and self._opened is not self._processing_context.checkpoint:
+            self._opened, self._commit_s = None, monotonic() - self._left  # the loop has committed
         self._producer.poll(self._config.producer_poll_timeout)
         messages = self._receive()
         self._run_tracker.set_message_consumed(bool(messages))
@@ -119,17 +123,19 @@ class MessagePath(Application):
             self._process(messages)
             for client in (self._producer, self._consumer):
                 client._broker_available()  # type: ignore[no-untyped-call]  # noqa: SLF001 - as the library does
+        self._left = monotonic()
 
     def _receive(self) -> list[Message]:
         """Return what has been fetched. If that is nothing, commit work that is old enough, or wait for a message."""
         rebalances = self._rebalances
         messages = self._consumer.consume(BATCH_RECORDS, 0)
         if not messages:
-            wait_s, checkpoint = self._config.consumer_poll_timeout, self._processing_context.checkpoint
-            if checkpoint is self._opened:
-                wait_s = min(wait_s, self._since + self.dry_s - monotonic())
+            wait_s, now = self._config.consumer_poll_timeout, monotonic()
+            if self._opened is not None:
+                wait_s = min(wait_s, self._since + max(self.dry_s, DRY_SHARE * self._commit_s) - now)
                 if wait_s <= 0:
                     self._processing_context.commit_checkpoint(force=True)
+                    self._opened, self._commit_s = None, monotonic() - now
                     return []
             messages = self._consumer.consume(1, wait_s)
         return messages if rebalances == self._rebalances else self._owned(messages)
