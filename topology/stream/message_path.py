@@ -26,8 +26,8 @@ BATCH_RECORDS = 100
 """Most messages that are processed between two looks at the clock: about 20 ms of decisions."""
 DRY_S = 0.005
 """Seconds that work stays open, at least, before it is committed because no more input is there."""
-DRY_SHARE = 1.0
-"""And at least this multiple of the last commit's duration: under load, commits are rarer and larger."""
+DRY_PAUSE = 3.0
+"""And so many times the last commit's duration from its end: under load, commits are rarer and larger."""
 _KEYLESS = b"null"
 """The prefix under which the library stores what belongs to messages without a key."""
 Headers = Iterable[tuple[str, bytes | None]]
@@ -94,7 +94,7 @@ class MessagePath(Application):
         self._store = DirectStore()
         self._rebalances = 0
         self._opened: object = None
-        self._since = self._left = self._commit_s = 0.0
+        self._since = self._left = self._pause_until = 0.0
 
     def take(
         self,
@@ -115,7 +115,7 @@ class MessagePath(Application):
             super()._process_message(dataframe_composed)  # type: ignore[no-untyped-call]
             return
         if self._opened is not None and self._opened is not self._processing_context.checkpoint:
-            self._opened, self._commit_s = None, monotonic() - self._left  # the loop has committed
+            self._committed(self._left)  # by the library's loop
         self._producer.poll(self._config.producer_poll_timeout)
         messages = self._receive()
         self._run_tracker.set_message_consumed(bool(messages))
@@ -132,13 +132,17 @@ class MessagePath(Application):
         if not messages:
             wait_s, now = self._config.consumer_poll_timeout, monotonic()
             if self._opened is not None:
-                wait_s = min(wait_s, self._since + max(self.dry_s, DRY_SHARE * self._commit_s) - now)
+                wait_s = min(wait_s, max(self._since + self.dry_s, self._pause_until) - now)
                 if wait_s <= 0:
                     self._processing_context.commit_checkpoint(force=True)
-                    self._opened, self._commit_s = None, monotonic() - now
+                    self._committed(now)
                     return []
             messages = self._consumer.consume(1, wait_s)
         return messages if rebalances == self._rebalances else self._owned(messages)
+
+    def _committed(self, began: float) -> None:
+        now = monotonic()
+        self._opened, self._pause_until = None, now + DRY_PAUSE * (now - began)
 
     def _owned(self, messages: list[Message]) -> list[Message]:
         """Return the messages whose partitions are still assigned: callbacks run while messages are collected."""
