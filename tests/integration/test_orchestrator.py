@@ -18,6 +18,7 @@ from tests.integration.orchestrating import NO_COMMIT, PATIENCE_S, Site, await_t
 from tests.topology.records import life, record, register, uuid_of
 
 BATCH = uuid_of("batch")
+BOTH_PATHS = pytest.mark.parametrize("path", ["own", "library"])
 
 
 @pytest.fixture
@@ -67,8 +68,9 @@ def test_a_stop_during_the_start_is_not_lost(site: Site) -> None:
     assert process.ended() == exit_codes.OK
 
 
-def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> None:
-    process = site.start(beyond=NO_COMMIT)
+@BOTH_PATHS
+def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site, path: str) -> None:
+    process = site.start(beyond=NO_COMMIT, message_path=path)
     await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
     put_life(site, BATCH)
     uncommitted = await_true(
@@ -76,7 +78,7 @@ def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> 
     )
     assert not site.read(Topic.SPELLCHECK_COMMAND)
     process.kill()
-    site.start()
+    site.start(message_path=path)
     await_true(lambda: len(told(site)) == 4, "four history records after the restart")
     [command] = site.await_records(1, Topic.SPELLCHECK_COMMAND)
     assert command.value() == uncommitted[0].value(), "peers that read uncommitted saw another command"
@@ -93,14 +95,15 @@ def shares(site: Site) -> list[int]:
     return [sum(at.topic == inbox for at in one.positions) for one in running]
 
 
-def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_load(site: Site) -> None:
-    site.start("a")
-    site.start("b")
+@BOTH_PATHS
+def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_load(site: Site, path: str) -> None:
+    site.start("a", message_path=path)
+    site.start("b", message_path=path)
     await_true(lambda: shares(site) == [1, 1], "one partition each")
     batch_ids = [uuid_of(f"shared {number}") for number in range(40)]
     for batch_id in batch_ids[:20]:
         put_life(site, batch_id)
-    third = site.start("c")
+    third = site.start("c", message_path=path)
     await_true(lambda: sorted(shares(site)) == [0, 1, 1], "a third member")
     for batch_id in batch_ids[20:30]:
         put_life(site, batch_id)
@@ -145,7 +148,7 @@ def limit_history(site: Site, size: str | None) -> None:
         done.result(PATIENCE_S)
 
 
-@pytest.mark.parametrize("path", ["own", "library"])
+@BOTH_PATHS
 def test_an_output_that_the_broker_refuses_fails_the_commit_and_comes_after_the_restart(site: Site, path: str) -> None:
     process = site.start(message_path=path)
     await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
