@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from cli.broker import Kafka
 from runtime import exit_codes
@@ -18,6 +18,7 @@ from tests.integration.orchestrating import NO_COMMIT, PATIENCE_S, Site, await_t
 from tests.topology.records import life, record, register, uuid_of
 
 BATCH = uuid_of("batch")
+BOTH_PATHS = pytest.mark.parametrize("path", ["own", "library"])
 
 
 @pytest.fixture
@@ -67,8 +68,9 @@ def test_a_stop_during_the_start_is_not_lost(site: Site) -> None:
     assert process.ended() == exit_codes.OK
 
 
-def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> None:
-    process = site.start(beyond=NO_COMMIT)
+@BOTH_PATHS
+def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site, path: str) -> None:
+    process = site.start(beyond=NO_COMMIT, message_path=path)
     await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
     put_life(site, BATCH)
     uncommitted = await_true(
@@ -76,7 +78,7 @@ def test_a_kill_in_an_open_transaction_loses_and_doubles_nothing(site: Site) -> 
     )
     assert not site.read(Topic.SPELLCHECK_COMMAND)
     process.kill()
-    site.start()
+    site.start(message_path=path)
     await_true(lambda: len(told(site)) == 4, "four history records after the restart")
     [command] = site.await_records(1, Topic.SPELLCHECK_COMMAND)
     assert command.value() == uncommitted[0].value(), "peers that read uncommitted saw another command"
@@ -93,14 +95,15 @@ def shares(site: Site) -> list[int]:
     return [sum(at.topic == inbox for at in one.positions) for one in running]
 
 
-def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_load(site: Site) -> None:
-    site.start("a")
-    site.start("b")
+@BOTH_PATHS
+def test_two_instances_share_the_partitions_and_a_third_joins_and_leaves_under_load(site: Site, path: str) -> None:
+    site.start("a", message_path=path)
+    site.start("b", message_path=path)
     await_true(lambda: shares(site) == [1, 1], "one partition each")
     batch_ids = [uuid_of(f"shared {number}") for number in range(40)]
     for batch_id in batch_ids[:20]:
         put_life(site, batch_id)
-    third = site.start("c")
+    third = site.start("c", message_path=path)
     await_true(lambda: sorted(shares(site)) == [0, 1, 1], "a third member")
     for batch_id in batch_ids[20:30]:
         put_life(site, batch_id)
@@ -133,3 +136,38 @@ def test_a_second_process_on_the_same_directory_is_refused(site: Site) -> None:
     second = site.start("1", state_dir=site.settings.state_dir)
     assert second.ended() == exit_codes.STATE
     assert "ORC-STATE-LOCKED" in second.log()
+
+
+def limit_history(site: Site, size: str | None) -> None:
+    """Set the largest record batch that the history topic accepts, or set it back."""
+    operation = AlterConfigOpType.DELETE if size is None else AlterConfigOpType.SET
+    change = ConfigEntry("max.message.bytes", size or "", incremental_operation=operation)
+    name = site.table.name(Topic.HISTORY)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[change])
+    for done in site.admin.incremental_alter_configs([resource]).values():
+        done.result(PATIENCE_S)
+
+
+@BOTH_PATHS
+def test_an_output_that_the_broker_refuses_fails_the_commit_and_comes_after_the_restart(site: Site, path: str) -> None:
+    process = site.start(message_path=path)
+    await_true(lambda: min(site.committed().values()) >= 0, "partitions claimed")
+    limit_history(site, "100")  # after the process has read how large its records may be
+    batch_ids: list[str] = []
+
+    def refused() -> bool:
+        if process.alive:
+            batch_ids.append(uuid_of(f"refused {len(batch_ids)}"))
+            put_life(site, batch_ids[-1])
+        return not process.alive
+
+    await_true(refused, "the process ends")
+    assert process.ended() != exit_codes.OK
+    assert "size too large" in process.log()
+    assert len(site.read(Topic.STATUS)) == len(told(site)), "a part of the records was committed"
+    limit_history(site, None)
+    site.start(message_path=path)
+    await_true(lambda: len(told(site)) >= 4 * len(batch_ids), "all decided")
+    assert Counter(told(site)) == {Disposition.APPLIED: 4 * len(batch_ids)}
+    completed = site.await_records(len(batch_ids), Topic.COMPLETED)
+    assert sorted(message.key() for message in completed) == sorted(one.encode() for one in batch_ids)

@@ -1,7 +1,7 @@
 """The base of every stream application: the library's application with guards, a watchdog and checked messages."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from types import TracebackType
@@ -14,7 +14,6 @@ from quixstreams.kafka.consumer import raise_for_msg_error
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime import exit_codes
-from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
 from topology.stream.crash_guard import CrashGuard
 from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions, unknown_commit
@@ -66,7 +65,7 @@ class StreamApplication(MessagePath):
             self._liveness = StreamLiveness(
                 self._inner_consumer, self._inner_producer, bound_s=silence_timeout_s, end=end
             )
-            library["consumer_extra_config"] = _with_liveness(library["consumer_extra_config"], self._liveness)
+            library["consumer_extra_config"] = self._liveness.properties(library["consumer_extra_config"])
         super().__init__(**library)
         self.twin_reports: Callable[[], bool] = lambda: False
         """Asked once Kafka has fenced this process off: whether another one of the same name is alive."""
@@ -231,18 +230,6 @@ class StreamApplication(MessagePath):
         if self._liveness is not None:
             self._liveness.stop_asking()
         return bool(super()._exception_handler(kind, error, traceback))  # type: ignore[no-untyped-call]
-
-
-def _with_liveness(consumer: Mapping[str, Any], liveness: StreamLiveness) -> dict[str, Any]:
-    """Return a consumer's properties in which `liveness` receives the statistics, with the callback given before."""
-    previous = consumer.get("stats_cb")
-
-    def on_statistics(statistics: str) -> None:
-        liveness.on_statistics(statistics)
-        if previous is not None:
-            previous(statistics)
-
-    return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
 
 
 def _timed(commit: Callable[..., None], on_commit: Callable[[float], None]) -> Callable[..., None]:

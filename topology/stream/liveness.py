@@ -1,9 +1,10 @@
 """Liveness of a stream application: its processing loop turns, and its clients get answers from Kafka."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.client_watch import ClientWatch, Connections
 from runtime.watchdog import Watchdog
 from schemas.errors import LivenessError, OrchestratorError
@@ -43,6 +44,17 @@ class StreamLiveness:
             _PRODUCER: ClientWatch(producer, lambda: self._watchdog.seen(_PRODUCER)),
         }
         self._turns = False
+
+    def properties(self, consumer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a consumer's properties in which this receives the statistics, with the callback given before."""
+        previous = consumer.get("stats_cb")
+
+        def on_statistics(statistics: str) -> None:
+            self.on_statistics(statistics)
+            if previous is not None:
+                previous(statistics)
+
+        return {"statistics.interval.ms": STATISTICS_INTERVAL_MS, **consumer, "stats_cb": on_statistics}
 
     def turned(self) -> None:
         """Note a turn of the processing loop."""

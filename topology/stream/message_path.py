@@ -26,6 +26,8 @@ BATCH_RECORDS = 100
 """Most messages that are processed between two looks at the clock: about 20 ms of decisions."""
 DRY_S = 0.005
 """Seconds that work stays open, at least, before it is committed because no more input is there."""
+DRY_PAUSE = 3.0
+"""And so many times the last commit's duration from its end: under load, commits are rarer and larger."""
 _KEYLESS = b"null"
 """The prefix under which the library stores what belongs to messages without a key."""
 Headers = Iterable[tuple[str, bytes | None]]
@@ -92,7 +94,7 @@ class MessagePath(Application):
         self._store = DirectStore()
         self._rebalances = 0
         self._opened: object = None
-        self._since = 0.0
+        self._since = self._left = self._pause_until = 0.0
 
     def take(
         self,
@@ -112,6 +114,8 @@ class MessagePath(Application):
         if not self._taken:
             super()._process_message(dataframe_composed)  # type: ignore[no-untyped-call]
             return
+        if self._opened is not None and self._opened is not self._processing_context.checkpoint:
+            self._committed(self._left)  # by the library's loop
         self._producer.poll(self._config.producer_poll_timeout)
         messages = self._receive()
         self._run_tracker.set_message_consumed(bool(messages))
@@ -119,20 +123,26 @@ class MessagePath(Application):
             self._process(messages)
             for client in (self._producer, self._consumer):
                 client._broker_available()  # type: ignore[no-untyped-call]  # noqa: SLF001 - as the library does
+        self._left = monotonic()
 
     def _receive(self) -> list[Message]:
         """Return what has been fetched. If that is nothing, commit work that is old enough, or wait for a message."""
         rebalances = self._rebalances
         messages = self._consumer.consume(BATCH_RECORDS, 0)
         if not messages:
-            wait_s, checkpoint = self._config.consumer_poll_timeout, self._processing_context.checkpoint
-            if checkpoint is self._opened:
-                wait_s = min(wait_s, self._since + self.dry_s - monotonic())
+            wait_s, now = self._config.consumer_poll_timeout, monotonic()
+            if self._opened is not None:
+                wait_s = min(wait_s, max(self._since + self.dry_s, self._pause_until) - now)
                 if wait_s <= 0:
                     self._processing_context.commit_checkpoint(force=True)
+                    self._committed(now)
                     return []
             messages = self._consumer.consume(1, wait_s)
         return messages if rebalances == self._rebalances else self._owned(messages)
+
+    def _committed(self, began: float) -> None:
+        now = monotonic()
+        self._opened, self._pause_until = None, now + DRY_PAUSE * (now - began)
 
     def _owned(self, messages: list[Message]) -> list[Message]:
         """Return the messages whose partitions are still assigned: callbacks run while messages are collected."""
