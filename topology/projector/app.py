@@ -19,7 +19,7 @@ from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import Code
 from schemas.topics import Topic
-from state.projection import Applied, Identity, Writer, open_engine
+from state.projection import Applied, Identity, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
 from topology.stream.options import application_options
@@ -68,7 +68,8 @@ def _work(process: Process) -> None:
             interval_s=settings.topic_check_interval_s,
             on_change=process.restart,
         )
-        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch:
+        checkpoints = checkpointing(engine, lambda reason: process.log.warning("checkpoint_failed", reason=reason))
+        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch, checkpoints:
             options = projector_options(settings, process.health)
             application = StreamApplication(
                 guards=[start],
