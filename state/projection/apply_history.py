@@ -9,7 +9,8 @@ from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
 from state.projection import tables
-from state.projection.event_keys import event_rows
+from state.projection.event_keys import id_entries
+from state.projection.id_runs import add_ids
 from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
 from state.projection.tallies import Tallies
@@ -39,7 +40,7 @@ def apply_accounts(
     """Keep the records, the first of each place on the inbox. Returns the breaks of a chain that they show."""
     new = _new(connection, accounts)
     insert_new(connection, tables.history, [_row(account) for account in new])
-    insert_new(connection, tables.event_ids, [row for account in new for row in event_rows(account.record)])
+    add_ids(connection, [entry for account in new for entry in id_entries(account.record)])
     for account in new:
         tallies.add_disposition(account.record.time_ms, account.record.disposition.value)
     return _follow_chains(connection, [account.record for account in accounts])

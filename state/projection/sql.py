@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from state.projection import tables
 from state.projection.engine import UNLOCKED
 
 Row = dict[str, Any]
@@ -45,6 +46,7 @@ class _Compiled(NamedTuple):
 
     sql: str
     parameters: Callable[[Row], Any]
+    positional: bool
 
 
 def lock(connection: Connection) -> None:
@@ -60,6 +62,15 @@ def lock(connection: Connection) -> None:
 def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; one that is there already stays as it is."""
     _write(connection, table, rows, _new)
+
+
+def insert_tuples(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows that are not there, given as tuples of the table's columns."""
+    if rows:
+        compiled = _compile(connection.dialect, table, _plain, ())
+        names = tuple(column.name for column in table.columns)
+        given = rows if compiled.positional else [dict(zip(names, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(compiled.sql, list(given))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -115,6 +126,14 @@ def select_by_batch(
     return _by_batch(connection, batch_ids, _selecting, columns).all()
 
 
+def select_phases(connection: Connection, batch_ids: Collection[str]) -> Sequence[Any]:
+    """Return the rows of `phases` of these batches, which are found by the rows of `batches`."""
+    if not batch_ids:
+        return ()
+    columns = (tables.batches.c.batch_id, *tables.phases.columns)
+    return [row[1:] for row in _by_batch(connection, batch_ids, _with_phases, columns)]
+
+
 def delete_batches(connection: Connection, table: Table, batch_ids: Collection[str]) -> None:
     """Remove the rows of these batches."""
     if batch_ids:
@@ -147,7 +166,7 @@ def _compile_by_batch(
         values: Select[Any] = select(literal_column("value")).select_from(func.json_each(bindparam("batches")))
         chosen = batch_id.in_(values)
     compiled: Any = make(chosen, columns).compile(dialect=dialect)
-    return _Compiled(compiled.string, _one if compiled.positional else dict)
+    return _Compiled(compiled.string, _one if compiled.positional else dict, compiled.positional)
 
 
 def _one(row: Row) -> tuple[Any, ...]:
@@ -156,6 +175,12 @@ def _one(row: Row) -> tuple[Any, ...]:
 
 def _selecting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
     return select(*columns).where(chosen)
+
+
+def _with_phases(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
+    batches, phases = tables.batches.c, tables.phases.c
+    same = and_(phases.registered_ms == batches.registered_ms, phases.batch_id == batches.batch_id)
+    return select(*columns).join_from(tables.batches, tables.phases, same).where(chosen)
 
 
 def _deleting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
@@ -191,7 +216,12 @@ def _compile(dialect: Dialect, table: Table, make: Callable[..., ClauseElement],
     statement = make(insert, table, *names)
     columns = names if isinstance(statement, Update) else [column.name for column in table.columns]
     compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
-    return _Compiled(compiled.string, itemgetter(*compiled.positiontup) if compiled.positional else dict)
+    parameters = itemgetter(*compiled.positiontup) if compiled.positional else dict
+    return _Compiled(compiled.string, parameters, compiled.positional)
+
+
+def _plain(insert: _Insert, _table: Table) -> ClauseElement:
+    return insert
 
 
 def _new(insert: _Insert, _table: Table) -> ClauseElement:
