@@ -47,6 +47,7 @@ class ProcessReporter:
     """Reports one process while its context lasts.
 
     `report` is called in the reporter's thread. If the block ends with an error, the last record contains it.
+    `ready` is called once, in that thread, when the process is assigned and its state restored.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class ProcessReporter:
         report: Callable[[], ProcessHealthReport],
         *,
         producer: ReportProducer | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._report = report
+        self._ready: Callable[[], None] | None = ready
         self._interval_s = settings.report_interval_s
         self._producer = producer or KafkaReportProducer(
             settings.kafka(),
@@ -120,6 +123,9 @@ class ProcessReporter:
                 if state != reported or time.monotonic() >= due:
                     reported, due = state, time.monotonic() + self._interval_s
                     self._send(record)
+                if self._ready is not None and record.assigned and record.restored:
+                    ready, self._ready = self._ready, None
+                    ready()
             except Exception:
                 _logger.exception("process_report_failed")
             self._stopping.wait(min(_CHECK_S, self._interval_s))

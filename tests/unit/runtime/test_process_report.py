@@ -134,3 +134,23 @@ def test_the_digest_is_of_what_processes_share_and_of_no_secret() -> None:
     ]
     assert len({settings_digest(one) for one in alike}) == 1
     assert settings_digest(settings(peer_era="seed")) != settings_digest(settings())
+
+
+def test_it_says_once_that_the_process_is_assigned_and_restored() -> None:
+    written, health = Written(), ProcessHealth("router")
+    restored, ready = threading.Event(), threading.Event()
+    said: list[bool] = []
+
+    def say() -> None:
+        said.append(restored.is_set())
+        ready.set()
+
+    health.watch_restored(restored.is_set)
+    with ProcessReporter("router", settings(), health.report, producer=written, ready=say):
+        health.on_statistics('{"cgrp": {"join_state": "steady"}}')
+        written.wait_for(lambda: any(record.assigned for record in written.records))
+        restored.set()
+        assert ready.wait(WAIT_S)
+        seen = len(written.records)
+        written.wait_for(lambda: len(written.records) > seen + 2)
+    assert said == [True]
