@@ -18,17 +18,21 @@ from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import Code
+from schemas.internal.outgoing import RecordPosition
 from schemas.topics import Topic
 from state.projection import Applied, Identity, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
+from topology.stream.message_path import DirectStore, Headers, Step
 from topology.stream.options import application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 
 INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
-COMMIT_INTERVAL_S = 0.2
-"""Seconds between transactions of the database, and so the age of what a read returns."""
+COMMIT_INTERVAL_S = 0.25
+"""Longest time (seconds) between transactions of the database, and so the age of what a read returns."""
+_IDLE_S_PER_RECORD = 0.005
+"""See `idle_before_commit_s`."""
 
 
 def run(settings: Settings) -> int:
@@ -79,7 +83,9 @@ def _work(process: Process) -> None:
             )
             application.twin_reports = process.twin_reports
             sink.allowing = application.allow
-            build(application, topics, sink, process.metrics, process.health)
+            own = settings.message_path == "own"
+            build(application, topics, sink, process.metrics, process.health, own_path=own)
+            sink.pace = lambda records: setattr(application, "dry_s", idle_before_commit_s(records))
             process.shutdown.runs(application.stop)
             application.run()
     finally:
@@ -104,23 +110,50 @@ def build(
     sink: ProjectionSink,
     metrics: Metrics,
     health: ProcessHealth,
+    *,
+    own_path: bool = False,
 ) -> None:
-    """Connect each of `topics`, given by real names, to `sink`."""
+    """Connect each of `topics`, given by real names, to `sink`, on the product's own message path or the library's."""
     for name, topic in topics.items():
         source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
         frame = application.dataframe(source)
-        frame.update(_counter(name, topic, metrics, health), metadata=True)
-        frame.sink(sink)
+        read, processed = metrics.records_read.labels(topic.value), health.processed
+        frame.update(_counter(name, read.inc, processed), metadata=True)
+        frame.sink(sink)  # on either path: its checkpoints flush the sink
+        if own_path:
+            # History has no headers that matter. They are read for each record, or not at all.
+            step = _step(sink, read.inc, processed)
+            application.take(frame, step, {}, with_headers=topic is not Topic.HISTORY)
 
 
-def _counter(name: str, topic: Topic, metrics: Metrics, health: ProcessHealth) -> Callable[..., None]:
-    read, processed = metrics.records_read.labels(topic.value), health.processed
+def idle_before_commit_s(records: int) -> float:
+    """Return how long nothing may come before records are written, by the number of those written before.
 
+    A single record is visible at once. From 200 records/s on transactions grow until `COMMIT_INTERVAL_S` bounds them,
+    because many records in one transaction cost less CPU and fewer bytes than a few in each of many.
+    """
+    return min(COMMIT_INTERVAL_S, _IDLE_S_PER_RECORD * records)
+
+
+def _counter(name: str, read: Callable[[], None], processed: Callable[[str, int, int], None]) -> Callable[..., None]:
     def count(_value: object, _key: object, time_ms: int, _headers: object) -> None:
-        read.inc()
+        read()
         processed(name, message_context().partition, time_ms)
 
     return count
+
+
+def _step(sink: ProjectionSink, read: Callable[[], None], processed: Callable[[str, int, int], None]) -> Step:
+    def take(
+        at: RecordPosition, key: bytes | None, value: bytes | None, headers: Headers, _store: DirectStore
+    ) -> tuple[()]:
+        read()
+        processed(at.topic, at.partition, at.time_ms)
+        given = [(name, content) for name, content in headers if content is not None]
+        sink.add(value, key, at.time_ms, given, at.topic, at.partition, at.offset)
+        return ()
+
+    return take
 
 
 def observer(metrics: Metrics) -> Callable[[Applied, float], None]:
