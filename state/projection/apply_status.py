@@ -114,9 +114,9 @@ def _replace(
         delete_batches(connection, table, purged)
     known = [(stored[batch_id], batch) for batch_id, batch in batches.items() if batch_id in stored]
     update_changed(connection, tables.batches, known, BatchRow._fields)
-    first = [batch._asdict() for batch_id, batch in batches.items() if batch_id not in stored]
+    first = [batch for batch_id, batch in batches.items() if batch_id not in stored]
     upsert_newer(connection, tables.batches, first, by="version")
-    upsert(connection, tables.snapshots, [{"batch_id": each, "snapshot": new.text} for each, new in living.items()])
+    upsert(connection, tables.snapshots, [(batch_id, new.text) for batch_id, new in living.items()])
 
 
 def _replace_phases(
@@ -143,7 +143,7 @@ def _replace_phases(
     if gone:
         places = [dict(zip(("at_ms", "of", "named"), place, strict=True)) for place in gone]
         connection.execute(_DELETE_PHASE, places)
-    upsert(connection, tables.phases, [row._asdict() for row in new.values()])
+    upsert(connection, tables.phases, list(new.values()))
 
 
 def _place(row: PhaseRow) -> tuple[int, str, str]:

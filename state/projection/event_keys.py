@@ -77,4 +77,4 @@ def id_entries(record: HistoryRecord) -> list[IdEntry]:
     if record.request_id is not None:
         keys.add(id_key(KeyKind.REQUEST, text(record.request_id)))
     partition, offset, time_ms = record.partition, record.offset, record.time_ms
-    return [IdEntry(key, partition, offset, time_ms) for key in keys]
+    return [(key, partition, offset, time_ms) for key in keys]

@@ -9,33 +9,26 @@ every run.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, delete, func, insert, select
+from sqlalchemy import BigInteger, Connection, Select, bindparam, delete, func, select
 
 from state.projection import tables
-from state.projection.sql import insert_tuples
+from state.projection.sql import insert
 
 FAN = 16
 """Runs of one length that become one."""
 LONGEST = 4_096
 """Entries of a run that is not merged any more, at least; at most `FAN` times as many."""
+IdEntry = tuple[int, int, int, int]
+"""The key (`event_keys`) of an id, and the place of a history record that tells of it: partition, offset and time."""
 _ids, _runs = tables.history_ids.c, tables.id_runs.c
 _PLACE = (_ids.partition, _ids.offset, _ids.time_ms)
 _SHORT = select(_runs.run, _runs.entries, _runs.newest_ms).where(_runs.entries < LONGEST)
-_COPY = insert(tables.history_ids).from_select(
+_COPY = tables.history_ids.insert().from_select(
     [column.name for column in _ids],
     select(bindparam("into", type_=BigInteger), _ids.key, *_PLACE)
     .where(_ids.run.in_(bindparam("runs", expanding=True)))
     .order_by(_ids.key, *_PLACE),
 )
-
-
-class IdEntry(NamedTuple):
-    """The place of a history record that tells of the id with this key (`event_keys`)."""
-
-    key: int
-    partition: int
-    offset: int
-    time_ms: int
 
 
 class _Run(NamedTuple):
@@ -49,9 +42,9 @@ def add_ids(connection: Connection, entries: Sequence[IdEntry]) -> None:
     if not entries:
         return
     last = connection.execute(select(func.max(_runs.run))).scalar_one() or 0
-    new = _Run(last + 1, len(entries), max(entry.time_ms for entry in entries))
-    insert_tuples(connection, tables.history_ids, [(new.run, *entry) for entry in sorted(entries)])
-    insert_tuples(connection, tables.id_runs, [new])
+    new = _Run(last + 1, len(entries), max(entry[3] for entry in entries))
+    insert(connection, tables.history_ids, [(new.run, *entry) for entry in sorted(entries)])
+    insert(connection, tables.id_runs, [new])
     short = [_Run(*row) for row in connection.execute(_SHORT)]
     while len(same := [run for run in short if _level(run) == _level(new)]) >= FAN:
         new = _merge(connection, same, new.run + 1)
@@ -91,7 +84,7 @@ def _merge(connection: Connection, runs: Sequence[_Run], number: int) -> _Run:
     connection.execute(_COPY, {"into": number, "runs": numbers})
     _remove(connection, numbers)
     merged = _Run(number, sum(run.entries for run in runs), max(run.newest_ms for run in runs))
-    insert_tuples(connection, tables.id_runs, [merged])
+    insert(connection, tables.id_runs, [merged])
     return merged
 
 

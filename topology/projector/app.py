@@ -4,7 +4,8 @@ At least once, and every row is guarded by its version, so that repeats change n
 on; one that was lost or emptied is rebuilt from the beginning of the topics.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from runtime.settings import Settings
 from schemas.errors import Code
 from schemas.internal.outgoing import RecordPosition
 from schemas.topics import Topic
-from state.projection import Applied, Identity, Writer, checkpointing, open_engine
+from state.projection import Applied, Identity, ProjectedRecord, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
 from topology.stream.message_path import DirectStore, Headers, Step
@@ -85,7 +86,6 @@ def _work(process: Process) -> None:
             sink.allowing = application.allow
             own = settings.message_path == "own"
             build(application, topics, sink, process.metrics, process.health, own_path=own)
-            sink.pace = lambda records: setattr(application, "dry_s", idle_before_commit_s(records))
             process.shutdown.runs(application.stop)
             application.run()
     finally:
@@ -117,13 +117,19 @@ def build(
     for name, topic in topics.items():
         source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
         frame = application.dataframe(source)
-        read, processed = metrics.records_read.labels(topic.value), health.processed
-        frame.update(_counter(name, read.inc, processed), metadata=True)
+        frame.update(_noting(name, health), metadata=True)
         frame.sink(sink)  # on either path: its checkpoints flush the sink
         if own_path:
             # History has no headers that matter. They are read for each record, or not at all.
-            step = _step(sink, read.inc, processed)
-            application.take(frame, step, {}, with_headers=topic is not Topic.HISTORY)
+            application.take(frame, _step(sink, health), {}, with_headers=topic is not Topic.HISTORY)
+
+    def written(records: Sequence[ProjectedRecord]) -> None:
+        # Not at each record: a counter with its lock costs as much as reading the record.
+        for topic, number in Counter(record.topic for record in records).items():
+            metrics.records_read.labels(topic.value).inc(number)
+        application.dry_s = idle_before_commit_s(len(records))
+
+    sink.written = written
 
 
 def idle_before_commit_s(records: int) -> float:
@@ -135,20 +141,18 @@ def idle_before_commit_s(records: int) -> float:
     return min(COMMIT_INTERVAL_S, _IDLE_S_PER_RECORD * records)
 
 
-def _counter(name: str, read: Callable[[], None], processed: Callable[[str, int, int], None]) -> Callable[..., None]:
-    def count(_value: object, _key: object, time_ms: int, _headers: object) -> None:
-        read()
-        processed(name, message_context().partition, time_ms)
+def _noting(name: str, health: ProcessHealth) -> Callable[..., None]:
+    def note(_value: object, _key: object, time_ms: int, _headers: object) -> None:
+        health.processed(name, message_context().partition, time_ms)
 
-    return count
+    return note
 
 
-def _step(sink: ProjectionSink, read: Callable[[], None], processed: Callable[[str, int, int], None]) -> Step:
+def _step(sink: ProjectionSink, health: ProcessHealth) -> Step:
     def take(
         at: RecordPosition, key: bytes | None, value: bytes | None, headers: Headers, _store: DirectStore
     ) -> tuple[()]:
-        read()
-        processed(at.topic, at.partition, at.time_ms)
+        health.processed(at.topic, at.partition, at.time_ms)
         given = [(name, content) for name, content in headers if content is not None]
         sink.add(value, key, at.time_ms, given, at.topic, at.partition, at.offset)
         return ()
