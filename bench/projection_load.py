@@ -60,9 +60,13 @@ class Load(NamedTuple):
         """Return a batch's snapshot after so many decisions: registered, two phases commanded, each concluded."""
         random, registered_ms = Random(number), self.registered_ms(number)  # noqa: S311 - no secret
         ended = decisions == len(_STEPS)
-        status = random.choices(_ENDS, (90, 7, 3))[0] if ended else _STEPS[decisions - 1]
+        end, lost = (
+            random.choices(_ENDS, (90, 7, 3))[0],
+            random.randrange(3),
+        )  # drawn at each decision, or others change
+        status = end if ended else _STEPS[decisions - 1]
         at_ms = registered_ms + 60_000 * (decisions - 1)
-        failed = random.randrange(3) if status is not BatchStatus.COMPLETED_SUCCESSFULLY else 0
+        failed = lost if end is not BatchStatus.COMPLETED_SUCCESSFULLY else 0
         course = RARE if number % max(1, self.batches // 3) == 1 else f"C{random.randrange(COURSES):03}"
         owner = min(int(random.paretovariate(0.6)), OWNERS)
         running = decisions in (2, 3, 4)

@@ -20,7 +20,7 @@ PROJECTION_TABLES = (
     "snapshots",
     "phases",
     "history",
-    "event_ids",
+    "history_ids",
     "tallies",
     "purges",
     "chain_heads",

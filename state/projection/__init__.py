@@ -20,6 +20,7 @@ from state.projection.batch_models import (
 )
 from state.projection.batch_reader import now_ms
 from state.projection.beside import Beside, beside
+from state.projection.checkpoints import checkpointing
 from state.projection.compare import Difference, Horizon
 from state.projection.engine import open_engine, pinned, require_not_ahead, sqlite_url
 from state.projection.interrupts import ReadInterrupts
@@ -73,6 +74,7 @@ __all__ = [
     "Visibility",
     "Writer",
     "beside",
+    "checkpointing",
     "now_ms",
     "open_engine",
     "pinned",

@@ -1,7 +1,7 @@
 """History records into history, event ids and dispositions, and the watch over each batch's chain of versions."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -9,7 +9,8 @@ from schemas.ids import VERSIONS_PER_GENERATION
 from schemas.internal.history import NO_VERSION, HistoryRecord
 from schemas.internal.records import decode_history
 from state.projection import tables
-from state.projection.event_keys import event_rows
+from state.projection.event_keys import id_entries
+from state.projection.id_runs import add_ids
 from state.projection.models import ChainBreak, ProjectedRecord
 from state.projection.sql import Row, insert_new, select_by_batch, text, upsert_newer
 from state.projection.tallies import Tallies
@@ -39,9 +40,9 @@ def apply_accounts(
     """Keep the records, the first of each place on the inbox. Returns the breaks of a chain that they show."""
     new = _new(connection, accounts)
     insert_new(connection, tables.history, [_row(account) for account in new])
-    insert_new(connection, tables.event_ids, [row for account in new for row in event_rows(account.record)])
+    add_ids(connection, [entry for account in new for entry in id_entries(account.record)])
     for account in new:
-        tallies.add_disposition(account.record.time_ms, account.record.disposition.value)
+        tallies.add_disposition(account.record.time_ms, str(account.record.disposition))
     return _follow_chains(connection, [account.record for account in accounts])
 
 
@@ -93,7 +94,7 @@ def _follow_chains(connection: Connection, records: Sequence[HistoryRecord]) -> 
                 breaks.append(_break(record, head.version))
         if record.version != record.based_on or (head is None and record.version != NO_VERSION):
             heads[batch_id] = moved[batch_id] = _Head(position, record.version, record.time_ms)
-    rows = [{"batch_id": batch_id, **head._asdict()} for batch_id, head in moved.items()]
+    rows = [(batch_id, *head) for batch_id, head in moved.items()]
     upsert_newer(connection, tables.chain_heads, rows, by="position")
     insert_new(connection, tables.chain_breaks, [_break_row(found) for found in breaks])
     return tuple(breaks)
@@ -112,17 +113,18 @@ def _position(record: HistoryRecord) -> int:
     )
 
 
-def _row(account: DecodedHistory) -> Row:
+def _row(account: DecodedHistory) -> tuple[Any, ...]:
+    """Return the columns of `history`, in their order."""
     record = account.record
-    return {
-        "partition": record.partition,
-        "offset": record.offset,
-        "time_ms": record.time_ms,
-        "batch_id": text(record.batch_id),
-        "disposition": record.disposition.value,
-        "request_id": None if record.request_id is None else text(record.request_id),
-        "record": account.text,
-    }
+    return (
+        record.partition,
+        record.offset,
+        record.time_ms,
+        text(record.batch_id),
+        str(record.disposition),
+        None if record.request_id is None else text(record.request_id),
+        account.text,
+    )
 
 
 def _break(record: HistoryRecord, expected: int) -> ChainBreak:

@@ -11,14 +11,23 @@ from schemas.internal.status import StatusRecord
 from state.projection import tables
 from state.projection.batch_rows import BatchRow, PhaseRow, batch_row, phase_rows
 from state.projection.models import ProjectedRecord
-from state.projection.sql import delete_batches, select_by_batch, text, update_changed, upsert, upsert_newer
+from state.projection.sql import (
+    delete_batches,
+    select_by_batch,
+    select_phases,
+    text,
+    update_changed,
+    upsert,
+    upsert_newer,
+)
 from state.projection.tallies import Tallies, owner_of
 from state.projection.trouble import troubled
 
 _BATCH_COLUMNS = tuple(tables.batches.columns)
-_PHASE_COLUMNS = tuple(tables.phases.columns)
 _DELETE_PHASE = delete(tables.phases).where(
-    tables.phases.c.batch_id == bindparam("of"), tables.phases.c.phase == bindparam("named")
+    tables.phases.c.registered_ms == bindparam("at_ms"),
+    tables.phases.c.batch_id == bindparam("of"),
+    tables.phases.c.phase == bindparam("named"),
 )
 
 
@@ -96,18 +105,18 @@ def _replace(
     records = [new.record for new in winners.values() if new.record is not None]
     living = {batch_id: new for batch_id, new in winners.items() if new.record is not None}
     purged = [batch_id for batch_id in stored if batch_id in winners and batch_id not in living]
-    for table in (tables.batches, tables.snapshots):
-        delete_batches(connection, table, purged)
     trouble = troubled(connection, living)
     batches = {batch_id: batch_row(record, trouble) for batch_id, record in zip(living, records, strict=True)}
     for batch_id in winners:
         tallies.change_batch(stored.get(batch_id), batches.get(batch_id))
     _replace_phases(connection, batches, records, [stored[each] for each in winners if each in stored], tallies)
+    for table in (tables.batches, tables.snapshots):  # after the phases, which are found by the rows of `batches`
+        delete_batches(connection, table, purged)
     known = [(stored[batch_id], batch) for batch_id, batch in batches.items() if batch_id in stored]
     update_changed(connection, tables.batches, known, BatchRow._fields)
-    first = [batch._asdict() for batch_id, batch in batches.items() if batch_id not in stored]
+    first = [batch for batch_id, batch in batches.items() if batch_id not in stored]
     upsert_newer(connection, tables.batches, first, by="version")
-    upsert(connection, tables.snapshots, [{"batch_id": each, "snapshot": new.text} for each, new in living.items()])
+    upsert(connection, tables.snapshots, [(batch_id, new.text) for batch_id, new in living.items()])
 
 
 def _replace_phases(
@@ -118,11 +127,11 @@ def _replace_phases(
     tallies: Tallies,
 ) -> None:
     """Write the phases that differ from the stored ones, and remove those that the batches no longer have."""
-    new = {(row.batch_id, row.phase): row for record in records for row in phase_rows(record).values()}
+    new = {_place(row): row for record in records for row in phase_rows(record).values()}
     owners = {row.batch_id: owner_of(row) for row in stored}
-    gone: list[tuple[str, str]] = []
-    for old in map(PhaseRow._make, select_by_batch(connection, _PHASE_COLUMNS, owners)):
-        place, owner = (old.batch_id, old.phase), owners[old.batch_id]
+    gone: list[tuple[int, str, str]] = []
+    for old in map(PhaseRow._make, select_phases(connection, owners)):
+        place, owner = _place(old), owners[old.batch_id]
         if place not in new:
             gone.append(place)
         elif new[place] == old and owner == owner_of(batches[old.batch_id]):
@@ -132,5 +141,11 @@ def _replace_phases(
     for row in new.values():
         tallies.change_phase(owner_of(batches[row.batch_id]), row, 1)
     if gone:
-        connection.execute(_DELETE_PHASE, [{"of": batch_id, "named": phase} for batch_id, phase in gone])
-    upsert(connection, tables.phases, [row._asdict() for row in new.values()])
+        places = [dict(zip(("at_ms", "of", "named"), place, strict=True)) for place in gone]
+        connection.execute(_DELETE_PHASE, places)
+    upsert(connection, tables.phases, list(new.values()))
+
+
+def _place(row: PhaseRow) -> tuple[int, str, str]:
+    """Return the key of a phase: those of batches registered at one time lie together."""
+    return row.registered_ms, row.batch_id, row.phase

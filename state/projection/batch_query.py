@@ -176,7 +176,7 @@ class BatchQuery:
         filters = self._filters
         if filters.phase is None and filters.phase_status is None:
             return []
-        wanted = [_phases.batch_id == _batches.batch_id]
+        wanted = [_phases.registered_ms == _batches.registered_ms, _phases.batch_id == _batches.batch_id]
         if filters.phase is not None:
             wanted.append(_phases.phase == filters.phase)
         if filters.phase_status is not None:

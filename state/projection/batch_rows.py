@@ -65,6 +65,7 @@ def batch_row(record: StatusRecord, trouble: Trouble) -> BatchRow:
     """Return the row of a batch."""
     context, batch_id = record.context, text(record.batch_id)
     live = record.ended_ms is None
+    status = str(record.status)
     missed = live and any(map(_missed, record.phases.values()))
     why, until_ms = attention(
         batch_id,
@@ -72,13 +73,13 @@ def batch_row(record: StatusRecord, trouble: Trouble) -> BatchRow:
         held=record.held,
         stalled=record.stalled,
         missed=missed,
-        status=record.status.value,
+        status=status,
         ended_ms=record.ended_ms,
     )
     return BatchRow(
         batch_id=batch_id,
         version=record.version,
-        status=record.status.value,
+        status=status,
         correlation_id=text(record.correlation_id),
         user_id=None if context.user_id is None else text(context.user_id),
         organisation=None if context.org_id is None else text(context.org_id),
@@ -132,7 +133,7 @@ def phase_rows(record: StatusRecord) -> Mapping[str, PhaseRow]:
         rows[phase] = PhaseRow(
             batch_id=batch_id,
             phase=phase,
-            status=view.status.value,
+            status=str(view.status),
             registered_ms=record.registered_ms,
             started_ms=view.started_ms,
             completed_ms=view.completed_ms,

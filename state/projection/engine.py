@@ -33,6 +33,12 @@ _CACHE_KIB = 65_536
 """Pages that a connection keeps: with a million batches, SQLite's 2 MB do not hold the inner pages of the indexes."""
 _READERS_CACHE_KIB = 8_192
 """The same of a connection that only reads, of which there are several in a process."""
+CHECKPOINT_BYTES = 32 * 1_048_576
+"""Length of SQLite's write-ahead log from which it is copied into the database. A page that changes with every
+transaction is copied once for all of them; what a start after a crash reads again is longer with it."""
+_PAGE_BYTES = 4_096
+_OWN_CHECKPOINT_PAGES = 4 * CHECKPOINT_BYTES // _PAGE_BYTES
+"""Pages of the log at which the writer makes the checkpoint itself: it comes to that where no other thread does."""
 UNLOCKED = "bos_unlocked"
 """Execution option of an engine whose projection has one writer alone, and no readers."""
 
@@ -154,6 +160,11 @@ def _sqlite(url: str, busy_timeout_s: float, *, reads: bool) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         # A power cut can cost the last transactions, never the file. Their offsets go with them: Kafka has the rest.
         connection.execute("PRAGMA synchronous=NORMAL")
+        # The log is as long as what is not yet copied, which `checkpoints` looks at, not as the longest there ever was.
+        connection.execute("PRAGMA journal_size_limit=0")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_OWN_CHECKPOINT_PAGES}")
+        # Some builds overwrite whatever is deleted with zeros, which writes pages that are free.
+        connection.execute("PRAGMA secure_delete=FAST")
         connection.execute(f"PRAGMA cache_size=-{_READERS_CACHE_KIB if reads else _CACHE_KIB}")
         record.info[_FILE] = file_number(file)
 

@@ -1,38 +1,51 @@
-"""Numbers by which event ids are looked for: 8 bytes in the place of 36.
+"""Numbers by which ids that history tells of are looked for: 8 bytes in the place of 36.
 
 The key of an id with at least 15 hexadecimal digits, as a UUID has, is its first 15, so that the beginning of an id is
-a range of keys. Of any other id it is a digest, so that only the whole id is found. Different ids can share a key; who
-looks for one compares the id itself.
+a range of keys. Of any other id it is a digest, so that only the whole id is found. Above it lies what kind of id it
+is. Different ids can share a key; who looks for one compares the id itself.
 """
 
+from enum import IntEnum
 from hashlib import blake2b
 
 import msgspec
 
 from schemas.internal.history import HistoryRecord
-from state.projection.sql import Row
+from state.projection.id_runs import IdEntry
+from state.projection.sql import text
 
 _DIGITS = 15
+_BITS = 4 * _DIGITS
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
-def event_key(event_id: str) -> int:
+class KeyKind(IntEnum):
+    """What kind of id a key is of."""
+
+    EVENT = 0
+    REQUEST = 1
+    BATCH = 2
+
+
+def id_key(kind: KeyKind, of: str) -> int:
     """Return the key of an id."""
-    digits = event_id.replace("-", "")[:_DIGITS]
+    digits = of.replace("-", "")[:_DIGITS]
     if len(digits) == _DIGITS and _HEXADECIMAL.issuperset(digits):
-        return int(digits, 16)
-    return int.from_bytes(blake2b(event_id.encode(errors="replace"), digest_size=8).digest(), "big") >> 1
+        return kind << _BITS | int(digits, 16)
+    digest = int.from_bytes(blake2b(of.encode(errors="replace"), digest_size=8).digest(), "big")
+    return kind << _BITS | digest >> (64 - _BITS)
 
 
-def key_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Return the ranges of keys, ends included, in which ids that begin with `text` lie."""
-    whole = event_key(text)
-    digits = text.replace("-", "")[:_DIGITS]
+def key_ranges(kind: KeyKind, begin: str) -> tuple[tuple[int, int], ...]:
+    """Return the ranges of keys, ends included, in which ids that begin with `begin` lie."""
+    whole = id_key(kind, begin)
+    digits = begin.replace("-", "")[:_DIGITS]
     if not digits or not _HEXADECIMAL.issuperset(digits):
         return ((whole, whole),)
     open_bits = 4 * (_DIGITS - len(digits))
-    first = int(digits, 16) << open_bits
-    return (whole, whole), (first, first + (1 << open_bits) - 1)
+    first = kind << _BITS | int(digits, 16) << open_bits
+    last = first + (1 << open_bits) - 1
+    return ((first, last),) if first <= whole <= last else ((whole, whole), (first, last))
 
 
 class _Named(msgspec.Struct):
@@ -42,9 +55,6 @@ class _Named(msgspec.Struct):
 class Telling(msgspec.Struct):
     """What of a history record names events, whatever the version of its format."""
 
-    partition: int
-    offset: int
-    time_ms: int
     origin: _Named | None = None
     effects: tuple[_Named, ...] = ()
 
@@ -60,7 +70,11 @@ def told_ids(told: Telling | HistoryRecord) -> set[str]:
     return ids
 
 
-def event_rows(told: Telling | HistoryRecord) -> list[Row]:
-    """Return the rows of `event_ids` of a history record."""
-    place = {"partition": told.partition, "offset": told.offset, "time_ms": told.time_ms}
-    return [{"key": key, **place} for key in sorted(set(map(event_key, told_ids(told))))]
+def id_entries(record: HistoryRecord) -> list[IdEntry]:
+    """Return an entry for each id by which a history record is looked for."""
+    keys = {id_key(KeyKind.EVENT, each) for each in told_ids(record)}
+    keys.add(id_key(KeyKind.BATCH, text(record.batch_id)))
+    if record.request_id is not None:
+        keys.add(id_key(KeyKind.REQUEST, text(record.request_id)))
+    partition, offset, time_ms = record.partition, record.offset, record.time_ms
+    return [(key, partition, offset, time_ms) for key in keys]

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, select, tuple_
 
 from state.projection import tables
 from state.projection.batch_models import SHORTEST_PREFIX, IdKind, Resolved
 from state.projection.engine import reading
-from state.projection.event_keys import decode_telling, key_ranges, told_ids
+from state.projection.event_keys import KeyKind, decode_telling, key_ranges, told_ids
+from state.projection.id_runs import told_places
 from state.projection.sql import asked
 
 _MOST = 20
 """Candidates of each kind."""
+_ORDER = (IdKind.BATCH, IdKind.CORRELATION, IdKind.REQUEST, IdKind.DEAD_LETTER, IdKind.EVENT)
 _BEYOND = "\U0010ffff"
 """Follows every other character, so that what begins with a text lies between it and it with this at its end."""
 
@@ -41,18 +43,18 @@ class IdReader:
         """
         text = asked(text)
         with reading(self._engine) as connection:
-            found = [*_rows(connection, text), *_events(connection, text)]
+            found = [*_rows(connection, text), *_told(connection, text)]
+            found.sort(key=lambda each: _ORDER.index(each.kind))
         if len(text) < SHORTEST_PREFIX:
             found = [each for each in found if each.id == text]
         return tuple(dict.fromkeys(found))
 
 
 def _rows(connection: Connection, text: str) -> Iterator[Resolved]:
-    batches, history, letters = tables.batches.c, tables.history.c, tables.dead_letters.c
+    batches, letters = tables.batches.c, tables.dead_letters.c
     kinds: tuple[tuple[IdKind, Any, Any], ...] = (
         (IdKind.BATCH, batches.batch_id, batches.batch_id),
         (IdKind.CORRELATION, batches.correlation_id, batches.batch_id),
-        (IdKind.REQUEST, history.request_id, history.batch_id),
         (IdKind.DEAD_LETTER, letters.id, letters.batch_id),
     )
     for kind, column, batch_id in kinds:
@@ -66,16 +68,20 @@ def _begins(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return (column >= text) & (column < text + _BEYOND)
 
 
-def _events(connection: Connection, text: str) -> Iterator[Resolved]:
-    ids, history = tables.event_ids.c, tables.history.c
-    ranges = or_(*(ids.key.between(first, last) for first, last in key_ranges(text)))
-    places = select(ids.partition, ids.offset, ids.time_ms).where(ranges).limit(_MOST)
+def _told(connection: Connection, text: str) -> Iterator[Resolved]:
+    """Yield the requests and events of the history with ids that begin with a text."""
+    history = tables.history.c
     place = tuple_(history.partition, history.offset, history.time_ms)
-    found = [tuple(row) for row in connection.execute(places)]
-    if not found:
-        return
-    query = select(history.record, history.batch_id).where(place.in_(found)).order_by(history.time_ms)
-    for record, batch_id in connection.execute(query):
-        for event_id in sorted(told_ids(decode_telling(record.encode()))):
-            if event_id.startswith(text):
-                yield Resolved(kind=IdKind.EVENT, id=event_id, batch_id=batch_id)
+    for kind, resolved in ((KeyKind.REQUEST, IdKind.REQUEST), (KeyKind.EVENT, IdKind.EVENT)):
+        found: set[tuple[Any, ...]] = set()
+        for first, last in key_ranges(kind, text):
+            wanted = told_places(first, None if first == last else last).limit(_MOST)
+            found.update(tuple(row) for row in connection.execute(wanted))
+        if not found:
+            continue
+        query = select(history.record, history.request_id, history.batch_id).where(place.in_(found))
+        for record, request_id, batch_id in connection.execute(query.order_by(history.time_ms)):
+            ids = [request_id or ""] if kind is KeyKind.REQUEST else sorted(told_ids(decode_telling(record.encode())))
+            for each in ids:
+                if each.startswith(text):
+                    yield Resolved(kind=resolved, id=each, batch_id=batch_id)

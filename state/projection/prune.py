@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, Table, delete, select, tuple_, update
 
 from state.projection import tables
 from state.projection.batch_models import DAY_MS, MINUTE_MS
-from state.projection.event_keys import decode_telling, event_rows
+from state.projection.id_runs import prune_ids
 from state.projection.tallies import Tallies
 from state.projection.trouble import follow_trouble
 
@@ -19,7 +19,7 @@ def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
     """Remove up to `PRUNED_ROWS` old rows; return if it were as many."""
     before_ms = now_ms - retention_ms
     steps: tuple[Step, ...] = (
-        lambda connection, limit: _prune_history(connection, before_ms, limit),
+        lambda connection, limit: _delete(connection, tables.history, before_ms, limit),
         lambda connection, limit: _prune_letters(connection, before_ms, limit),
         lambda connection, limit: _delete(connection, tables.chain_heads, before_ms, limit),
         lambda connection, limit: _delete(connection, tables.unreadable, before_ms, limit),
@@ -28,6 +28,7 @@ def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
         lambda connection, limit: _prune_minutes(connection, now_ms - DAY_MS, limit),
         lambda connection, limit: _expire_attention(connection, now_ms, limit),
         _drop_empty_tallies,
+        lambda connection, _limit: prune_ids(connection, before_ms),
     )
     removed = 0
     for step in steps:
@@ -35,18 +36,6 @@ def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
         if removed >= PRUNED_ROWS:
             return True
     return False
-
-
-def _prune_history(connection: Connection, before_ms: int, limit: int) -> int:
-    """Remove history with its event ids, which can be found by what the records tell alone."""
-    columns, ids = tables.history.c, tables.event_ids
-    old = select(columns.record).where(columns.time_ms < before_ms).order_by(columns.time_ms).limit(limit)
-    rows = [row for record in connection.execute(old).scalars() for row in event_rows(decode_telling(record.encode()))]
-    if rows:
-        given = (column == bindparam(f"of_{column.name}") for column in ids.primary_key.columns)
-        places = [{f"of_{name}": value for name, value in row.items()} for row in rows]
-        connection.execute(delete(ids).where(*given), places)
-    return _delete(connection, tables.history, before_ms, limit)
 
 
 def _prune_letters(connection: Connection, before_ms: int, limit: int) -> int:

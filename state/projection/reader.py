@@ -11,13 +11,16 @@ from schemas.topics import Topic
 from state.projection import tables
 from state.projection.cursors import CursorCodec
 from state.projection.engine import reading
+from state.projection.event_keys import KeyKind, id_key
 from state.projection.id_reader import IdReader
+from state.projection.id_runs import told_places
 from state.projection.letter_reader import LetterReader
 from state.projection.models import ChainBreak, HistoryPage, Identity, LetterFilter, RequestTrace
 from state.projection.schema import is_current
 from state.projection.stats_reader import StatsReader
 
 _history_cursor = CursorCodec(tuple[int, int, int])
+_place = tuple_(tables.history.c.partition, tables.history.c.offset, tables.history.c.time_ms)
 
 
 class Reader(StatsReader, IdReader, LetterReader):
@@ -62,7 +65,9 @@ class Reader(StatsReader, IdReader, LetterReader):
         columns = tables.history.c
         order = (columns.time_ms, columns.offset, columns.partition)
         sorting = [column.desc() for column in order] if newest_first else order
-        query = select(columns.record, *order).where(columns.batch_id == batch_id).order_by(*sorting).limit(limit)
+        told = told_places(id_key(KeyKind.BATCH, batch_id))
+        query = select(columns.record, *order).where(_place.in_(told), columns.batch_id == batch_id)
+        query = query.order_by(*sorting).limit(limit)
         if dispositions:
             query = query.where(columns.disposition.in_([each.value for each in dispositions]))
         if after is not None:
@@ -76,7 +81,9 @@ class Reader(StatsReader, IdReader, LetterReader):
     def by_request(self, request_id: str) -> RequestTrace:
         """Return what came of a request: what was first decided on it, and its newest dead letter."""
         columns = tables.history.c
-        query = select(columns.record).where(columns.request_id == request_id).order_by(columns.time_ms, columns.offset)
+        told = told_places(id_key(KeyKind.REQUEST, request_id))
+        query = select(columns.record).where(_place.in_(told), columns.request_id == request_id)
+        query = query.order_by(columns.time_ms, columns.offset)
         with reading(self._engine) as connection:
             record = connection.execute(query.limit(1)).scalar_one_or_none()
         decided: HistoryRecord | None = None if record is None else decode_history(record.encode())

@@ -32,9 +32,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from state.projection import tables
 from state.projection.engine import UNLOCKED
 
 Row = dict[str, Any]
+Rows = Sequence[Row] | Sequence[tuple[Any, ...]]
+"""Rows by the names of their columns, or all columns of each in the order of the table, which costs least."""
 _Insert = sqlite.Insert | postgresql.Insert
 _WRITERS_LOCK = 0x626F735F77726974
 """Key of the PostgreSQL advisory lock that writers hold for the length of a transaction."""
@@ -44,7 +47,9 @@ class _Compiled(NamedTuple):
     """A statement as the driver takes it, and how a row becomes its parameters."""
 
     sql: str
-    parameters: Callable[[Row], Any]
+    parameters: Callable[[Any], Any]
+    names: tuple[str, ...] = ()
+    """Names of the parameters, where the driver wants them by name."""
 
 
 def lock(connection: Connection) -> None:
@@ -57,17 +62,22 @@ def lock(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows; one that is there already stays as it is."""
     _write(connection, table, rows, _new)
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def insert(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows that are not there."""
+    _write(connection, table, rows, _plain)
+
+
+def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert or replace rows. The caller holds the writer's lock and knows that they are newer."""
     _write(connection, table, rows, _replacing)
 
 
-def upsert_newer(connection: Connection, table: Table, rows: Sequence[Row], *, by: str) -> None:
+def upsert_newer(connection: Connection, table: Table, rows: Rows, *, by: str) -> None:
     """Insert or replace rows; a stored one with the same or a greater value of the column `by` stays."""
     _write(connection, table, rows, _newer, by)
 
@@ -101,7 +111,7 @@ def raise_to(connection: Connection, table: Table, rows: Sequence[Row], *, colum
     _write(connection, table, rows, _raising, *columns)
 
 
-def add_to(connection: Connection, table: Table, rows: Sequence[Row], *, column: str) -> None:
+def add_to(connection: Connection, table: Table, rows: Rows, *, column: str) -> None:
     """Insert rows or add their `column` to what is stored."""
     _write(connection, table, rows, _adding, column)
 
@@ -113,6 +123,14 @@ def select_by_batch(
     if not batch_ids:
         return ()
     return _by_batch(connection, batch_ids, _selecting, columns).all()
+
+
+def select_phases(connection: Connection, batch_ids: Collection[str]) -> Sequence[Any]:
+    """Return the rows of `phases` of these batches, which are found by the rows of `batches`."""
+    if not batch_ids:
+        return ()
+    columns = (tables.batches.c.batch_id, *tables.phases.columns)
+    return [row[1:] for row in _by_batch(connection, batch_ids, _with_phases, columns)]
 
 
 def delete_batches(connection: Connection, table: Table, batch_ids: Collection[str]) -> None:
@@ -158,6 +176,12 @@ def _selecting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) ->
     return select(*columns).where(chosen)
 
 
+def _with_phases(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
+    batches, phases = tables.batches.c, tables.phases.c
+    same = and_(phases.registered_ms == batches.registered_ms, phases.batch_id == batches.batch_id)
+    return select(*columns).join_from(tables.batches, tables.phases, same).where(chosen)
+
+
 def _deleting(chosen: ColumnElement[bool], columns: tuple[Column[Any], ...]) -> ClauseElement:
     return delete(columns[0].table).where(chosen)
 
@@ -177,21 +201,33 @@ def asked(value: str) -> str:
     return text(value.encode(errors="replace").decode())
 
 
-def _write(
-    connection: Connection, table: Table, rows: Sequence[Row], make: Callable[..., ClauseElement], *names: str
-) -> None:
-    if rows:
-        compiled = _compile(connection.dialect, table, make, names)
-        connection.exec_driver_sql(compiled.sql, list(map(compiled.parameters, rows)))
+def _write(connection: Connection, table: Table, rows: Rows, make: Callable[..., ClauseElement], *names: str) -> None:
+    if not rows:
+        return
+    compiled = _compile(connection.dialect, table, make, names)
+    given: list[Any]
+    if isinstance(rows[0], dict):
+        given = list(map(compiled.parameters, rows))
+    elif compiled.names:
+        given = [dict(zip(compiled.names, row, strict=True)) for row in rows]
+    else:
+        given = list(rows)
+    connection.exec_driver_sql(compiled.sql, given)
 
 
 @lru_cache(maxsize=256)
 def _compile(dialect: Dialect, table: Table, make: Callable[..., ClauseElement], names: tuple[str, ...]) -> _Compiled:
-    insert = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
-    statement = make(insert, table, *names)
+    into = postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
+    statement = make(into, table, *names)
     columns = names if isinstance(statement, Update) else [column.name for column in table.columns]
     compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
-    return _Compiled(compiled.string, itemgetter(*compiled.positiontup) if compiled.positional else dict)
+    if compiled.positional:
+        return _Compiled(compiled.string, itemgetter(*compiled.positiontup))
+    return _Compiled(compiled.string, dict, tuple(columns))
+
+
+def _plain(into: _Insert, _table: Table) -> ClauseElement:
+    return into
 
 
 def _new(insert: _Insert, _table: Table) -> ClauseElement:

@@ -6,7 +6,20 @@ where a query of the reader, or the pruning, uses it; a test looks at the plans.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, column, true
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    column,
+    true,
+)
 from sqlalchemy.dialects import postgresql
 
 metadata = MetaData()
@@ -103,19 +116,21 @@ snapshots = Table(
 phases = Table(
     "phases",
     metadata,
-    Column("batch_id", ID, primary_key=True),
-    Column("phase", ID, primary_key=True),
+    Column("batch_id", ID, nullable=False),
+    Column("phase", ID, nullable=False),
     Column("status", Text, nullable=False),
     Column("registered_ms", BigInteger, nullable=False),
     Column("started_ms", BigInteger),
     Column("completed_ms", BigInteger),
     Column("essays", Integer, nullable=False),
     Column("lost", Integer, nullable=False),
+    PrimaryKeyConstraint("registered_ms", "batch_id", "phase"),
     Index("phases_by_status", "phase", "status", "registered_ms"),
     _where("phases_running", column("status") == "dispatch_initiated", "phase", "started_ms"),
     sqlite_with_rowid=False,
 )
-"""One row for each phase of each batch; `registered_ms` is the batch's, so that a list filtered by phase pages.
+"""One row for each phase of each batch; `registered_ms` is the batch's, so that a list filtered by phase pages,
+and those of batches that live at one time lie on few pages.
 `essays`: those in flight while it runs, later those that were commanded; `lost` of them did not survive it."""
 
 purges = Table(
@@ -162,22 +177,31 @@ history = Table(
     Column("disposition", Text, nullable=False),
     Column("request_id", ID),
     Column("record", Text, nullable=False),
-    Index("history_by_batch", "batch_id", "time_ms", "offset"),
-    _where("history_by_request", column("request_id").is_not(None), "request_id"),
     Index("history_by_time", "time_ms"),
 )
 """One row for each inbox record: its place on the inbox and its append time, which tells two generations apart."""
 
-event_ids = Table(
-    "event_ids",
+history_ids = Table(
+    "history_ids",
     metadata,
+    Column("run", BigInteger, primary_key=True, autoincrement=False),
     Column("key", BigInteger, primary_key=True, autoincrement=False),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
     Column("time_ms", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
-"""Where the history tells of an event id, received or published. See `event_keys.py` for the key."""
+"""Where the history tells of a batch, a request, or an event that was received or published. See `event_keys.py` for
+the key, and `id_runs.py` for the run."""
+
+id_runs = Table(
+    "id_runs",
+    metadata,
+    Column("run", BigInteger, primary_key=True, autoincrement=False),
+    Column("entries", Integer, nullable=False),
+    Column("newest_ms", BigInteger, nullable=False),
+)
+"""Runs of `history_ids`, with the newest time that each tells of."""
 
 chain_breaks = Table(
     "chain_breaks",

@@ -21,7 +21,7 @@ from tests.topology.driver import MemoryApplication
 from tests.topology.memory_clients import Died, Fate, MemoryConsumer
 from tests.topology.memory_kafka import MemoryKafka
 from tests.unit.state.projection.log import batch_id, history, letter, status
-from topology.projector.app import INPUTS, build, observer, projector_options
+from topology.projector.app import COMMIT_INTERVAL_S, INPUTS, build, idle_before_commit_s, observer, projector_options
 from topology.projector.sink import ProjectionSink, StartFromProjection
 
 
@@ -60,9 +60,11 @@ class DyingWriter(Writer):
 
 
 class World:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, message_path: str) -> None:
         self.directory = directory
-        self.settings = Settings(_env_file=None, topic_partitions=2, state_dir=directory / "state")
+        self.settings = Settings.model_validate(
+            {"topic_partitions": 2, "state_dir": directory / "state", "message_path": message_path}
+        )
         self.kafka = MemoryKafka(self.settings.topics())
         self.metrics = Metrics("projector")
         self.fate = Fate()
@@ -83,7 +85,8 @@ class World:
                 kafka=self.kafka, fate=self.fate, guards=guards, state_dir=self.settings.state_dir, **options
             )
             application._processing_context.commit_every = every
-            build(application, topics, sink, self.metrics, ProcessHealth("projector"))
+            own = self.settings.message_path == "own"
+            build(application, topics, sink, self.metrics, ProcessHealth("projector"), own_path=own)
             application.run()
         finally:
             engine.dispose()
@@ -109,9 +112,9 @@ class World:
         self.kafka.send(history_outgoing(history(2, 11, NO_VERSION, 2)))
 
 
-@pytest.fixture
-def world(in_memory: Path) -> World:
-    world = World(in_memory)
+@pytest.fixture(params=["library", "own"])
+def world(in_memory: Path, request: pytest.FixtureRequest) -> World:
+    world = World(in_memory, request.param)
     world.fill()
     world.run("whole")
     return world
@@ -148,3 +151,8 @@ def test_what_should_not_be_is_counted(world: World) -> None:
     exposition = world.metrics.exposition()[0].decode()
     assert "batch_orchestrator_chain_breaks_total 1.0" in exposition
     assert 'batch_orchestrator_unreadable_records_total{topic="huleedu.batch.status.v1"} 1.0' in exposition
+
+
+def test_a_single_record_is_written_at_once_and_many_are_gathered() -> None:
+    assert idle_before_commit_s(1) <= 0.01
+    assert idle_before_commit_s(10_000) == COMMIT_INTERVAL_S

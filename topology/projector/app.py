@@ -4,7 +4,8 @@ At least once, and every row is guarded by its version, so that repeats change n
 on; one that was lost or emptied is rebuilt from the beginning of the topics.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,17 +19,21 @@ from runtime.metrics import Metrics
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import Code
+from schemas.internal.outgoing import RecordPosition
 from schemas.topics import Topic
-from state.projection import Applied, Identity, Writer, open_engine
+from state.projection import Applied, Identity, ProjectedRecord, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
+from topology.stream.message_path import DirectStore, Headers, Step
 from topology.stream.options import application_options
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch
 
 INPUTS = (Topic.STATUS, Topic.HISTORY, Topic.DEAD_LETTERS)
-COMMIT_INTERVAL_S = 0.2
-"""Seconds between transactions of the database, and so the age of what a read returns."""
+COMMIT_INTERVAL_S = 0.25
+"""Longest time (seconds) between transactions of the database, and so the age of what a read returns."""
+_IDLE_S_PER_RECORD = 0.005
+"""See `idle_before_commit_s`."""
 
 
 def run(settings: Settings) -> int:
@@ -68,7 +73,8 @@ def _work(process: Process) -> None:
             interval_s=settings.topic_check_interval_s,
             on_change=process.restart,
         )
-        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch:
+        checkpoints = checkpointing(engine, lambda reason: process.log.warning("checkpoint_failed", reason=reason))
+        with TemporaryDirectory(prefix="batch-orchestrator-projector-") as unused, watch, checkpoints:
             options = projector_options(settings, process.health)
             application = StreamApplication(
                 guards=[start],
@@ -78,7 +84,8 @@ def _work(process: Process) -> None:
             )
             application.twin_reports = process.twin_reports
             sink.allowing = application.allow
-            build(application, topics, sink, process.metrics, process.health)
+            own = settings.message_path == "own"
+            build(application, topics, sink, process.metrics, process.health, own_path=own)
             process.shutdown.runs(application.stop)
             application.run()
     finally:
@@ -103,23 +110,54 @@ def build(
     sink: ProjectionSink,
     metrics: Metrics,
     health: ProcessHealth,
+    *,
+    own_path: bool = False,
 ) -> None:
-    """Connect each of `topics`, given by real names, to `sink`."""
+    """Connect each of `topics`, given by real names, to `sink`, on the product's own message path or the library's."""
     for name, topic in topics.items():
         source = application.topic(name, value_deserializer="bytes", key_deserializer="bytes")
         frame = application.dataframe(source)
-        frame.update(_counter(name, topic, metrics, health), metadata=True)
-        frame.sink(sink)
+        frame.update(_noting(name, health), metadata=True)
+        frame.sink(sink)  # on either path: its checkpoints flush the sink
+        if own_path:
+            # History has no headers that matter. They are read for each record, or not at all.
+            application.take(frame, _step(sink, health), {}, with_headers=topic is not Topic.HISTORY)
+
+    def written(records: Sequence[ProjectedRecord]) -> None:
+        # Not at each record: a counter with its lock costs as much as reading the record.
+        for topic, number in Counter(record.topic for record in records).items():
+            metrics.records_read.labels(topic.value).inc(number)
+        application.dry_s = idle_before_commit_s(len(records))
+
+    sink.written = written
 
 
-def _counter(name: str, topic: Topic, metrics: Metrics, health: ProcessHealth) -> Callable[..., None]:
-    read, processed = metrics.records_read.labels(topic.value), health.processed
+def idle_before_commit_s(records: int) -> float:
+    """Return how long nothing may come before records are written, by the number of those written before.
 
-    def count(_value: object, _key: object, time_ms: int, _headers: object) -> None:
-        read.inc()
-        processed(name, message_context().partition, time_ms)
+    A single record is visible at once. From 200 records/s on transactions grow until `COMMIT_INTERVAL_S` bounds them,
+    because many records in one transaction cost less CPU and fewer bytes than a few in each of many.
+    """
+    return min(COMMIT_INTERVAL_S, _IDLE_S_PER_RECORD * records)
 
-    return count
+
+def _noting(name: str, health: ProcessHealth) -> Callable[..., None]:
+    def note(_value: object, _key: object, time_ms: int, _headers: object) -> None:
+        health.processed(name, message_context().partition, time_ms)
+
+    return note
+
+
+def _step(sink: ProjectionSink, health: ProcessHealth) -> Step:
+    def take(
+        at: RecordPosition, key: bytes | None, value: bytes | None, headers: Headers, _store: DirectStore
+    ) -> tuple[()]:
+        health.processed(at.topic, at.partition, at.time_ms)
+        given = [(name, content) for name, content in headers if content is not None]
+        sink.add(value, key, at.time_ms, given, at.topic, at.partition, at.offset)
+        return ()
+
+    return take
 
 
 def observer(metrics: Metrics) -> Callable[[Applied, float], None]:

@@ -76,6 +76,8 @@ class ProjectionSink(BaseSink):
         self._prune_interval_s = prune_interval_s
         self.allowing: Callable[[float], AbstractContextManager[None]] = lambda _seconds: nullcontext()
         """Called with the seconds that a flush may take, so that the watchdog does not take the wait for a hang."""
+        self.written: Callable[[Sequence[ProjectedRecord]], None] = lambda _records: None
+        """Called with the records of each transaction after it."""
         self._records: list[ProjectedRecord] = []
         # On a revoke the library flushes from a thread of its own, which can outlast the library's timeout.
         self._lock = Lock()
@@ -105,6 +107,7 @@ class ProjectionSink(BaseSink):
             started = time.monotonic()
             applied = self._retry(lambda: self._projection.apply(records))
             self._observe(applied, time.monotonic() - started)
+            self.written(records)
             if self._more_to_prune or started - self._pruned > self._prune_interval_s:
                 self._pruned = started
                 self._prune(chunks=1 + len(records) // 1_000)

@@ -135,7 +135,7 @@ def test_a_file_that_lacks_what_was_written_is_not_gone_on_with(tmp_path: Path, 
         ),
         (
             "DELETE FROM phases WHERE phase = 'spellcheck' AND registered_ms = 1700000000001",
-            [f"phases {batch_id(1)}, spellcheck: only in the fresh projection"],
+            [f"phases 1700000000001, {batch_id(1)}, spellcheck: only in the fresh projection"],
         ),
         ("INSERT INTO purges VALUES ('gone', 3, 4)", []),
         ("UPDATE offsets SET next_offset = 99", []),

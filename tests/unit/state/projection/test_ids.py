@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 from schemas.internal.history import NO_VERSION, EffectNote
 from schemas.topics import RETENTION_MS
 from state.projection import IdKind, Reader, Resolved, Writer, tables
-from state.projection.event_keys import event_key, key_ranges
+from state.projection.event_keys import KeyKind, id_key, key_ranges
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 
 CORRELATION = "c0ffee00-0000-4000-8000-000000000001"
@@ -77,14 +77,15 @@ def test_event_ids_go_with_the_history_that_told_of_them(
     writer.prune(T0 + RETENTION_MS + 1_000)
     assert reader.resolve(COMMAND) is None
     with engine.connect() as connection:
-        assert connection.execute(select(func.count()).select_from(tables.event_ids)).scalar_one() == 0
+        assert connection.execute(select(func.count()).select_from(tables.history_ids)).scalar_one() == 0
 
 
 @pytest.mark.parametrize("event_id", [RECEIVED, "own-id", "ABCDEF00-1111-4000-8000-000000000001", "", "äöü", "0123"])
-def test_the_key_of_an_id_lies_in_the_ranges_of_each_of_its_beginnings(event_id: str) -> None:
-    key = event_key(event_id)
+@pytest.mark.parametrize("kind", list(KeyKind))
+def test_the_key_of_an_id_lies_in_the_ranges_of_each_of_its_beginnings(kind: KeyKind, event_id: str) -> None:
+    key = id_key(kind, event_id)
     assert 0 <= key < 2**63
-    assert any(first <= key <= last for first, last in key_ranges(event_id))
+    assert any(first <= key <= last for first, last in key_ranges(kind, event_id))
     if event_id == RECEIVED:
         for length in range(6, len(event_id)):
-            assert any(first <= key <= last for first, last in key_ranges(event_id[:length]))
+            assert any(first <= key <= last for first, last in key_ranges(kind, event_id[:length]))

@@ -14,7 +14,7 @@ from state.projection import EVERYTHING, BatchFilter, LetterFilter, Reader, Visi
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter, status
 from tests.unit.state.projection.test_lists import FILTERS, VISIBILITIES
 
-SMALL = {"tallies", "stats_minute", "offsets", "identity", "source_topics", "unreadable", "chain_breaks"}
+SMALL = {"tallies", "stats_minute", "offsets", "identity", "source_topics", "unreadable", "chain_breaks", "id_runs"}
 """Tables that are scanned in places: they have few rows, or none."""
 
 
