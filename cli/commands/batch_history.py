@@ -9,6 +9,7 @@ import typer
 from cli.api_client import DEFAULT_URL, Url, fetch_of_batch, with_query
 from cli.ids import BatchId
 from cli.output import print_lines
+from cli.tables import clock
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -102,13 +103,11 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
 
 
 def _row(decision: dict[str, Any], *, whole_time: bool) -> tuple[str, ...]:
-    day, _, time = decision["time"].partition("T")
-    clock = f"{time.partition('.')[0].removesuffix('Z')}Z"
     kind = decision["event"]
     event = f"{_EVENTS.get(kind, kind.replace('_', ' '))} {decision['reason'].get('phase', '')}".rstrip()
     return (
         str(decision["offset"]),
-        f"{day} {clock}" if whole_time else clock,
+        clock(decision["time"], with_day=whole_time),
         decision["disposition"],
         event,
         decision["sentence"],
