@@ -71,7 +71,7 @@ mutants: install ## small changes anywhere in state/decision, each to be noticed
 faults: install ## brokers freeze and go, processes are killed, under traffic; some 25 minutes; ROUNDS=10 KILLS=100
 	@ROUNDS=$(ROUNDS) KILLS=$(KILLS) $(BIN)/pytest tests/faults -s $(ARGS)
 
-bench: install ## benchmarks on a real Kafka, with the facts of the host
+bench: install ## benchmarks on a real Kafka, some 45 minutes; ARGS="--quick --json FILE"
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what this Makefile and the tools made here

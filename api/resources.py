@@ -14,6 +14,7 @@ from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.projection import DatabaseProjection, ProjectionQueries
 from api.replay.recorded import OpenFetcher
 from api.settings import ApiSettings
+from runtime.garbage import settle
 from runtime.health import ProcessHealth, ProcessHealthReport
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.record_fetcher import RecordFetcher
@@ -87,7 +88,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
             projection=projection,
             health=health,
             fetcher=lambda: RecordFetcher(kafka, "batch-orchestrator-api-replay", stopping=stopping),
-            reporting=lambda report: ProcessReporter("api", settings, report),
+            reporting=lambda report: ProcessReporter("api", settings, report, ready=settle),
         )
     finally:
         stopping.set()

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from bench.load import Laid, fill_inbox, fill_inputs
 from bench.measuring import Cost, measure_to_end
 from bench.wire import Shape
 from bench.workplace import GroupOffsets, InboxEnd, Workplace, begin_at_the_start
 from cli.broker import Kafka
+from runtime.settings import Settings
 
 ORCHESTRATOR = ("-m", "cli.main", "orchestrator")
 BARE_LOOP = ("-m", "bench.bare_loop")
@@ -18,16 +20,42 @@ SELF = "self"
 """Name of the measured process in the results, beside the broker."""
 
 
+MESSAGE_PATH = "message_path"
+"""The setting that chooses between the stream library's path for each message and the product's own."""
+
+
+def message_paths() -> tuple[str, ...]:
+    """Return the values of the setting that chooses the message path, the default first; one empty text without it."""
+    field = Settings.model_fields.get(MESSAGE_PATH)
+    if field is None:
+        return ("",)
+    values = [str(value) for value in get_args(field.annotation)]
+    if not values:
+        raise TypeError(f"the setting {MESSAGE_PATH} has no fixed values to choose from")
+    default = str(field.default)
+    return (default, *(value for value in values if value != default))
+
+
+def _named(path: str) -> str:
+    return f"orchestrator, {path} path" if path else "orchestrator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AloneResult:
     """Medians over all rounds, and the rounds themselves."""
 
-    orchestrator: Cost
+    orchestrators: dict[str, Cost]
+    """By message path, the default one first; the name is empty where there is only one."""
     bare_loop: Cost
     routers: dict[Shape, Cost]
     inbox: Laid
     inputs: dict[Shape, Laid]
     rounds: dict[str, list[Cost]]
+
+    @property
+    def orchestrator(self) -> Cost:
+        """The orchestrator with the default message path."""
+        return next(iter(self.orchestrators.values()))
 
 
 class Alone:
@@ -55,7 +83,7 @@ class Alone:
                     found.setdefault(name, []).append(cost)
             middle = {name: Cost.middle(costs) for name, costs in found.items()}
             return AloneResult(
-                orchestrator=middle["orchestrator"],
+                orchestrators={path: middle[_named(path)] for path in message_paths()},
                 bare_loop=middle["bare loop"],
                 routers={shape: middle[f"router {shape}"] for shape in self._inputs},
                 inbox=inbox,
@@ -75,19 +103,22 @@ class Alone:
 
     def _round(self, number: int, inbox: Laid, inputs: dict[Shape, Laid]) -> dict[str, Cost]:
         costs = {
-            "orchestrator": self._decide("orchestrator", ORCHESTRATOR, number, inbox),
-            "bare loop": self._decide("bare-loop", BARE_LOOP, number, inbox),
+            _named(path): self._decide(f"orchestrator{path}", ORCHESTRATOR, number, inbox, path)
+            for path in message_paths()
         }
+        costs["bare loop"] = self._decide("bare-loop", BARE_LOOP, number, inbox)
         for shape, laid in inputs.items():
             costs[f"router {shape}"] = self._route(shape, number, laid)
         told = ", ".join(f"{name} {cost.per_second:.0f}/s {cost.cpu_us[SELF]:.0f} us" for name, cost in costs.items())
         self._report(f"round {number + 1}: {told}")
         return costs
 
-    def _decide(self, name: str, command: tuple[str, ...], number: int, laid: Laid) -> Cost:
+    def _decide(self, name: str, command: tuple[str, ...], number: int, laid: Laid, path: str = "") -> Cost:
         """Let a process decide the whole inbox as a new group with an empty state."""
         group = f"{name}-{number}"
         names = {"ORCHESTRATOR_GROUP": group, "STATE_DIR": str(self._inbox.directory / group)}
+        if path:
+            names[MESSAGE_PATH.upper()] = path
         settings = self._inbox.settings(**names)
         self._inbox.provision(settings)
         return self._measure(self._inbox, group, command, names, GroupOffsets(settings), laid.records)

@@ -54,9 +54,9 @@ class Core:
     def __init__(self, settings: Settings, *, essays: int, batches: int = BATCHES) -> None:
         topics, limits = settings.topics(), settings.limits()
         self._transform = RecordTransform(registration_policy(settings), limits)
-        self._outbox = Outbox(topics, dict.fromkeys(DESTINATIONS, limits.state_bytes), limits.state_bytes)
+        self.outbox = Outbox(topics, dict.fromkeys(DESTINATIONS, limits.state_bytes), limits.state_bytes)
         self._inputs = {shape: list(inputs(settings, shape, batches=batches, essays=essays)) for shape in SHAPES}
-        self._inbox = [(event, self._route(event)) for event in self._inputs["seed"]]
+        self.inbox = [(event, self._route(event)) for event in self._inputs["seed"]]
 
     def run(self, rounds: int) -> CoreResult:
         """Measure. Every decision must change its batch, or the numbers mean nothing."""
@@ -80,7 +80,7 @@ class Core:
         start = thread_time_ns()
         for _ in self._decisions(lambda: 0):
             pass
-        return (thread_time_ns() - start) / len(self._inbox) / _US
+        return (thread_time_ns() - start) / len(self.inbox) / _US
 
     def _decisions(self, clock: Callable[[], int]) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Decide every event, and yield its step and the times around the parts.
@@ -89,7 +89,7 @@ class Core:
         """
         kept_slot_ids.cache_clear()
         states: dict[bytes, bytes] = {}
-        for given, outgoing in self._inbox:
+        for given, outgoing in self.inbox:
             times = [clock()]
             record = decode_inbox(outgoing.value or b"")
             times.append(clock())
@@ -107,9 +107,9 @@ class Core:
             )
             decision = decide(before, event)
             times.append(clock())
-            written = self._outbox.write(before, event, decision)
+            written = self.outbox.write(before, event, decision)
             times.append(clock())
-            oversize = self._outbox.oversize(written)
+            oversize = self.outbox.oversize(written)
             times.append(clock())
             assert written.state is not None
             assert oversize is None
@@ -129,7 +129,7 @@ class Core:
         return self._transform.apply(event.topic, event.at, None, event.value, {})
 
     def _means(self, spent: dict[str, int]) -> ByStep:
-        each = len(self._inbox) / len(STEPS)
+        each = len(self.inbox) / len(STEPS)
         return {step: total / each / _US for step, total in spent.items()}
 
 

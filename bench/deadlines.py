@@ -1,14 +1,13 @@
 """Measures the timekeeper: reading many armed deadlines, starting again with them, and firing those of one second."""
 
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
 from bench.load import fill_status
 from bench.measuring import cpu_seconds
-from bench.workplace import InboxEnd, Workplace
+from bench.workplace import InboxEnd, Workplace, assigned, metric
 from cli.supervision.owned_process import OwnedProcess
 from cli.supervision.ports import free_port
 from runtime.settings import Settings
@@ -19,10 +18,8 @@ LEAD_S = 30.0
 """Seconds that the deadlines of that second are armed before it begins."""
 _FAR_MS = 86_400_000
 _ARMED = "batch_orchestrator_deadlines_armed"
-_ASSIGNED = "batch_orchestrator_assigned"
 _POLL_S = 0.05
 _TIMEOUT_S = 600.0
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +83,7 @@ class Deadlines:
     def _start_until_armed(self, armed: int, name: str) -> float:
         started = time.monotonic()
         with self._workplace.process(name, ("-m", "cli.main", "timekeeper"), self._names) as process:
-            self._await(name, process, lambda: self._metric(_ARMED) >= armed)
+            self._await(name, process, lambda: self._armed() >= armed)
             return time.monotonic() - started
 
     def _fire(self, settings: Settings, armed: int) -> tuple[float, float, int, int]:
@@ -95,10 +92,10 @@ class Deadlines:
             self._workplace.process(name, ("-m", "cli.main", "timekeeper"), self._names) as process,
             closing(InboxEnd(settings)) as fired,
         ):
-            self._await(name, process, lambda: self._metric(_ASSIGNED) == 1)
+            self._await(name, process, lambda: assigned(self._port))
             begin = _now_ms() + round(LEAD_S * 1_000)
             fill_status(settings, ((f"due-{one:08}", begin + one * 1_000 // AT_ONCE) for one in range(AT_ONCE)))
-            self._await(name, process, lambda: self._metric(_ARMED) >= armed + AT_ONCE)
+            self._await(name, process, lambda: self._armed() >= armed + AT_ONCE)
             if _now_ms() > begin:
                 raise TimeoutError(f"{AT_ONCE} deadlines were not armed within {LEAD_S:.0f} s")
             self._report(f"{AT_ONCE} deadlines are due in {(begin - _now_ms()) / 1_000:.0f} s, all in one second")
@@ -110,6 +107,9 @@ class Deadlines:
             log = (self._workplace.directory / f"{name}.log").read_text(encoding="utf-8", errors="replace")
             return fired_s, used, fired() - AT_ONCE, sum('"assigned"' in line for line in log.splitlines())
 
+    def _armed(self) -> float:
+        return metric(self._port, _ARMED) or 0.0
+
     def _await(self, name: str, process: OwnedProcess, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _TIMEOUT_S
         while not condition():
@@ -117,14 +117,6 @@ class Deadlines:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the timekeeper has not come to its aim within {_TIMEOUT_S:.0f} s")
             time.sleep(_POLL_S)
-
-    def _metric(self, name: str) -> float:
-        try:
-            with _DIRECT.open(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
-                lines = answer.read().decode().splitlines()
-        except OSError:
-            return -1.0
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 def _now_ms() -> int:

@@ -9,17 +9,20 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Producer, TopicPartition
 
-from bench.wire import PHASES, BatchIds, Wire
+from bench.wire import EVENTS_PER_BATCH, PHASES, BatchIds, Wire
+from bench.workplace import ProcessEnded
 from runtime.settings import Settings
 from schemas.topics import PHASE_COMMANDS, Topic
 
 _TAKE = 256
 _POLL_S = 0.002
 _TIMEOUT_S = 15.0
+_FIRST_END_S = 180.0
 
 
 class _Registered(msgspec.Struct):
@@ -33,12 +36,45 @@ class _RegisteredEnvelope(msgspec.Struct):
 _registered = msgspec.json.Decoder(_RegisteredEnvelope)
 
 
+class Answer(NamedTuple):
+    """A command that was read, and the event that led to it. Times are Unix times in seconds."""
+
+    batch_id: str
+    event: str
+    """The event, by its step in the batch."""
+    sent_s: float
+    appended_s: float
+    """The time that the command's record bears."""
+    read_s: float
+
+    @property
+    def took_s(self) -> float:
+        """Seconds from sending the event to reading its command."""
+        return self.read_s - self.sent_s
+
+
 @dataclass(slots=True)
 class _Batch:
     ids: BatchIds
     essay_ids: list[str] = field(default_factory=list)
-    sent_at: float = 0.0
-    """When the last event was sent that leads to a command; 0 if no command is expected."""
+    sent: str = ""
+    """The event that was sent and leads to a command that was not read yet; empty if there is none."""
+    sent_s: float = 0.0
+
+
+class Pace:
+    """Registers batches at a steady rate, whether the product keeps up or not."""
+
+    def __init__(self, peers: "PlayedPeers", decisions_per_second: float) -> None:
+        self._peers = peers
+        self._gap_s = EVENTS_PER_BATCH / decisions_per_second
+        self._due = time.monotonic()
+
+    def __call__(self) -> None:
+        """Register what is due."""
+        while self._due <= time.monotonic():
+            self._peers.register()
+            self._due += self._gap_s
 
 
 class PlayedPeers:
@@ -73,13 +109,17 @@ class PlayedPeers:
         self._number = 0
         self.ended = 0
         """Number of completed batches."""
-        self.latencies: list[tuple[float, float]] = []
-        """Times at which commands were read, with the seconds since the event that led to each."""
+        self.answers: list[Answer] = []
+        """Commands that were read."""
 
     @property
     def open(self) -> int:
         """Number of registered batches that are not completed."""
         return len(self._batches)
+
+    def unanswered(self, since_s: float, until_s: float) -> int:
+        """Return how many events that were sent between two Unix times still wait for their command."""
+        return sum(bool(each.sent) and since_s <= each.sent_s < until_s for each in self._batches.values())
 
     def register(self) -> None:
         """Register one more batch."""
@@ -96,10 +136,20 @@ class PlayedPeers:
             # One at first: consume() alone would wait out its timeout for a full batch.
             first = self._consumer.poll(_POLL_S)
             if first is not None:
-                now = time.monotonic()
+                now = time.time()
                 for message in [first, *self._consumer.consume(_TAKE, timeout=0)]:
                     self._take(message, now)
             self._producer.poll(0)
+
+    def warm_up(self, seconds: float, refill: Callable[[], None]) -> None:
+        """Answer for at least so long, and until a batch is completed. Raises `ProcessEnded` where none ever is."""
+        deadline = time.monotonic() + _FIRST_END_S
+        ended = self.ended
+        self.play(time.monotonic() + seconds, refill)
+        while self.ended == ended:
+            if time.monotonic() > deadline:
+                raise ProcessEnded(f"no batch was completed in {_FIRST_END_S:.0f} s; {self.open} are open")
+            self.play(time.monotonic() + _POLL_S, refill)
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,12 +175,14 @@ class PlayedPeers:
             self.ended += 1
             del self._batches[key]
             return
-        if batch.sent_at:
-            self.latencies.append((now, now - batch.sent_at))
+        if batch.sent:
+            appended_s = message.timestamp()[1] / 1_000
+            self.answers.append(Answer(batch.ids.batch_id, batch.sent, batch.sent_s, appended_s, now))
+            batch.sent = ""
         phase = self._phases.get(topic)
         if phase is None:
             batch.essay_ids = _registered.decode(message.value()).data.essay_ids
-        answer = (now + self._random.uniform(*self._delay), batch.ids.batch_id, phase or "ready", batch)
+        answer = (time.monotonic() + self._random.uniform(*self._delay), batch.ids.batch_id, phase or "ready", batch)
         heapq.heappush(self._due, answer)
 
     def _send_due(self) -> None:
@@ -140,7 +192,7 @@ class PlayedPeers:
                 value = self._wire.ready(batch.ids, batch.essay_ids)
             else:
                 value = self._wire.outcome(batch.ids, what, batch.essay_ids)
-            batch.sent_at = time.monotonic()
+            batch.sent, batch.sent_s = ("" if what == PHASES[-1] else what), time.time()
             self._send(what, value)
 
     def _send(self, what: str, value: bytes) -> None:

@@ -1,12 +1,15 @@
 """The load that is written before a measurement: whole batches with four events each, as in the real pipeline."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import Any, Self
 
 from confluent_kafka import Producer
 
-from bench.events import STEPS, event_bytes, inputs, interleaved
+from bench.events import STEPS, Input, event_bytes, inputs, interleaved
 from bench.wire import BatchIds, Shape, Wire
 from runtime.settings import Settings
 from schemas.ids import slot_ids
@@ -37,15 +40,49 @@ class Laid:
 
 def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
     """Fill an empty inbox with what the router would write for `batches` batches of the seed's shape."""
-    policy, inbox = registration_policy(settings), settings.topics().name(Topic.INBOX)
-    size = 0
+    return fill_events(settings, inputs(settings, "seed", batches=batches, essays=essays))
+
+
+def fill_events(settings: Settings, events: Iterable[Input]) -> Laid:
+    """Append to the inbox what the router would write for these events."""
+    records = size = 0
     with _Sending(settings) as sending:
-        for event in inputs(settings, "seed", batches=batches, essays=essays):
-            outgoing = inbox_outgoing(normalise(event.topic, event.at, event.value, {}, policy))
-            assert outgoing.value is not None
-            sending.send(inbox, outgoing.value, key=outgoing.key, partition=event.at.partition)
-            size += len(outgoing.value)
-    return Laid(batches * len(STEPS), size)
+        for value in _into_inbox(settings, sending, events):
+            records += 1
+            size += len(value)
+    return Laid(records, size)
+
+
+@contextmanager
+def paced_inbox(settings: Settings, events: Iterable[Input], per_second: float) -> Iterator[None]:
+    """Append events to the inbox at a steady rate, from a thread, while the context lasts."""
+    stopping = Event()
+
+    def feed() -> None:
+        with _Sending(settings) as sending:
+            due = time.monotonic()
+            for _ in _into_inbox(settings, sending, events):
+                due += 1 / per_second
+                if stopping.wait(max(0.0, due - time.monotonic())):
+                    return
+
+    thread = Thread(target=feed, name="paced-inbox", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+def _into_inbox(settings: Settings, sending: "_Sending", events: Iterable[Input]) -> Iterator[bytes]:
+    """Send each event as the router would, and yield its value."""
+    policy, inbox = registration_policy(settings), settings.topics().name(Topic.INBOX)
+    for event in events:
+        outgoing = inbox_outgoing(normalise(event.topic, event.at, event.value, {}, policy))
+        assert outgoing.value is not None
+        sending.send(inbox, outgoing.value, key=outgoing.key, partition=event.at.partition)
+        yield outgoing.value
 
 
 def fill_inputs(settings: Settings, shape: Shape, *, batches: int, essays: int) -> Laid:

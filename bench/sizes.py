@@ -28,7 +28,6 @@ PROJECTION_TABLES = (
 )
 _POLL_S = 0.2
 _ANSWER_S = 30.0
-_HELD = f"{PREFIX}_{API_HELD_BATCHES}"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """HTTP client for the apis on this machine, without a proxy."""
 
@@ -127,6 +126,16 @@ def topic_bytes(data: Path, topic: str) -> int:
     )
 
 
+def log_bytes(data: Path, topic: str) -> int:
+    """Return the bytes of a topic's records in the data directory of a broker, on disk already or not."""
+    return sum(
+        segment.stat().st_size
+        for partition in data.glob("*-*")
+        if partition.name.rpartition("-")[0] == topic
+        for segment in partition.glob("*.log")
+    )
+
+
 def projection_rows(file: Path) -> dict[str, int]:
     """Return how many rows each table of a projection in SQLite has."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
@@ -138,11 +147,17 @@ def projection_rows(file: Path) -> dict[str, int]:
 
 def held_batches(api_url: str) -> int:
     """Return how many snapshots an api holds because the projection has not applied them yet."""
+    return int(api_metric(api_url, API_HELD_BATCHES))
+
+
+def api_metric(api_url: str, name: str) -> float:
+    """Return the value of a metric of an api, by its name without the prefix."""
     request = urllib.request.Request(f"{api_url}/metrics")  # noqa: S310 - an api on this machine
     with _DIRECT.open(request, timeout=_ANSWER_S) as response:
         lines = response.read().decode().splitlines()
-    [held] = [line for line in lines if line.startswith((f"{_HELD} ", f"{_HELD}{{"))]
-    return int(float(held.rpartition(" ")[2]))
+    full = f"{PREFIX}_{name}"
+    [found] = [line for line in lines if line.startswith((f"{full} ", f"{full}{{"))]
+    return float(found.rpartition(" ")[2])
 
 
 def memory_bytes(pids: Mapping[str, int]) -> dict[str, int]:

@@ -152,7 +152,7 @@ class Soak:
             moved, ended = start, 0
             while peers.ended < batches:
                 peers.play(time.monotonic() + _PLAY_S, refill)
-                peers.latencies.clear()
+                peers.answers.clear()
                 now = time.monotonic()
                 if peers.ended > ended:
                     moved, ended = now, peers.ended

@@ -1,40 +1,35 @@
 """Measures live updates: what idle streams cost, and how long after a decision its notice arrives."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
-from threading import Thread
-from typing import Any
-from urllib.parse import quote, urlsplit
 
-import msgspec
 import psutil
 
-from bench.live import PlayedPeers
+from bench.live import Pace, PlayedPeers
 from bench.measuring import cpu_seconds
-from bench.whole import ANSWER_S
+from bench.sizes import api_metric
+from bench.stream_listener import FOLLOWED_EVERY, Listener, Told
 from bench.wire import EVENTS_PER_BATCH
 from bench.workplace import ProcessEnded
 from cli.demo.table import percentile
 from cli.supervision.stack import Stack
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.record_fetcher import RecordFetcher
+from runtime.metric_names import API_STREAMS
 from schemas.internal.records import VERSION
 from schemas.topics import Topic
 
 RATE = 500.0
 """Decisions a second while the latency is measured."""
-FOLLOWED_EVERY = 25
-"""Every so many batches, one is followed by a stream of its own."""
 API = "api-0"
-_SETTLE_S = 3.0
-_TIMEOUT_S = 120.0
+ANSWER_S = (0.6, 1.5)
+"""Answer time of the peers, in seconds. A stream has at most two events a second by design: a change that follows
+another one within half a second waits for the rest of it. Real peers answer later than that."""
+_SETTLE_S = 5.0
+_TIMEOUT_S = 600.0
 _MIB = 2**20
-_decode = msgspec.json.Decoder().decode
-Told = dict[tuple[str, int], float]
-"""When a version of a batch was told first, Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +65,35 @@ class Streams:
         listener = Listener(self._stack.api_url)
         listener.start()
         try:
-            resident = psutil.Process(api).memory_info().rss
-            listener.call(listener.open_idle(idle))
-            time.sleep(_SETTLE_S)
-            before, begun = cpu_seconds(api), time.monotonic()
-            time.sleep(idle_seconds)
-            idle_cores = (cpu_seconds(api) - before) / (time.monotonic() - begun)
-            idle_mib = (psutil.Process(api).memory_info().rss - resident) / _MIB
-            self._report(f"{idle} idle streams: {idle_cores:.3f} cores, {idle_mib:.0f} MiB")
+            idle_cores, idle_mib = self._idle(listener, api, idle, idle_seconds)
             return self._loaded(listener, api, idle, idle_cores, idle_mib, seconds, essays)
         finally:
             listener.stop()
 
+    def _idle(self, listener: Listener, api: int, count: int, seconds: float) -> tuple[float, float]:
+        """Return the cores and the MiB that the api needs for `count` streams of which nothing is told."""
+        resident = psutil.Process(api).memory_info().rss
+        listener.call(listener.open_idle(count))
+        self._report(f"{count} idle streams are open")
+        time.sleep(_SETTLE_S)
+        self._require_open(count)
+        before, begun = cpu_seconds(api), time.monotonic()
+        time.sleep(seconds)
+        cores = (cpu_seconds(api) - before) / (time.monotonic() - begun)
+        self._require_open(count)
+        mib = (psutil.Process(api).memory_info().rss - resident) / _MIB
+        self._report(f"{count} idle streams: {cores:.3f} cores, {mib:.0f} MiB")
+        return cores, mib
+
+    def _require_open(self, count: int) -> None:
+        """Raise `ProcessEnded` where the api itself counts fewer streams: closed ones cost nothing."""
+        found = api_metric(self._stack.api_url, API_STREAMS)
+        if found < count:
+            raise ProcessEnded(f"the api has {found:.0f} open streams of {count}")
+
     def _loaded(
         self,
-        listener: "Listener",
+        listener: Listener,
         api: int,
         idle: int,
         idle_cores: float,
@@ -93,26 +102,19 @@ class Streams:
         essays: int,
     ) -> StreamsResult:
         starts = self._ends()
+        self._report(f"{RATE:.0f} decisions/s, with a stream of every batch and one of every {FOLLOWED_EVERY}th")
         listener.call(listener.follow())
-        gap = EVENTS_PER_BATCH / RATE
         with closing(
             PlayedPeers(self._stack.settings, essays=essays, run=f"{self._run}-live", delay=ANSWER_S)
         ) as peers:
-            due = time.monotonic()
-
-            def refill() -> None:
-                nonlocal due
-                while due <= time.monotonic():
-                    peers.register()
-                    due += gap
-
-            peers.play(time.monotonic() + _SETTLE_S, refill)
+            refill = Pace(peers, RATE)
+            peers.warm_up(_SETTLE_S, refill)
             first, before, begun = peers.ended, cpu_seconds(api), time.time()
             peers.play(time.monotonic() + seconds, refill)
             last, cores, ended = peers.ended, cpu_seconds(api) - before, time.time()
             peers.play(time.monotonic() + _SETTLE_S, lambda: None)
         decided = {at: ms for at, ms in self._decisions(starts).items() if begun * 1_000 <= ms < ended * 1_000}
-        one, every = _latencies(decided, listener.one), _latencies(decided, listener.every)
+        one, every = latencies(decided, listener.one), latencies(decided, listener.every)
         if not one or not every:
             raise ProcessEnded(f"no notice was measured: {last - first} batches ended in {seconds:.0f} s")
         return StreamsResult(
@@ -148,7 +150,7 @@ class Streams:
         return found
 
 
-def _latencies(decided: Told, told: Told) -> list[float]:
+def latencies(decided: Told, told: Told) -> list[float]:
     """Return the sorted seconds from each decision to the first notice of this or a newer version of its batch."""
     by_batch: dict[str, list[tuple[int, float]]] = {}
     for (batch_id, version), at in told.items():
@@ -160,105 +162,3 @@ def _latencies(decided: Told, told: Told) -> list[float]:
         if seen and version >= opened:
             took.append((min(seen) - appended) / 1_000)
     return sorted(took)
-
-
-class Listener:
-    """Clients of streams on an event loop in a thread of its own."""
-
-    def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._host, self._port = str(address.hostname), int(address.port or 80)
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, name="listener", daemon=True)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._followed: set[str] = set()
-        self._seen: set[str] = set()
-        self.one: Told = {}
-        """What streams of one batch have told."""
-        self.every: Told = {}
-        """What the stream of every batch has told."""
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def call(self, work: Any) -> None:
-        """Run a coroutine on the loop, and wait for its end."""
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(_TIMEOUT_S)
-
-    def stop(self) -> None:
-        """Close every stream."""
-        self.call(self._cancel())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def open_idle(self, count: int) -> None:
-        """Open streams of which nothing is told."""
-        for _ in range(count):
-            reader = await self._open("/v1/stream?course=none")
-            self._spawn(_drain(reader))
-
-    async def follow(self) -> None:
-        """Open a stream of every batch, and one of its own for some of the batches that it tells."""
-        self._spawn(self._every(await self._open("/v1/stream")))
-
-    async def _every(self, reader: asyncio.StreamReader) -> None:
-        async for changed in _changes(reader):
-            now = time.time() * 1_000
-            for each in changed:
-                self.every.setdefault((each["id"], each["version"]), now)
-                self._maybe_follow(each["id"])
-
-    def _maybe_follow(self, batch_id: str) -> None:
-        if batch_id in self._seen:
-            return
-        self._seen.add(batch_id)
-        if len(self._seen) % FOLLOWED_EVERY == 0:
-            self._spawn(self._one(batch_id))
-
-    async def _one(self, batch_id: str) -> None:
-        reader = await self._open(f"/v1/batches/{quote(batch_id, safe='')}/stream")
-        first = True
-        async for changed in _changes(reader):
-            now = time.time() * 1_000
-            if first:  # the state at the begin, whose decision lies before the stream
-                first = False
-                continue
-            for each in changed:
-                self.one.setdefault((each["id"], each["version"]), now)
-
-    async def _open(self, path: str) -> asyncio.StreamReader:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
-        status = await reader.readline()
-        if b" 200 " not in status:
-            raise ConnectionError(f"{path}: {status.decode().strip()}")
-        self._followed.add(path)
-        await reader.readuntil(b"event: heartbeat\n")
-        return reader
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _cancel(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def _drain(reader: asyncio.StreamReader) -> None:
-    while await reader.read(65_536):
-        pass
-
-
-async def _changes(reader: asyncio.StreamReader) -> Any:
-    """Yield the batches of each `batch` event."""
-    name = b""
-    with suppress(asyncio.IncompleteReadError):
-        while line := await reader.readline():
-            if line.startswith(b"event: "):
-                name = line[7:].strip()
-            elif line.startswith(b"data: ") and name == b"batch":
-                yield _decode(line[6:])["ids"]

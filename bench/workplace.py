@@ -2,21 +2,25 @@
 
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from cli.broker import DevBroker, Kafka
 from cli.supervision.owned_process import OwnedProcess
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.committed_offsets import CommittedOffsets
+from runtime.metric_names import ASSIGNED, ASSIGNED_PARTITIONS, PREFIX, RESTORED
 from runtime.settings import ENV_PREFIX, Settings
-from schemas.topics import ROUTER_INPUTS, Topic
+from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, ROUTER_INPUTS, Topic
 from topology.topics import provisioning
 
 _TIMEOUT_S = 15.0
+_ROLES = ("ROUTER", "ORCHESTRATOR", "PROJECTOR", "TIMEKEEPER")
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _GRACE_S = 15.0
 
 
@@ -34,12 +38,17 @@ class Workplace:
         self.directory = directory / prefix
         self.directory.mkdir(parents=True)
 
+    @property
+    def own_names(self) -> dict[str, str]:
+        """Settings that keep the processes here apart from others on the cluster: topics and consumer groups."""
+        return {"TOPIC_PREFIX": self.prefix} | {f"{role}_GROUP": f"{self.prefix}-{role.lower()}" for role in _ROLES}
+
     def shared(self, **names: str) -> dict[str, str]:
         """Return settings by their names, `names` on top of what all processes here share."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
-            "TOPIC_PREFIX": self.prefix,
             "ROUTER_START": "earliest",
+            **self.own_names,
             **names,
         }
 
@@ -50,6 +59,18 @@ class Workplace:
     def provision(self, settings: Settings) -> None:
         """Create the topics of `settings` that are missing."""
         provisioning.apply(settings, create_peer_topics=True)
+
+    def stamp_appends(self, settings: Settings) -> None:
+        """Let the broker stamp the records of peers' topics when it appends them: hops are told by these times."""
+        topics = settings.topics()
+        admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap_servers})
+        wanted = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
+        resources = [
+            ConfigResource(ResourceType.TOPIC, topics.name(topic), incremental_configs=[wanted])
+            for topic in (*PEER_INPUTS, *PEER_OUTPUTS)
+        ]
+        for future in admin.incremental_alter_configs(resources).values():
+            future.result(_TIMEOUT_S)
 
     @contextmanager
     def process(self, name: str, command: Sequence[str], names: Mapping[str, str]) -> Iterator[OwnedProcess]:
@@ -76,6 +97,10 @@ class Workplace:
         """Return the broker's process if it is a development broker."""
         return {"broker": self._kafka.nodes[0].pid} if isinstance(self._kafka, DevBroker) else {}
 
+    def broker_data(self) -> Path | None:
+        """Return the directory of the broker's logs if it is a development broker."""
+        return self._kafka.nodes[0].directory / "data" if isinstance(self._kafka, DevBroker) else None
+
     def close(self) -> None:
         """Delete everything under the prefix."""
         admin = AdminClient({"bootstrap.servers": self._kafka.bootstrap_servers})
@@ -97,7 +122,11 @@ class GroupOffsets:
 
     def __call__(self) -> int:
         """Return the number of records up to the committed offsets."""
-        return sum(self._committed.read(self._partitions).values())
+        return sum(self.by_partition().values())
+
+    def by_partition(self) -> dict[int, int]:
+        """Return the committed offset of each partition that has one."""
+        return {number: offset for (_, number), offset in self._committed.read(self._partitions).items()}
 
     def close(self) -> None:
         """Close the connection."""
@@ -120,6 +149,26 @@ class InboxEnd:
 
     def close(self) -> None:
         """Do nothing: no connection is kept open."""
+
+
+def metric(port: int, name: str) -> float | None:
+    """Return a metric of a process by its full name; None if the process does not answer or has none of the name."""
+    try:
+        with _DIRECT.open(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return None
+    return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), None)
+
+
+def assigned(port: int) -> bool:
+    """Tell whether a process is a stable member of its group."""
+    return metric(port, f"{PREFIX}_{ASSIGNED}") == 1
+
+
+def restored(port: int) -> bool:
+    """Tell whether a process has partitions, and has restored their state."""
+    return metric(port, f"{PREFIX}_{RESTORED}") == 1 and (metric(port, f"{PREFIX}_{ASSIGNED_PARTITIONS}") or 0) >= 1
 
 
 def run_name() -> str:

@@ -19,6 +19,7 @@ from cli.commands.batch_history import history, replay
 from cli.commands.batch_list import list_batches
 from cli.commands.batches import batches
 from cli.commands.broker import broker
+from cli.commands.capacity import capacity
 from cli.commands.contexts import contexts
 from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
@@ -66,6 +67,7 @@ for command in (
     stats,
     top,
     explain,
+    capacity,
 ):
     app.command()(command)
 app.command("help")(help_)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import structlog
 
 from runtime import exit_codes
+from runtime.garbage import settle
 from runtime.health import ProcessHealth
 from runtime.kafka.errors import outage
 from runtime.kafka.twins import twin_reports
@@ -86,7 +87,9 @@ def run_process(name: str, settings: Settings, work: Callable[[Process], None], 
                     )
                 )
             if metrics_port:
-                process.reporter = stack.enter_context(ProcessReporter(name, settings, process.health.report))
+                process.reporter = stack.enter_context(
+                    ProcessReporter(name, settings, process.health.report, ready=settle)
+                )
             process.log.info("starting")
             work(process)
             process.log.info("stopped", exit_code=process.exit_code)

@@ -9,9 +9,10 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Optional, Self
 from uuid import uuid4
 
 import msgspec
@@ -47,7 +48,10 @@ class ProcessReporter:
     """Reports one process while its context lasts.
 
     `report` is called in the reporter's thread. If the block ends with an error, the last record contains it.
+    `ready` is called once, in that thread, when the process is assigned and its state restored.
     """
+
+    _of_this_process: ClassVar[Optional["ProcessReporter"]] = None
 
     def __init__(
         self,
@@ -56,8 +60,10 @@ class ProcessReporter:
         report: Callable[[], ProcessHealthReport],
         *,
         producer: ReportProducer | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._report = report
+        self._ready: Callable[[], None] | None = ready
         self._interval_s = settings.report_interval_s
         self._producer = producer or KafkaReportProducer(
             settings.kafka(),
@@ -100,15 +106,27 @@ class ProcessReporter:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        ProcessReporter._of_this_process = self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        ProcessReporter._of_this_process = None
+        self.end(error, _LAST_RECORD_S + _CHECK_S + 1)
+
+    @classmethod
+    def tell_end(cls, error: BaseException, seconds: float) -> None:
+        """Write the last record of this process, which ends without leaving any context; wait for at most `seconds`."""
+        if cls._of_this_process is not None:
+            cls._of_this_process.end(error, seconds)
+
+    def end(self, error: BaseException | None, seconds: float) -> None:
+        """Write the last record, which contains `error`; wait for at most `seconds`."""
         if error is not None:
             self._ends_with = ProcessState.FAILED, (_problem(error),)
         self._stopping.set()
-        self._thread.join(_LAST_RECORD_S + _CHECK_S + 1)
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         reported: object = None
@@ -120,6 +138,9 @@ class ProcessReporter:
                 if state != reported or time.monotonic() >= due:
                     reported, due = state, time.monotonic() + self._interval_s
                     self._send(record)
+                if self._ready is not None and record.assigned and record.restored:
+                    ready, self._ready = self._ready, None
+                    ready()
             except Exception:
                 _logger.exception("process_report_failed")
             self._stopping.wait(min(_CHECK_S, self._interval_s))
@@ -165,7 +186,17 @@ def settings_digest(settings: Settings) -> str:
     """Return a digest of the settings that processes share, without secrets, addresses and a process's own settings."""
     shared = set(Settings.model_fields) - _OWN_TO_A_PROCESS - _MAY_HOLD_SECRETS
     chosen = {name: str(getattr(settings, name)) for name in sorted(shared)}
+    if settings.pipelines_file is not None:
+        chosen["pipelines_file"] = _content_digest(settings.pipelines_file)
     return hashlib.sha256(msgspec.json.encode(chosen)).hexdigest()
+
+
+def _content_digest(file: Path) -> str:
+    """Return what a file holds as a digest: the same file may have another path on another host."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return "unreadable"
 
 
 def _changes(record: ProcessRecord) -> object:

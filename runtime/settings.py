@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     """Seconds between the orchestrator's commits: the latency of its outputs."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     """Guarantee of the orchestrator. `at-least-once` can repeat an effect after a crash, with the same bytes and id."""
+    message_path: Literal["own", "library"] = "library"
+    """How messages pass through the orchestrator: in batches by its own loop, or one by one by the stream library."""
     projection_url: str = "sqlite:///projection.db"
     """SQLAlchemy URL of the projection database."""
     metrics_host: str = "127.0.0.1"

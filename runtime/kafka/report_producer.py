@@ -72,14 +72,13 @@ class KafkaReportProducer:
 
     def close(self, key: bytes, value: bytes, timeout_s: float) -> None:
         """Write a last record if the topic exists, and wait for its acknowledgement for `timeout_s` seconds."""
-        if self._producer is None:
-            return
         try:
-            if self._topic_seen:
-                self._producer.produce(self._topic, key=key, value=value, on_delivery=self._delivered)
-                self._producer.flush(timeout_s)
-            self._producer.purge()
-            self._producer.poll(0)
+            producer = self._opened()
+            if self._topic_exists(producer):
+                producer.produce(self._topic, key=key, value=value, on_delivery=self._delivered)
+                producer.flush(timeout_s)
+            producer.purge()
+            producer.poll(0)
         except (KafkaException, BufferError) as error:
             self._failed(error)
         self._producer = None

@@ -1,4 +1,4 @@
-"""A directory for stores that costs no disk."""
+"""A directory for stores that costs no disk, and the two message paths."""
 
 import os
 import tempfile
@@ -18,3 +18,10 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="batch-orchestrator-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(params=["own", "library"])
+def message_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The setting MESSAGE_PATH of every orchestrator in the test, which runs once with each value."""
+    monkeypatch.setenv("BATCH_ORCHESTRATOR_SERVICE_MESSAGE_PATH", request.param)
+    return str(request.param)

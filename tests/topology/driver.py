@@ -5,6 +5,7 @@ The library has no driver for tests of a topology. This one puts clients in memo
 takes milliseconds, and can end at any step.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -127,6 +128,7 @@ class Driver:
         def make(**options: Any) -> MemoryApplication:
             made = MemoryApplication(kafka=self.kafka, fate=self.fate, guarded=guarded, **options)
             made._processing_context.commit_every = every
+            made.dry_s = math.inf  # the same steps in every run, however fast it is
             return made
 
         return build(self.settings, self.kafka, application=make, **build_with)

@@ -7,7 +7,7 @@ Every step that a client takes can be the process's last: `Fate` counts them and
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, TopicPartition
 from quixstreams.models import TopicAdmin, TopicConfig
 
 from tests.topology.memory_kafka import Entry, MemoryKafka, Partition
@@ -35,10 +35,10 @@ class Fate:
 
 
 class MemoryMessage:
-    """A record as confluent-kafka returns it."""
+    """A record as confluent-kafka returns it, or an error in place of one."""
 
-    def __init__(self, at: Partition, offset: int, entry: Entry) -> None:
-        self._at, self._offset, self._entry = at, offset, entry
+    def __init__(self, at: Partition, offset: int, entry: Entry, error: KafkaError | None = None) -> None:
+        self._at, self._offset, self._entry, self._error = at, offset, entry, error
 
     def topic(self) -> str:
         return self._at[0]
@@ -64,8 +64,8 @@ class MemoryMessage:
     def leader_epoch(self) -> int:
         return 0
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self._error
 
     def __len__(self) -> int:
         return len(self._entry.value or b"")
@@ -78,6 +78,12 @@ class MemoryProducer:
         self._kafka, self._fate, self._name = kafka, fate, name
         self._epoch = 0
         self._reports: list[tuple[Callable[..., None], MemoryMessage]] = []
+        self.room: int | None = None
+        """Number of records that fit its queue until `poll` is called."""
+        self.rejected: str | None = None
+        """Topic whose records the broker does not accept."""
+        self.waits = 0
+        """Number of polls that had to make room."""
 
     def init_transactions(self) -> None:
         assert self._name
@@ -96,8 +102,10 @@ class MemoryProducer:
         partition: int | None = None,
         headers: Any = (),
         timestamp: int = 0,
-        on_delivery: Callable[..., None],
+        on_delivery: Callable[..., None] = lambda *_: None,
     ) -> None:
+        if self.room is not None and len(self._reports) >= self.room:
+            raise BufferError
         self._fate.step(f"produce {topic}")
         pairs = headers.items() if isinstance(headers, dict) else headers
         frozen = tuple((name, value if isinstance(value, bytes) else str(value).encode()) for name, value in pairs)
@@ -110,8 +118,9 @@ class MemoryProducer:
 
     def poll(self, timeout: float = 0) -> int:
         reports, self._reports = self._reports, []
+        self.waits += timeout > 0
         for report, message in reports:
-            report(None, message)
+            report(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE) if message.topic() == self.rejected else None, message)
         return len(reports)
 
     def flush(self, timeout: float = -1) -> int:
@@ -153,11 +162,19 @@ class MemoryConsumer:
         self._topics: list[str] = []
         self._callbacks: dict[str, Callable[..., None]] = {}
         self._joined = False
+        self.rebalances = 0
+        """Number of rebalance callbacks that were called."""
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self.lose_at: int | None = None
         """Number of records after which the partitions are lost; the next poll assigns them again."""
         self.on_loss: Callable[[], None] = lambda: None
+        self.revoke_at: int | None = None
+        """Number of records after which the partitions are taken away; the next poll assigns them again."""
+        self.keeps_stale = False
+        """Whether `consume` returns, after a rebalance, what it had collected before; librdkafka never does."""
+        self.error_at: int | None = None
+        """Number of records after which the next message reports that its offset is out of range."""
         self._given = 0
 
     def subscribe(self, topics: list[str], **callbacks: Callable[..., None]) -> None:
@@ -166,13 +183,25 @@ class MemoryConsumer:
     def poll(self, timeout: float = -1) -> MemoryMessage | None:
         if not self._joined:
             self._joined = True
+            self.rebalances += 1
             self._callbacks["on_assign"](self, self._all())
             return None
         if self.lose_at is not None and self._given == self.lose_at:
             self.lose_at, self._joined = None, False
+            self.rebalances += 1
             self.on_loss()
             self._callbacks["on_lost"](self, self._all())
             return None
+        if self.revoke_at == self._given:
+            self.revoke_at, self._joined = None, False
+            self.rebalances += 1
+            self._callbacks["on_revoke"](self, self._all())
+            self._positions = {}
+            return None
+        if self.error_at == self._given:
+            self.error_at = None
+            at = (self._topics[0], 0)
+            return MemoryMessage(at, 7, Entry(None, None, (), 0), KafkaError(KafkaError._AUTO_OFFSET_RESET))
         for at in self._positions:
             if at not in self._paused and (message := self._next(at)) is not None:
                 self._given += at[0] == self._topics[0]
@@ -180,6 +209,21 @@ class MemoryConsumer:
         if not all(at in self._paused for at in self._positions if at[0] == self._topics[0]):
             self._on_idle()
         return None
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[MemoryMessage]:
+        """Return what is there; what was collected before a rebalance is dropped, as librdkafka does."""
+        messages: list[MemoryMessage] = []
+        while len(messages) < num_messages and not (messages and self._given == self.lose_at):
+            rebalances, message = self.rebalances, self.poll(timeout)
+            if rebalances != self.rebalances:
+                if self.keeps_stale and messages:
+                    break
+                messages.clear()
+            elif message is None:
+                break
+            else:
+                messages.append(message)
+        return messages
 
     def _next(self, at: Partition) -> MemoryMessage | None:
         end = self._kafka.stable_end(at)

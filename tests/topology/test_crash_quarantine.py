@@ -22,6 +22,8 @@ from tests.topology.memory_kafka import Record
 from tests.topology.records import uuid_of
 from topology.stream.crash_guard import SUSPECT_ENDS, UNCLEAN_ENDS, CrashGuard
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 POISON = uuid_of("poison")
 BATCHES = (uuid_of("first"), POISON, *(uuid_of(f"batch-{number}") for number in range(4)))
 Kills = Callable[[Batch | None, Event], bool]

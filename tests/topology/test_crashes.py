@@ -7,6 +7,8 @@ import pytest
 from tests.topology.driver import OUTPUTS, Driver
 from tests.topology.scenario import decide_with_a_fault, outputs, undisturbed, written
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 
 def steps_of(directory: Path, every: int, **settings: str) -> int:
     return len(written(directory, **settings).run(every=every, decide=decide_with_a_fault))

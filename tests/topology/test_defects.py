@@ -17,6 +17,8 @@ from tests.topology.driver import Driver
 from tests.topology.records import concluded, ready, record, register, uuid_of
 from tests.topology.scenario import POISON, decide_with_a_fault
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 BATCH = uuid_of("batch")
 
 

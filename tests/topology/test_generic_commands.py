@@ -20,6 +20,8 @@ from tests.topology.test_orchestrator import dead_letters
 from topology.router.transform import registration_policy
 from topology.topics.deployed import deployed_topics
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 BATCH = uuid_of("batch")
 FILE = Path(__file__).parents[2] / "examples" / "pipelines.toml"
 PHASES = ("normalise", "grammar", "style", "feedback")

@@ -21,6 +21,8 @@ from tests.topology.scenario import decide_with_a_fault, outputs, undisturbed, w
 from topology.orchestrator import processor
 from topology.stream.guards import wait_until_stable
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 BATCH = uuid_of("batch")
 GUARDED = pytest.mark.parametrize("guarded", [False, True], ids=["without the guard", "with the guard"])
 

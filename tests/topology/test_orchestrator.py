@@ -25,6 +25,8 @@ from tests.topology.memory_kafka import START_MS
 from tests.topology.records import PIPELINE, concluded, ready, record, register, uuid_of
 from topology.orchestrator.quarantine import MAX_DETAIL
 
+pytestmark = pytest.mark.usefixtures("message_path")
+
 BATCH = uuid_of("batch")
 
 

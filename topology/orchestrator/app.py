@@ -5,6 +5,7 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 from msgspec import Struct
+from quixstreams.dataframe import StreamingDataFrame
 
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import ClusterFacts, KafkaAdmin
@@ -124,7 +125,9 @@ def build(
     processor = DecisionProcessor(
         outbox, generation=settings.generation, decide=decide, observe=observe, crashes=crashes
     )
-    _wire(app, inbox, names, processor)
+    frame = _wire(app, inbox, names, processor)
+    if settings.message_path == "own":
+        app.take(frame, processor.process, names, stateful=True)
     return app
 
 
@@ -140,14 +143,19 @@ def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> Assignment
     return guard
 
 
-def _wire(app: StreamApplication, inbox: str, names: dict[AnyTopic, str], processor: DecisionProcessor) -> None:
+def _wire(
+    app: StreamApplication, inbox: str, names: dict[AnyTopic, str], processor: DecisionProcessor
+) -> StreamingDataFrame:
+    """Build the library's dataframe. It names topics, store and changelog to the library on both message paths."""
     payload = Payload()
     destinations = {topic: app.topic(name, value_serializer=payload) for topic, name in names.items()}
     source = app.topic(inbox, key_deserializer="bytes", value_deserializer="bytes")
-    decided = app.dataframe(source).apply(processor, stateful=True, metadata=True, expand=True)
+    frame = app.dataframe(source)
+    decided = frame.apply(processor, stateful=True, metadata=True, expand=True)
     decided.set_headers(lambda record, _key, _time, _headers: list(record.headers)).to_topic(
         lambda record, _key, _time, _headers: destinations[record.topic], key=lambda record: record.key
     )
+    return frame
 
 
 def _check_dead_letters_fit(dead_letters: str, inbox: str, sizes: dict[str, int]) -> None:

@@ -105,9 +105,15 @@ class DecisionProcessor:
     def __call__(
         self, value: bytes | None, key: bytes | None, time_ms: int, _headers: object, store: Store
     ) -> list[OutgoingRecord]:
-        """Return the records to publish, and write the batch's new state to the store."""
+        """Process the current message of the library's dataframe."""
         context = message_context()
         at = RecordPosition(context.topic, context.partition, context.offset, time_ms)
+        return self.process(at, key, value, (), store)
+
+    def process(
+        self, at: RecordPosition, key: bytes | None, value: bytes | None, _headers: object, store: Store
+    ) -> list[OutgoingRecord]:
+        """Return the records to publish, and write the batch's new state to the store."""
         verdict = self._verdict(at)
         if verdict is Verdict.QUARANTINE_UNREAD:
             return self._set_aside(at, key, crash_letter(at, key, value), CRASHED)
@@ -120,14 +126,14 @@ class DecisionProcessor:
         if key != record.batch_id.encode():
             # The batch's state is stored under another key, so nothing can be decided here.
             detail = f"The record is about batch {record.batch_id}."[:MAX_DETAIL]
-            letter = key_mismatch_letter(record, key, value, detail, time_ms)
+            letter = key_mismatch_letter(record, key, value, detail, at.time_ms)
             return self._set_aside(at, key, letter, Reason(code=ReasonCode.KEY_MISMATCH, detail=detail), record)
         event = Event(
             batch_id=record.batch_id,
             origin=record.origin,
             body=record.body,
             version=self._first_version + at.offset,
-            time_ms=time_ms,
+            time_ms=at.time_ms,
             partition=at.partition,
             offset=at.offset,
         )

@@ -8,19 +8,20 @@ from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
-from quixstreams import Application
 from quixstreams.checkpointing import InvalidStoredOffset
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
+from quixstreams.kafka.consumer import raise_for_msg_error
 from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime import exit_codes
 from runtime.health import STATISTICS_INTERVAL_MS
 from runtime.kafka.headers import headers_of
 from topology.stream.crash_guard import CrashGuard
-from topology.stream.exit import Leave, end_lifeless, fenced, instance_taken, leave, lost_partitions, unknown_commit
-from topology.stream.fencing import fence_of, is_fenced_consumer
+from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions, unknown_commit
+from topology.stream.fencing import fence_of, is_fenced_consumer, leave_fenced
 from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
+from topology.stream.message_path import MessagePath
 
 COMMIT_LIMIT_S = 10.0
 """Seconds that a commit may take. The coordinator aborts a transaction of that age, so a longer wait is useless."""
@@ -33,7 +34,7 @@ class AssignmentGuard(Protocol):
         """Check that the partitions can be taken over; `consumer` is the library's."""
 
 
-class StreamApplication(Application):
+class StreamApplication(MessagePath):
     """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
 
     `guards` run at each assignment before anything is recovered; `leave` ends the process at once; `on_commit` is
@@ -74,6 +75,7 @@ class StreamApplication(Application):
         self._note_fatal_errors()
         turned = self._liveness.turned if self._liveness is not None else lambda: None
         self._consumer.poll = self._checked(self._consumer.poll, turned)  # type: ignore[method-assign]
+        self._consumer.consume = self._watched(self._consumer.consume, turned)  # type: ignore[method-assign]
         commit = self._producer.commit_transaction
         self._producer.commit_transaction = _timed(commit, on_commit)  # type: ignore[method-assign]
 
@@ -129,21 +131,42 @@ class StreamApplication(Application):
                 self._leave_if_fenced(self._fatal)
             if message is None:
                 return None
-            error = message.error()
-            if error is None:
+            if message.error() is None:
                 headers_of(message)
                 return message
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
-                self._reached_end(message.topic(), message.partition(), message.offset())
-                return None
-            if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-                raise offset_out_of_range(message.topic(), message.partition(), message.offset(), error.str())
-            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise topic_gone(message.topic())
-            self._leave_if_fenced(error)
-            return message
+            return self._judged(message)
 
         return checked
+
+    def _watched(self, consume: Callable[..., Any], turned: Callable[[], None]) -> Callable[..., Any]:
+        """Return a `consume` that notes its calls as turns of the loop; `_on_event` judges its messages."""
+
+        def watched(count: int, timeout: float) -> Any:
+            turned()
+            messages = consume(count, timeout)
+            if self._fatal is not None:
+                self._leave_if_fenced(self._fatal)
+            return messages
+
+        return watched
+
+    def _on_event(self, message: Any) -> None:
+        failed = self._judged(message)
+        if failed is not None:
+            raise_for_msg_error(failed)
+
+    def _judged(self, message: Any) -> Any:
+        """Raise, or note, what a message reports in place of a record; returns it if that is left to the library."""
+        error = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name for it
+            self._reached_end(message.topic(), message.partition(), message.offset())
+            return None
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            raise offset_out_of_range(message.topic(), message.partition(), message.offset(), error.str())
+        if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise topic_gone(message.topic())
+        self._leave_if_fenced(error)
+        return message
 
     def _note_fatal_errors(self) -> None:
         """Keep a fatal error of the consumer: only a callback receives it, just before the partitions are lost."""
@@ -161,15 +184,8 @@ class StreamApplication(Application):
             self._leave_fenced(error)
 
     def _leave_fenced(self, reason: KafkaError) -> NoReturn:
-        """Leave for good only where another process is proven: a process that is not started again must not be missed.
-
-        Nothing is written here any more, so the time that the proof takes does no harm.
-        """
         with self.allow(FENCE_S):
-            taken = self.twin_reports()
-        if taken:
-            self._leave(exit_codes.CONFIGURATION, instance_taken(reason.str()))
-        self._leave(exit_codes.LOST, fenced(reason.str()))
+            leave_fenced(reason, twin_reports=self.twin_reports, leave=self._leave)
 
     def _reached_end(self, topic: str, partition: int, end: int) -> None:
         """Commit the end offset of a partition whose records are all processed.

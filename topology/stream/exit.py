@@ -10,17 +10,24 @@ from typing import NoReturn
 
 from runtime import exit_codes
 from runtime.logs import get_logger
+from runtime.process_report import ProcessReporter
 from schemas.errors import Code, ConfigurationError, OrchestratorError, StateError
 
-_LAST_WORDS_S = 2.0
+_LAST_WORDS_S = 4.0
+_REPORT_S = 2.0
+"""Seconds that the last report may take."""
 
 Leave = Callable[[int, OrchestratorError], NoReturn]
 
 
 def leave(code: int, error: OrchestratorError) -> NoReturn:
-    """End the process at once: no clean-up runs that could commit, flush or abort anything."""
+    """End the process at once: no clean-up runs that could commit, flush or abort anything of its work.
+
+    Its last report is written, if Kafka takes it within a second or two: a process that tells its end is not missing.
+    """
     get_logger().critical("left", code=error.code, reason=error.message, exit_code=code)
     sys.stderr.write(f"{error}\n")
+    ProcessReporter.tell_end(error, _REPORT_S)
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

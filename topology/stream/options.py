@@ -1,12 +1,14 @@
 """The stream library's arguments: the client properties that were measured or found to be necessary."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from confluent_kafka import Consumer, Producer
 from quixstreams.kafka import ConnectionConfig
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
+from runtime.kafka.clients import client_properties
 from runtime.settings import Settings
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
@@ -37,6 +39,9 @@ WRITE_AHEAD_LOG_BYTES = 2 * WRITE_BUFFER_BYTES
 """Size of a store's write-ahead logs. RocksDB keeps them until every column family has been flushed, and the one with
 the processed offset never fills a memtable: without this bound (the library's is 128 MiB for each partition) the
 directory grows with everything that is written, and a start after a crash reads it all again."""
+QUEUE_KBYTES = 65_536
+"""Size of a queue of records that are not delivered yet, in KiB, outside transactions: what a slow broker may make a
+process hold in memory, and repeat after a crash. Then it waits."""
 DELIVERY_TIMEOUT_MS = 10_000
 """Milliseconds that a write outside transactions may take; then the process ends, and the next one reads the input
 again."""
@@ -87,6 +92,48 @@ def application_options(
         | extra,
         "consumer_extra_config": _consumer(member, health) | extra,
     }
+
+
+class ClientProperties(NamedTuple):
+    """The properties of the clients of a process that needs no stream library."""
+
+    consumer: dict[str, Any]
+    producer: dict[str, Any]
+
+    def make_consumer(self, more: Mapping[str, Any]) -> Consumer:
+        """Return a new consumer, with the properties `more` on top."""
+        return Consumer({**self.consumer, **more})
+
+    def make_producer(self) -> Producer:
+        """Return a new producer."""
+        return Producer(self.producer)
+
+
+def client_properties_of(
+    settings: Settings,
+    *,
+    group: str,
+    largest_record: int,
+    smallest_limit: int | None = None,
+) -> ClientProperties:
+    """Return the clients' properties of a process without state; arguments as in `application_options`."""
+    member, kafka = f"{group}-{settings.instance}", settings.kafka()
+    group_properties = {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "partition.assignment.strategy": "range",
+        # A missing offset is lost input, on which a person must decide. First offsets are set by the guards.
+        "auto.offset.reset": "error",
+        # The end of a partition is committed too (`topology.stream.plain_loop`).
+        "enable.partition.eof": True,
+    }
+    producer = _producer(member, "at-least-once", 0, largest_record, smallest_limit)
+    producer["queue.buffering.max.kbytes"] = max(QUEUE_KBYTES, producer["message.max.bytes"] // 1024 + 1)
+    return ClientProperties(
+        consumer=client_properties(kafka, {**group_properties, **_consumer(member, None)}),
+        producer=client_properties(kafka, producer),
+    )
 
 
 def _producer(

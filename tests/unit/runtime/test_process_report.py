@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from runtime.health import ProcessHealth, ProcessHealthReport
 from runtime.kafka.report_producer import KafkaReportProducer
 from runtime.process_report import ProcessReporter, settings_digest
 from runtime.settings import Settings
-from schemas.errors import StateError
+from schemas.errors import Code, StateError
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import decode_process
 
@@ -80,6 +81,15 @@ def test_an_end_by_an_error_is_told_with_its_code() -> None:
     assert [one.code for one in written.records[-1].problems] == ["ORC-STATE"]
 
 
+def test_the_end_of_a_process_that_leaves_no_context_is_told() -> None:
+    written = Written()
+    with ProcessReporter("router", settings(), ProcessHealth("router").report, producer=written):
+        written.wait_for(lambda: bool(written.records))
+        ProcessReporter.tell_end(StateError("They were lost.", code=Code.PARTITIONS_LOST, next_step="None."), WAIT_S)
+        assert written.records[-1].state is ProcessState.FAILED
+        assert [one.code for one in written.records[-1].problems] == ["ORC-PARTITIONS-LOST"]
+
+
 def test_the_text_of_an_error_that_nobody_foresaw_is_not_told() -> None:
     written = Written()
     with (
@@ -123,7 +133,7 @@ def test_what_is_wrong_is_told_once_for_each_record_that_is_not_written() -> Non
     producer = KafkaReportProducer({"bootstrap.servers": "127.0.0.1:1"}, "t", delivery_s=1.0, on_result=told.append)
     producer.send(b"k", b"v")
     producer.close(b"k", b"v", 1.0)
-    assert len(told) == 1
+    assert len(told) == 2
 
 
 def test_the_digest_is_of_what_processes_share_and_of_no_secret() -> None:
@@ -134,3 +144,33 @@ def test_the_digest_is_of_what_processes_share_and_of_no_secret() -> None:
     ]
     assert len({settings_digest(one) for one in alike}) == 1
     assert settings_digest(settings(peer_era="seed")) != settings_digest(settings())
+
+
+def test_the_digest_is_of_what_the_pipelines_file_holds_and_not_of_its_path(tmp_path: Path) -> None:
+    ours, theirs, other = (tmp_path / name for name in ("ours.toml", "theirs.toml", "other.toml"))
+    ours.write_text("a = 1", encoding="utf-8")
+    theirs.write_text("a = 1", encoding="utf-8")
+    other.write_text("a = 2", encoding="utf-8")
+    assert settings_digest(settings(pipelines_file=ours)) == settings_digest(settings(pipelines_file=theirs))
+    different = [settings_digest(settings(pipelines_file=each)) for each in (None, ours, other, tmp_path / "absent")]
+    assert len(set(different)) == len(different)
+
+
+def test_it_says_once_that_the_process_is_assigned_and_restored() -> None:
+    written, health = Written(), ProcessHealth("router")
+    restored, ready = threading.Event(), threading.Event()
+    said: list[bool] = []
+
+    def say() -> None:
+        said.append(restored.is_set())
+        ready.set()
+
+    health.watch_restored(restored.is_set)
+    with ProcessReporter("router", settings(), health.report, producer=written, ready=say):
+        health.on_statistics('{"cgrp": {"join_state": "steady"}}')
+        written.wait_for(lambda: any(record.assigned for record in written.records))
+        restored.set()
+        assert ready.wait(WAIT_S)
+        seen = len(written.records)
+        written.wait_for(lambda: len(written.records) > seen + 2)
+    assert said == [True]

@@ -1,0 +1,1 @@
+"""What a load needs: from measured costs to partitions, processes, brokers, disk and network."""
