@@ -23,9 +23,9 @@ def history(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_U
 
     Example: bos batches history 7f3a2c91-5b0e-4d53-9a2b-0f8f4f1f7d11
     """
-    decisions = _all_decisions(url, batch_id)
+    whole, decisions = _all_decisions(url, batch_id)
     if output == "json":
-        typer.echo(json.dumps({"batch_id": batch_id, "decisions": decisions}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"batch_id": whole, "decisions": decisions}, indent=2, ensure_ascii=False))
         return
     print_lines(*table(decisions))
 
@@ -82,7 +82,8 @@ def verdict(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
+def _all_decisions(url: str, batch_id: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the whole id of a batch, and everything that was decided on it."""
     from urllib.parse import urlencode
 
     from api.paths import batch_path
@@ -98,7 +99,7 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
         page = fetch_of_batch(url, batch_id, path)
         found += page["decisions"]
         if len(page["decisions"]) < _PAGE:
-            return found
+            return page["batch_id"], found
         after = page["next"]
 
 

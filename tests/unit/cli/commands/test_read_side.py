@@ -92,6 +92,8 @@ def test_a_wrong_filter_is_told_with_the_right_one() -> None:
 def test_a_batch_is_found_by_the_beginning_of_its_id(site: Site, command: str) -> None:
     batch_id = site.batch("held")
     assert ok("batches", command, batch_id[:8]) == ok("batches", command, batch_id)
+    as_json = ok("batches", command, batch_id[:8], "-o", "json")
+    assert json.loads(as_json)["batch_id"] == batch_id
 
 
 def test_an_unknown_batch_is_not_found() -> None:
