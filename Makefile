@@ -12,10 +12,10 @@ SEEDS ?= 300
 FIRST ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo lint format unit test docs screenshots simulate mutants faults bench clean
+.PHONY: help install demo lint format unit test schemathesis docs screenshots simulate mutants faults bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the locked dependencies and the project (quick when done)
 
@@ -53,6 +53,9 @@ else
 	@scripts/chromium && echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
 	@echo "==> rules of the decision, each taken out" && $(BIN)/python scripts/mutate
+
+schemathesis: install ## many more requests made up from docs/openapi.json than `make test` has; EXAMPLES=20, some minutes
+	@EXAMPLES=$(or $(EXAMPLES),20) $(BIN)/pytest tests/unit/api/openapi/test_schemathesis.py -s $(ARGS)
 
 docs: install ## write docs/openapi.json, asyncapi.json, cli.md and bos.1 from the code
 	@$(BIN)/python -m api.documents && $(BIN)/python -m cli.documents

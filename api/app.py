@@ -111,7 +111,7 @@ def create_app(
         lifespan=lifespan,
     )
     errors.install(app)
-    openapi.install(app, max_essays=settings.max_essays)
+    openapi.install(app, max_essays=settings.max_essays, credentials_required=settings.credentials_required)
     openapi.install_asyncapi(app, settings.topics())
     app.include_router(batch_routes)
     app.include_router(control_routes)

@@ -93,6 +93,11 @@ class ApiSettings(Settings):
         return self.api_keys is not None or self.jwt_jwks is not None
 
     @property
+    def credentials_required(self) -> bool:
+        """Whether a caller without a credential is refused."""
+        return self.access_controlled and not self.scopes_of_anonymous
+
+    @property
     def scopes_of_anonymous(self) -> tuple[str, ...]:
         """Scopes of a caller without credential and identity headers."""
         if self.anonymous_scopes is not None:

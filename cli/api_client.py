@@ -167,7 +167,7 @@ class ApiClient:
 
 def address_of(url: str) -> str:
     """Return the address that a command speaks to: `url`, or that of the current context where it is empty."""
-    return url or _target(url).url
+    return url or target_of(url).url
 
 
 @asynccontextmanager
@@ -175,7 +175,7 @@ async def connected(url: str) -> AsyncIterator[ApiClient]:
     """Yield a client of the api at `url`; it uses no proxy on this machine. Raises `RequestFailed` for no address."""
     import httpx  # noqa: PLC0415 - heavy
 
-    target = _target(url)
+    target = target_of(url)
     url = target.url
 
     try:
@@ -183,7 +183,7 @@ async def connected(url: str) -> AsyncIterator[ApiClient]:
     except httpx.InvalidURL as error:
         raise _no_address(url, error) from error
     async with httpx.AsyncClient(
-        timeout=_TIMEOUT_S, trust_env=not direct, headers=_credential(target.token_file)
+        timeout=_TIMEOUT_S, trust_env=not direct, headers=credential(target.token_file)
     ) as client:
         yield ApiClient(url, client)
 
@@ -208,7 +208,7 @@ def fetch(url: str, path: str) -> dict[str, Any]:
     return asyncio.run(get())
 
 
-def _target(url: str) -> Context:
+def target_of(url: str) -> Context:
     """Return the address to use, and the file with the credential for it."""
     token_file = os.environ.get(TOKEN_FILE, "")
     if url:
@@ -217,7 +217,7 @@ def _target(url: str) -> Context:
     return Context(url=chosen.url, token_file=token_file or chosen.token_file)
 
 
-def _credential(path: str) -> dict[str, str]:
+def credential(path: str) -> dict[str, str]:
     """Return the header with the API key or token in a file."""
     if not path:
         return {}

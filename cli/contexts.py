@@ -39,6 +39,14 @@ def path_of_contexts() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "bos" / "contexts.toml"
 
 
+def path_of_cache() -> Path:
+    """Return the directory of what may be lost: `$XDG_CACHE_HOME/bos`, or beside the contexts where `HOME` names it."""
+    home = os.environ.get(HOME)
+    if home:
+        return Path(home) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bos"
+
+
 def load_contexts() -> Contexts:
     """Return the contexts; none where there is no file. Raises `ConfigurationError` where it cannot be read."""
     from msgspec import ValidationError, convert  # noqa: PLC0415

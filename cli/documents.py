@@ -1,7 +1,7 @@
 """Writes docs/cli.md and docs/bos.1 from the commands themselves: `python -m cli.documents`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 import typer.main
 from msgspec import Struct
 
+from cli.commands.help import ENVIRONMENT
+from cli.exit_codes import MEANINGS
 from cli.main import app
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -18,6 +20,9 @@ _HEAD = """# Commands
 
 Every command, its arguments and its options, written from the code by `make docs`. [commands.md](commands.md) has the
 commands about batches in the order of a day's work, and the exit codes. `bos COMMAND --help` shows the same.
+
+Before the command stand `--time utc|local|relative` (or `BOS_TIME`), the form of times in tables, and `--ascii` (or
+`BOS_ASCII=1`), for terminals without other characters: `bos --time local batches list`.
 """
 _WORDS = {"STR": "TEXT", "INT": "NUMBER", "FLOAT": "NUMBER", "PATH": "FILE"}
 _MAN_HEAD = r""".TH BOS 1 "" "Batch Orchestrator" "Commands"
@@ -28,24 +33,13 @@ bos \- a Kafka-native batch orchestrator
 .I COMMAND
 .RI [ ARGUMENT ...\&]
 .RI [ OPTION ...\&]
+.SH OPTIONS
+Before the command stand
+.B \-\-time
+.IR utc | local | relative ,
+the form of times in tables, and
+.BR \-\-ascii .
 .SH COMMANDS
-"""
-_MAN_FOOT = r""".SH ENVIRONMENT
-.TP
-.B BOS_URL
-Address of the api.
-.TP
-.B BOS_TOKEN_FILE
-File with the API key or token.
-.TP
-.B BOS_CONFIG_HOME
-Directory of the contexts, in place of $XDG_CONFIG_HOME/bos.
-.TP
-.B NO_COLOR
-No colours in help and errors.
-.SH EXIT STATUS
-0 done; 1 ended otherwise; 2 usage; 3 not found; 4 refused; 5 not allowed; 6 unreachable or undecided; 7 timeout; 8 some
-refused; 130 interrupted.
 """
 
 
@@ -72,7 +66,18 @@ def markdown() -> str:
 
 def man_page() -> str:
     """Return docs/bos.1."""
-    return _MAN_HEAD + "".join(map(_entry, commands())) + _MAN_FOOT
+    ends = _listed("ENVIRONMENT", ENVIRONMENT) + _listed(
+        "EXIT STATUS", {str(code): MEANINGS[code] for code in MEANINGS}
+    )
+    return _MAN_HEAD + "".join(map(_entry, commands())) + ends
+
+
+def _listed(heading: str, entries: Mapping[str, str]) -> str:
+    """Return a section of the man page with an entry for each word."""
+    lines = [f".SH {heading}"]
+    for word, meaning in entries.items():
+        lines += [".TP", f".B {_roff(word)}", _roff(meaning)]
+    return "\n".join(lines) + "\n"
 
 
 def _walk(name: str, command: Any) -> Iterator[Command]:

@@ -17,6 +17,19 @@ SOME_REFUSED = 8
 """Of several requests, at least one was not applied."""
 INTERRUPTED = 130
 """By a signal, or by a person who does not confirm what was asked."""
+MEANINGS = {
+    OK: "done",
+    ENDED_OTHERWISE: "with --exit-status: the batch ended partly, failed or cancelled; a replay that differs; HTTP 500",
+    USAGE: "the command line or the request is wrong",
+    NOT_FOUND: "there is no such thing, or it belongs to somebody else",
+    REFUSED: "refused by the orchestrator; nothing was changed",
+    NOT_ALLOWED: "not allowed",
+    UNDECIDED: "the api cannot be reached, or nothing is decided yet: a repeat with the same --key is safe",
+    TIMEOUT: "the time of --timeout is over",
+    SOME_REFUSED: "of several requests, at least one was not applied",
+    INTERRUPTED: "interrupted, or not confirmed",
+}
+"""What each code says, for `bos help exit-codes` and the man page."""
 
 _BY_STATUS = {
     401: NOT_ALLOWED,

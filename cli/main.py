@@ -25,6 +25,7 @@ from cli.commands.dead_letters import dead_letters
 from cli.commands.demo import demo
 from cli.commands.dev import dev, run
 from cli.commands.explain import explain
+from cli.commands.help import help_
 from cli.commands.inputs import inputs
 from cli.commands.numbers import stats, system, top
 from cli.commands.operations import operations
@@ -33,7 +34,8 @@ from cli.commands.processes import api, orchestrator, projector, router, timekee
 from cli.commands.projection import projection
 from cli.commands.simulate import simulate
 from cli.commands.topics import topics
-from cli.output import note
+from cli.output import note, show_ascii_alone
+from cli.tables import Times, show_times
 from runtime.exit_codes import CONFIGURATION
 from runtime.settings_loading import ignored_variables
 from schemas.errors import ConfigurationError, OrchestratorError
@@ -68,6 +70,7 @@ for command in (
     capacity,
 ):
     app.command()(command)
+app.command("help")(help_)
 app.add_typer(topics, name="topics")
 app.add_typer(inputs, name="inputs")
 app.add_typer(pipelines, name="pipelines")
@@ -94,8 +97,17 @@ def root(
     version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    times: Annotated[
+        Times, typer.Option("--time", envvar="BOS_TIME", help="Form of times in tables.", show_envvar=False)
+    ] = Times.UTC,
+    ascii_alone: Annotated[
+        bool, typer.Option("--ascii", envvar="BOS_ASCII", help="Tables in ASCII alone.", show_envvar=False)
+    ] = False,
 ) -> None:
     """A Kafka-native batch orchestrator."""
+    show_times(times)
+    if ascii_alone:
+        show_ascii_alone()
     if context.invoked_subcommand not in _LOGS_WARNINGS:
         for variable, advice in ignored_variables().items():
             sys.stderr.write(f"bos: warning: {variable} is ignored. {advice}\n")

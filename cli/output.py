@@ -22,6 +22,8 @@ class Format(StrEnum):
     NAME = "name"
 
 
+_IN_ASCII = str.maketrans({"·": "|", "…": "...", "→": "->"})
+"""ASCII forms of the characters that the product's own texts have."""
 OutputFormat = Annotated[
     Format, typer.Option("--output", "-o", help="Form of the data; json is the api's own body, unchanged.")
 ]
@@ -41,12 +43,31 @@ def note(text: str) -> None:
     sys.stderr.writelines(f"{printable(line)}\n" for line in text.split("\n"))
 
 
+class _Chosen:
+    """What the caller of the command line has chosen."""
+
+    ascii_alone = False
+
+
+def show_ascii_alone() -> None:
+    """Have all lines of this process, data in JSON and YAML apart, written in ASCII."""
+    _Chosen.ascii_alone = True
+
+
 def printable(text: str) -> str:
     r"""Return the text with `\x1b` and the like in place of characters that a terminal would act on.
 
     Ids, reasons and values come from records that anybody could have written.
     """
-    return text if text.isprintable() else "".join(map(_printable, text))
+    shown = text if text.isprintable() else "".join(map(_printable, text))
+    if shown.isascii() or not (_Chosen.ascii_alone or not _takes_all(sys.stdout)):
+        return shown
+    return shown.translate(_IN_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def _takes_all(stream: Any) -> bool:
+    """Whether a stream can be written every character."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def _printable(character: str) -> str:

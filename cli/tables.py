@@ -2,9 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
+
+
+class Times(StrEnum):
+    """Form of moments in tables. JSON and YAML have them as the api gives them, in UTC."""
+
+    UTC = "utc"
+    LOCAL = "local"
+    RELATIVE = "relative"
+
+
+class _Chosen:
+    """What the caller of the command line has chosen."""
+
+    times = Times.UTC
+
+
+def show_times(form: Times) -> None:
+    """Have tables of this process show moments in this form."""
+    _Chosen.times = form
 
 
 class Column(NamedTuple):
@@ -58,6 +78,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400}d{whole % 86_400 // 3_600:02}h"
 
 
-def clock(time: str | None) -> str:
-    """Return a time of the api to the second, in UTC."""
-    return "-" if not time else f"{time[:19]}Z"
+def clock(time: str | None, *, with_day: bool = True) -> str:
+    """Return a moment of the api to the second, in the form that was chosen; `with_day` false leaves out its day."""
+    if not time:
+        return "-"
+    if _Chosen.times is Times.RELATIVE:
+        text = age(time)
+        return text if text.startswith("in ") else f"{text} ago"
+    moment = datetime.fromisoformat(time)
+    if _Chosen.times is Times.LOCAL:
+        local = moment.astimezone()
+        return f"{local:%Y-%m-%d %H:%M:%S %Z}" if with_day else f"{local:%H:%M:%S}"
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if with_day else f"{moment:%H:%M:%SZ}"

@@ -15,7 +15,8 @@ from schemas.internal.events import Principal
 
 COOKIE = "bos_key"
 """Cookie of a browser that has logged in; its value is the API key."""
-_KEY_HEADER = "x-api-key"
+KEY_HEADER = "x-api-key"
+"""Header of a caller that sends an API key outside of `Authorization`."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="batch-orchestrator"'}
 _HOW = "Send an API key or a token as `Authorization: Bearer …`, or log in at /login with a browser."
 
@@ -38,7 +39,7 @@ class Authenticator:
             else None
         )
         self._anonymous_scopes = settings.scopes_of_anonymous
-        self._required = settings.access_controlled and not settings.scopes_of_anonymous
+        self._required = settings.credentials_required
 
     async def principal(self, raw: Iterable[tuple[bytes, bytes]]) -> tuple[Principal, str]:
         """Return the caller and the name that its requests are counted under.
@@ -108,7 +109,7 @@ def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:
         if kind.lower() != "bearer" or not value.strip():
             raise _unauthenticated("The header Authorization is not of the form `Bearer CREDENTIAL`.")
         return value.strip()
-    key = header(headers, _KEY_HEADER)
+    key = header(headers, KEY_HEADER)
     return key.strip() if key else _cookie(header(headers, "cookie"))
 
 

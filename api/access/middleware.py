@@ -15,7 +15,7 @@ from api.errors import Problem, problem_response
 from api.settings import ApiSettings
 from schemas.errors import Code
 
-_HEALTH = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
+HEALTH = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 """Paths without credentials, rate and Host check, for probes and scrapers: they show no batch."""
 _PUBLIC = ("/login", "/logout", "/static/")
 """Paths without credentials: what a browser needs to log in."""
@@ -65,7 +65,7 @@ class AccessMiddleware:
 
     async def _check(self, scope: Scope) -> None:
         path = scope["path"]
-        if path in _HEALTH:
+        if path in HEALTH:
             return
         headers = Headers(scope=scope)
         if not self._any_host and not host_allowed(headers.get("host"), self._hosts):

@@ -44,6 +44,10 @@ _OPERATION: dict[str, Schema] = {
     "refused": _REFUSED,
     "waiting_for": {**TEXT_OR_NULL, "description": "Why it cannot go on at the moment."},
     "stopped_by": TEXT_OR_NULL,
+    "failure": {
+        "anyOf": [record({"code": TEXT, "detail": TEXT}), {"type": "null"}],
+        "description": "What has ended it, where it failed.",
+    },
     "links": {"type": "object", "additionalProperties": TEXT},
 }
 _DRY_RUN: dict[str, Schema] = {

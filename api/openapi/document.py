@@ -12,6 +12,7 @@ from api.openapi import bulk, control, explain, problems, read_side, streams
 from api.openapi.letter_schemas import letter_schemas
 from api.openapi.problems import BATCH_ID, CORRELATION_ID, problem_responses
 from api.openapi.schemas import HEADERS, PARAMETERS, TEXT, ref, schemas
+from api.openapi.security import SCHEMES, security_of
 from api.routes.control import CONTROLS
 from schemas.topics import TopicTable
 
@@ -35,12 +36,12 @@ _UNHEALTHY = {
 _CALLER = ("X-Correlation-ID", "X-User-ID", "X-Org-ID")
 
 
-def install(app: FastAPI, *, max_essays: int) -> None:
+def install(app: FastAPI, *, max_essays: int, credentials_required: bool = False) -> None:
     """Make `app` serve the result of `document`, created at the first request."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = document(app, max_essays=max_essays)
+            app.openapi_schema = document(app, max_essays=max_essays, credentials_required=credentials_required)
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
@@ -58,7 +59,7 @@ def install_asyncapi(app: FastAPI, topics: TopicTable) -> None:
         return Response(made(), media_type="application/json")
 
 
-def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
+def document(app: FastAPI, *, max_essays: int, credentials_required: bool = False) -> dict[str, Any]:
     """Return the document of every route; a route without an entry here is a defect (`KeyError`)."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     described = _operations()
@@ -69,6 +70,7 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
             parameters += description.pop("parameters", [])
             operation["parameters"] = [*parameters, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
             operation.update(description)
+            operation["security"] = security_of(path, required=credentials_required)
         if "get" in operations:
             operations["head"] = _head(operations["get"])
     made["components"] = {
@@ -80,6 +82,7 @@ def document(app: FastAPI, *, max_essays: int) -> dict[str, Any]:
         | bulk.schemas(),
         "headers": deepcopy(HEADERS),
         "parameters": deepcopy(PARAMETERS),
+        "securitySchemes": deepcopy(SCHEMES),
     }
     return made
 

@@ -37,6 +37,7 @@ def operation_body(record: OperationRecord, stop: OperationRecord | None) -> dic
         "refused": msgspec.to_builtins(record.refused),
         "waiting_for": record.waiting_for or None,
         "stopped_by": record.stopped_by or None,
+        "failure": {"code": record.failure_code, "detail": record.failure} if record.failure_code else None,
         "links": {"self": path, "stop": f"{path}/stop"},
     }
 

@@ -1,4 +1,8 @@
-"""One operation at work: a page of items at a time, with its progress in the log after each."""
+"""One operation at work: a page of items at a time, with its progress in the log after each.
+
+While Kafka, the orchestrator or the projection is away, the operation waits. An error that no repeat can mend gives up
+the item in which it occurs, or the operation where it concerns all of it; either way the code is in the result.
+"""
 
 import asyncio
 import time
@@ -15,7 +19,16 @@ from api.operations.registry import OperationRegistry
 from api.operations.selection import PAGE, Selection
 from api.operations.work import Outcome, Worker
 from runtime.logs import get_logger
-from schemas.errors import OperationLost, OrchestratorError
+from schemas.errors import (
+    BrokerError,
+    Code,
+    OperationLost,
+    OrchestratorError,
+    ProjectionError,
+    TokensUnavailable,
+    TopicError,
+)
+from schemas.internal.enums import Disposition
 from schemas.internal.operations import MOST_REFUSED, OperationRecord, OperationState, RefusedItem, Tally
 from schemas.internal.records import operation_outgoing
 
@@ -24,6 +37,9 @@ BEAT_S = 3.0
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
 _RELEASE_S = 1.0
+_PASSING = (BrokerError, ProjectionError, TokensUnavailable, TopicError)
+"""Errors that end by themselves, or by what an operator does elsewhere: a repeat can succeed."""
+_PASSING_STATUSES = frozenset({429, 503})
 _logger = get_logger("api.operations")
 Found = TypeVar("Found")
 
@@ -56,10 +72,11 @@ class OperationRunner:
             _logger.info("operation_ended", operation=self._record.operation_id, state=self._record.state.value)
         except OperationLost:
             _logger.info("operation_left", operation=self._record.operation_id, done=self._record.done)
+        except Exception as error:  # noqa: BLE001 - any error would come again at each repeat
+            await self._fail(error)
         finally:
             beat.cancel()
-            with suppress(asyncio.CancelledError, OperationLost):
-                await beat
+            await asyncio.gather(beat, return_exceptions=True)
 
     async def release(self) -> None:
         """Leave the operation to whichever worker takes it up; call it after `close`, once `run` has ended."""
@@ -96,23 +113,27 @@ class OperationRunner:
         )
 
     async def _item(self, item: str) -> Outcome | None:
-        """Return what was decided on an item; None if it was left because of a stop."""
+        """Return what was decided on an item, or why it was given up; None if it was left because of a stop."""
         if self._stopping():
             return None
-        return await self._patiently(lambda: self._worker.work(self._record, item), give_up=self._stopping)
+        try:
+            return await self._patiently(lambda: self._worker.work(self._record, item), give_up=self._stopping)
+        except OperationLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - one item does not end the work on the others
+            code, _ = self._told("operation_item_given_up", error, item=item)
+            return Outcome(Disposition.QUARANTINED.value, code)
 
     async def _patiently(self, call: Callable[[], Awaitable[Found]], give_up: Callable[[], bool]) -> Found | None:
-        """Call until it succeeds; what fails passes by itself: Kafka or the projection is away for a while."""
+        """Call until it succeeds, while Kafka or the projection is away. Raises any error that does not pass."""
         wait = _FIRST_WAIT_S
         while True:
             self._require_held()
             try:
                 found = await call()
-            except OperationLost:
-                raise
-            except Problem as problem:
-                self._note(problem.message)
             except OrchestratorError as error:
+                if not _passes(error):
+                    raise
                 self._note(error.message)
             else:
                 self._waiting_for = ""
@@ -147,6 +168,22 @@ class OperationRunner:
         ):
             raise OperationLost
 
+    async def _fail(self, error: Exception) -> None:
+        """End the operation by an error that no repeat can mend, unless another worker has it."""
+        code, why = self._told("operation_given_up", error)
+        with suppress(OperationLost):
+            await self._end(OperationState.FAILED, failure_code=code, failure=why)
+
+    def _told(self, event: str, error: Exception, **more: str) -> tuple[str, str]:
+        """Log an error, a defect with its traceback; return its code, and what it says to people."""
+        known = isinstance(error, OrchestratorError)
+        _logger.error(
+            event, operation=self._record.operation_id, error=str(error), exc_info=None if known else error, **more
+        )
+        if isinstance(error, OrchestratorError):
+            return str(error.code), error.message
+        return str(Code.INTERNAL), "The product has a defect; the log of the api has its traceback."
+
     async def _end(self, state: OperationState, **changes: Any) -> None:
         await self._save(state=state, ended_ms=_now_ms(), page=(), **changes)
 
@@ -164,6 +201,13 @@ class OperationRunner:
         while True:
             await asyncio.sleep(BEAT_S)
             await self._save()
+
+
+def _passes(error: OrchestratorError) -> bool:
+    """Whether a repeat of what failed can succeed."""
+    if isinstance(error, Problem):
+        return error.status in _PASSING_STATUSES
+    return isinstance(error, _PASSING)
 
 
 def _tallied(before: Iterable[Tally], outcomes: Iterable[Outcome]) -> tuple[Tally, ...]:

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 
 
 class Worker(Protocol):
-    """Works items. Raises `Problem` with a status of 503 for what passes by itself, so that it is tried again."""
+    """Works items. What it raises is tried again where it passes by itself: a `Problem` 503 or a `BrokerError`."""
 
     async def work(self, record: OperationRecord, item: str) -> Outcome:
         """Have the action of `record` decided on one item."""

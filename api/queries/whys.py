@@ -73,8 +73,7 @@ class Whys:
     async def refresh(self) -> None:
         """Read the usual times of all phases, as far as the projection can be read."""
         try:
-            names = {phase.name for each in self._pipelines.all().by_name.values() for phase in each.phases}
-            found = {name: await self._lists.usual(name) for name in sorted(names)}
+            found = await self._lists.usuals()
         except Problem:
             return
         self._usual = {

@@ -1,5 +1,6 @@
 """Routes about the whole: numbers of all batches, the running system, pipeline definitions, and looking up an id."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -80,13 +81,12 @@ async def _described(
     services: Services, visibility: Visibility, definition: PipelineDefinition, default_name: str
 ) -> Pipeline:
     """Return the body of a definition; the numbers in it are None where the projection cannot be read."""
-    usual: dict[str, Usual | None] = dict.fromkeys(phase.name for phase in definition.phases)
+    usual: Mapping[str, Usual] = {}
     live: int | None = None
     try:
         live_ones = BatchFilter(pipeline=definition.name, ended=False)
         live = await services.lists.count(live_ones, visibility, most=_MOST_COUNTED)
-        for phase in definition.phases:
-            usual[phase.name] = await services.lists.usual(phase.name)
+        usual = await services.lists.usuals()
     except Problem:
         pass
     return pipeline_body(definition, usual=usual, live=live, is_default=definition.name == default_name)

@@ -9,6 +9,7 @@ import typer
 from cli.api_client import DEFAULT_URL, Url, fetch_of_batch, with_query
 from cli.ids import BatchId
 from cli.output import print_lines
+from cli.tables import clock
 from schemas.errors import Code
 
 Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="Form of the output.")]
@@ -22,9 +23,9 @@ def history(batch_id: BatchId, *, output: Output = "table", url: Url = DEFAULT_U
 
     Example: bos batches history 7f3a2c91-5b0e-4d53-9a2b-0f8f4f1f7d11
     """
-    decisions = _all_decisions(url, batch_id)
+    whole, decisions = _all_decisions(url, batch_id)
     if output == "json":
-        typer.echo(json.dumps({"batch_id": batch_id, "decisions": decisions}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"batch_id": whole, "decisions": decisions}, indent=2, ensure_ascii=False))
         return
     print_lines(*table(decisions))
 
@@ -81,7 +82,8 @@ def verdict(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
+def _all_decisions(url: str, batch_id: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the whole id of a batch, and everything that was decided on it."""
     from urllib.parse import urlencode
 
     from api.paths import batch_path
@@ -97,18 +99,16 @@ def _all_decisions(url: str, batch_id: str) -> list[dict[str, Any]]:
         page = fetch_of_batch(url, batch_id, path)
         found += page["decisions"]
         if len(page["decisions"]) < _PAGE:
-            return found
+            return page["batch_id"], found
         after = page["next"]
 
 
 def _row(decision: dict[str, Any], *, whole_time: bool) -> tuple[str, ...]:
-    day, _, time = decision["time"].partition("T")
-    clock = f"{time.partition('.')[0].removesuffix('Z')}Z"
     kind = decision["event"]
     event = f"{_EVENTS.get(kind, kind.replace('_', ' '))} {decision['reason'].get('phase', '')}".rstrip()
     return (
         str(decision["offset"]),
-        f"{day} {clock}" if whole_time else clock,
+        clock(decision["time"], with_day=whole_time),
         decision["disposition"],
         event,
         decision["sentence"],

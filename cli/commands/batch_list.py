@@ -7,18 +7,20 @@ from urllib.parse import parse_qsl, urlencode
 import typer
 
 from cli.api_client import DEFAULT_URL, Url, address_of, fetch
+from cli.completion import batch_statuses, phase_statuses, phases, pipelines
 from cli.output import Fields, Format, OutputFormat, note, print_rows
 from cli.tables import Column, age, clock, short_id
 
 _PAGE = 200
 _FILTER = "Filter"
 Status = Annotated[
-    list[str] | None, typer.Option(help="Status of the batch; may be repeated.", rich_help_panel=_FILTER)
+    list[str] | None,
+    typer.Option(help="Status of the batch; may be repeated.", rich_help_panel=_FILTER, autocompletion=batch_statuses),
 ]
 
 
-def _option(help_text: str) -> Any:
-    return typer.Option(help=help_text, rich_help_panel=_FILTER)
+def _option(help_text: str, completed: Any = None) -> Any:
+    return typer.Option(help=help_text, rich_help_panel=_FILTER, autocompletion=completed)
 
 
 def _flag(help_text: str) -> Any:
@@ -34,13 +36,13 @@ FilterText = Annotated[
 def list_batches(
     *,
     status: Status = None,
-    phase: Annotated[str, _option("Name of a phase.")] = "",
-    phase_status: Annotated[str, _option("Status of that phase, or of any.")] = "",
+    phase: Annotated[str, _option("Name of a phase.", phases)] = "",
+    phase_status: Annotated[str, _option("Status of that phase, or of any.", phase_statuses)] = "",
     owner: Annotated[str, _option("User who registered it.")] = "",
     organisation: Annotated[str, _option("Its organisation.")] = "",
     user: Annotated[str, _option("The user that its body names.")] = "",
     course: Annotated[str, _option("Its course code.")] = "",
-    pipeline: Annotated[str, _option("Name of its pipeline.")] = "",
+    pipeline: Annotated[str, _option("Name of its pipeline.", pipelines)] = "",
     stalled: Annotated[bool | None, _flag("A phase is overdue.")] = None,
     held: Annotated[bool | None, _flag("A phase is held for a person.")] = None,
     paused: Annotated[bool | None, _flag("It is paused.")] = None,

@@ -23,7 +23,7 @@ from cli.api_client import (
 )
 from cli.commands.control import cancel, pause, resume, retry
 from cli.ids import BatchId
-from cli.output import Fields, Format, OutputFormat, print_json, print_lines, print_one
+from cli.output import Fields, Format, OutputFormat, print_json, print_one
 from schemas.internal.enums import BatchStatus
 
 batches = typer.Typer(help="Batches, over the HTTP api.", no_args_is_help=True)
@@ -88,9 +88,28 @@ def status(batch_id: BatchId, *, output: OutputFormat = Format.TABLE, url: Url =
 
 
 @batches.command()
-def watch(batch_id: BatchId, *, timeout: Timeout = "", exit_status: ExitStatus = False, url: Url = DEFAULT_URL) -> None:
-    """Print a line at each change of a batch until it ends."""
-    _finish(asyncio.run(_follow(url, batch_id, timeout, each=lambda body: print_lines(_line(body)))), exit_status)
+def watch(
+    batch_id: BatchId,
+    *,
+    timeout: Timeout = "",
+    exit_status: ExitStatus = False,
+    output: Annotated[
+        Format | None,
+        typer.Option("--output", "-o", help="Form of each line: table at a terminal, jsonl elsewhere if not given."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Print a line at each change of a batch until it ends; into a pipe, its status as one line of JSON.
+
+    Example: bos batches watch 7f3a2c91 | jq -r .status
+    """
+    form = output or (Format.TABLE if sys.stdout.isatty() else Format.JSONL)
+
+    def show(body: dict[str, Any]) -> None:
+        _show(body, form)
+        sys.stdout.flush()  # whoever reads a pipe gets each line when it comes
+
+    _finish(asyncio.run(_follow(url, batch_id, timeout, each=show)), exit_status)
 
 
 @batches.command()

@@ -14,12 +14,18 @@ from msgspec import Struct
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, ApiClient, Reply, RequestFailed, Url, connected, with_query
 from cli.commands.operations import act_on_filter
+from cli.completion import batch_ids, phases
 from cli.ids import not_empty
 from cli.output import Format, OutputFormat, counted, note, print_json, print_lines
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID...]", help="Ids of batches; - reads them from standard input.", callback=not_empty),
+    typer.Argument(
+        metavar="[ID...]",
+        help="Ids of batches; - reads them from standard input.",
+        callback=not_empty,
+        autocompletion=batch_ids,
+    ),
 ]
 Filter = Annotated[
     str,
@@ -113,7 +119,9 @@ def retry(
     ids: Ids = None,
     *,
     fitting: Filter = "",
-    from_phase: Annotated[str, typer.Option("--from", metavar="PHASE", help="The phase to run again.")],
+    from_phase: Annotated[
+        str, typer.Option("--from", metavar="PHASE", help="The phase to run again.", autocompletion=phases)
+    ],
     failed_essays: Annotated[bool, typer.Option("--failed-essays", help="Essays that it lost (default).")] = False,
     all_essays: Annotated[bool, typer.Option("--all-essays", help="All essays of the phase.")] = False,
     essay: Annotated[list[str] | None, typer.Option(metavar="ID", help="This essay; may be repeated.")] = None,
@@ -220,14 +228,13 @@ async def _ask_all(url: str, batch_ids: list[str], control: _Control, results: l
 async def _ask(api: ApiClient, batch_id: str, control: _Control) -> _Result:
     from api.paths import batch_path
 
-    path = batch_path(batch_id, control.verb)
-    if control.dry_run:
-        path = with_query(path, "dry_run=true")
     headers = {"Content-Type": "application/json", "Idempotency-Key": control.key}
     try:
+        # Before anything is sent: a request for the beginning of an id would be refused in a history of its own.
+        batch_id = await api.whole_id(batch_id) or batch_id
+        path = batch_path(batch_id, control.verb)
+        path = with_query(path, "dry_run=true") if control.dry_run else path
         reply = await api.send("POST", path, content=json.dumps(control.body), headers=headers)
-        if reply.status == 404 and (whole := await api.whole_id(batch_id)) is not None:
-            return await _ask(api, whole, control)
     except RequestFailed as error:
         body = {"batch_id": batch_id, "code": error.code, "detail": error.message, "next_step": error.next_step}
         _tell(batch_id, error, control)

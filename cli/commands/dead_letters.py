@@ -11,6 +11,7 @@ import typer
 
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, Url, connected, fetch
+from cli.completion import letter_ids
 from cli.ids import LetterId, not_empty
 from cli.output import Format, OutputFormat, counted, print_json, print_lines
 from cli.output import note as tell
@@ -19,7 +20,12 @@ dead_letters = typer.Typer(help="Dead letters, over the HTTP api (docs/dead-lett
 
 Id = Annotated[
     str | None,
-    typer.Argument(metavar="[ID]", help="Id of one dead letter; without it, the filter counts.", callback=not_empty),
+    typer.Argument(
+        metavar="[ID]",
+        help="Id of one dead letter; without it, the filter counts.",
+        callback=not_empty,
+        autocompletion=letter_ids,
+    ),
 ]
 OneCode = Annotated[str, typer.Option("--code", help="Error code of the dead letters.")]
 FirstTopic = Annotated[str, typer.Option("--topic", help="Topic that the records were first read from.")]

@@ -12,12 +12,15 @@ import typer
 
 from cli import exit_codes
 from cli.api_client import DEFAULT_URL, ApiClient, RequestFailed, Url, connected, fetch
+from cli.completion import operation_ids
 from cli.ids import not_empty
 from cli.output import Format, OutputFormat, note, print_one, print_rows
 from cli.tables import Column, age
 
 operations = typer.Typer(help="Actions on many batches or dead letters.", no_args_is_help=True)
-OperationId = Annotated[str, typer.Argument(metavar="ID", help="Id of an operation.", callback=not_empty)]
+OperationId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of an operation.", callback=not_empty, autocompletion=operation_ids)
+]
 _PATH = "/v1/operations"
 _LOOK_S = 1.0
 _TYPE_FROM = 100

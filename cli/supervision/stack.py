@@ -120,8 +120,12 @@ class Stack:
                 next_step="Give a directory that this user may write.",
             ) from error
 
-    def await_ready(self, seconds: float = _READY_SECONDS) -> None:
-        """Wait until every api reports the product as healthy. Raises `ProcessFailed` on a timeout."""
+    def await_ready(self, seconds: float | None = None) -> None:
+        """Wait until every api reports the product as healthy. Raises `ProcessFailed` on a timeout.
+
+        Without `seconds` that is three minutes, or longer where the settings give each process longer for its start.
+        """
+        seconds = max(_READY_SECONDS, self.settings.startup_timeout_s) if seconds is None else seconds
         deadline = time.monotonic() + seconds
         for url in self.api_urls:
             answer = ""

@@ -41,11 +41,13 @@ class OperationState(OpenEnum):
     """Every item has been decided on."""
     STOPPED = "stopped"
     """A person has stopped it; what was decided stays decided."""
+    FAILED = "failed"
+    """It cannot go on, and `failure` says why; what was decided stays decided."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing more is done."""
-        return self in (OperationState.FINISHED, OperationState.STOPPED)
+        return self in (OperationState.FINISHED, OperationState.STOPPED, OperationState.FAILED)
 
 
 class Tally(Struct, frozen=True):
@@ -111,6 +113,10 @@ class OperationRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     waiting_for: str = ""
     """Why it cannot go on at the moment."""
     stopped_by: str = ""
+    failure_code: str = ""
+    """Error code (`ORC-…`) of what has ended it, of `failed`."""
+    failure: str = ""
+    """What has ended it, as a sentence, of `failed`."""
 
     @property
     def done(self) -> int:

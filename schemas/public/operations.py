@@ -15,6 +15,8 @@ MOST_IDS = 1_000
 MAX_ID = 255
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=NO_CONTROL_CHARACTERS)]
 _Value = _Text | bool | Annotated[list[_Text], Field(min_length=1, max_length=20)]
+# The schema of names that a pattern restricts says nothing about other names by itself.
+_Filter = Annotated[dict[_Text, _Value], Field(json_schema_extra={"additionalProperties": False})]
 
 
 class OperationBody(BaseModel):
@@ -23,7 +25,7 @@ class OperationBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     action: Literal["cancel", "pause", "resume", "retry", "replay-dead-letters", "discard-dead-letters"]
-    filter: dict[_Text, _Value] | Annotated[str, Field(max_length=4_000, pattern=NO_CONTROL_CHARACTERS)] | None = None
+    filter: _Filter | Annotated[str, Field(max_length=4_000, pattern=NO_CONTROL_CHARACTERS)] | None = None
     """Names and values as in the URL of a list, or the query of such a URL as it is."""
     ids: Annotated[list[_Text], Field(min_length=1, max_length=MOST_IDS)] | None = None
     """The items, instead of a filter."""

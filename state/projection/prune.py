@@ -20,7 +20,8 @@ def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
     before_ms = now_ms - retention_ms
     steps: tuple[Step, ...] = (
         lambda connection, limit: _delete(connection, tables.history, before_ms, limit),
-        lambda connection, limit: _prune_letters(connection, before_ms, limit),
+        lambda connection, limit: _prune_trouble(connection, tables.dead_letters, before_ms, limit),
+        lambda connection, limit: _prune_trouble(connection, tables.chain_breaks, before_ms, limit),
         lambda connection, limit: _delete(connection, tables.chain_heads, before_ms, limit),
         lambda connection, limit: _delete(connection, tables.unreadable, before_ms, limit),
         # The status topic keeps a tombstone for as long, and compaction may come later: twice is safe.
@@ -38,12 +39,12 @@ def prune_some(connection: Connection, now_ms: int, retention_ms: int) -> bool:
     return False
 
 
-def _prune_letters(connection: Connection, before_ms: int, limit: int) -> int:
-    """Remove dead letters; a batch whose last open one goes no longer needs a person for it."""
-    columns = tables.dead_letters.c
+def _prune_trouble(connection: Connection, table: Table, before_ms: int, limit: int) -> int:
+    """Remove dead letters or chain breaks; a batch whose last one goes no longer needs a person for it."""
+    columns = table.c
     old = select(columns.batch_id).where(columns.time_ms < before_ms).order_by(columns.time_ms).limit(limit)
     about = {batch_id for batch_id in connection.execute(old).scalars() if batch_id is not None}
-    removed = _delete(connection, tables.dead_letters, before_ms, limit)
+    removed = _delete(connection, table, before_ms, limit)
     tallies = Tallies(before_ms)
     follow_trouble(connection, about, tallies)
     tallies.write(connection)

@@ -68,7 +68,8 @@ def test_a_batch_from_the_command_line(demo_environment: dict[str, str], tmp_pat
                 answer = json.loads(
                     bos(demo_environment, "batches", "register", "-", "--url", url, stdin=json.dumps(BODY))
                 )
-                lines = bos(demo_environment, "batches", "watch", answer["batch_id"], "--url", url).splitlines()
+                watch = ["batches", "watch", answer["batch_id"], "--url", url, "-o", "table"]
+                lines = bos(demo_environment, *watch).splitlines()
                 report, _ = peers.communicate(timeout=PATIENCE_S)
                 assert peers.returncode == 0, report
             assert lines[-1].startswith("completed_successfully: spellcheck completed_successfully, cj_assessment")

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -16,7 +17,8 @@ from tests.unit.api.bodies import seed_body
 from tests.unit.api.queries.databases import sqlite_held
 
 SLOW_S = 5.0
-EACH = 60
+EACH = 100
+CLIENTS = 5
 ROUNDS = 10
 MOST = 1.2
 REPEATED_S = 0.5
@@ -63,14 +65,20 @@ def dashboard(url: str) -> Iterator[None]:
 
 
 def p99(client: httpx.Client) -> float:
-    """Return the p99 of the seconds that registrations take."""
-    took = []
-    for _ in range(EACH):
+    """Return the p99 of the seconds that registrations take, of a few clients at a time.
+
+    One after the other they would take as many commit intervals: minutes of waiting over all rounds.
+    """
+
+    def seconds(_: int) -> float:
         started = time.perf_counter()
         answer = client.post("/v1/batches/register", json=seed_body(), headers={"Idempotency-Key": str(uuid.uuid4())})
-        took.append(time.perf_counter() - started)
         assert answer.status_code == 202, answer.text
-    return sorted(took)[int(len(took) * 0.99)]
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        took = sorted(clients.map(seconds, range(EACH)))
+    return took[int(len(took) * 0.99)]
 
 
 def test_a_slow_database_does_not_change_the_p99_of_registrations(kafka: Kafka, tmp_path: Path) -> None:

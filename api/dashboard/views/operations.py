@@ -8,6 +8,7 @@ from msgspec import Struct
 from api.dashboard.drawings.status_bar import Part
 from api.dashboard.views.dead_letters import letter_url
 from api.dashboard.views.links import batch_url
+from api.dashboard.views.problem import HELP
 from api.dashboard.views.words import Tone, counted, disposition_tone, short_id
 from api.operations.dry_run import UNKNOWN, DryRun
 from schemas.errors import CODE_PREFIX
@@ -21,6 +22,7 @@ _STATES = {
     OperationState.RUNNING: Tone("running", "running", "running", open=True),
     OperationState.FINISHED: Tone("done", "done", "finished"),
     OperationState.STOPPED: Tone("idle", "cancelled", "stopped"),
+    OperationState.FAILED: Tone("failed", "failed", "failed"),
 }
 _STOPPING = Tone("paused", "paused", "stopping", open=True)
 _WAITING = Tone("stalled", "stalled", "cannot go on", open=True)
@@ -76,6 +78,11 @@ class OperationRow(Struct, frozen=True, kw_only=True):
     """Results by disposition alone."""
     waiting_for: str
     stopped_by: str
+    failure_code: str
+    """Error code of what has ended it; empty unless it failed."""
+    failure: str
+    help_url: str
+    """The page about that code; empty unless it failed."""
     stoppable: bool
 
 
@@ -122,6 +129,9 @@ def operation_row(record: OperationRecord, *, stopping: bool) -> OperationRow:
         summary=tuple(_by_tone(results)),
         waiting_for="" if record.state.ended else record.waiting_for,
         stopped_by=record.stopped_by,
+        failure_code=record.failure_code,
+        failure=record.failure,
+        help_url=HELP.format(code=record.failure_code) if record.failure_code else "",
         stoppable=not record.state.ended and not stopping,
     )
 

@@ -7,6 +7,9 @@ import pytest
 
 from api.operations import keeper as keeper_module
 from api.operations import selection as selection_module
+from api.operations.selection import Page, ProjectionSelection
+from api.operations.work import ItemWorker, Outcome
+from schemas.errors import InvalidCursor, RecordTooLarge
 from schemas.internal.events import Principal
 from schemas.internal.formats import OPERATION
 from schemas.internal.operations import OperationAction, OperationRecord, OperationState
@@ -46,7 +49,7 @@ async def ended(api: World, operation_id: str) -> dict[str, Any]:
     async def has_ended() -> bool:
         nonlocal found
         found = (await api.client.get(f"{OPERATIONS}/{operation_id}")).json()
-        return found["state"] in ("finished", "stopped")
+        return found["state"] in ("finished", "stopped", "failed")
 
     await until(has_ended)
     return found
@@ -227,6 +230,56 @@ async def test_an_operation_waits_while_kafka_is_away_and_says_so() -> None:
         found = await ended(api, operation_id)
         assert (found["applied"], found["waiting_for"]) == (3, None)
         assert sorted({batch for batch, _ in decisions(cluster, operation_id)}) == sorted(cluster.batches)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RecordTooLarge("The record is too large.", next_step="None."), "ORC-TOO-LARGE"),
+        (KeyError("a defect"), "ORC-INTERNAL"),
+    ],
+)
+async def test_an_item_that_no_repeat_can_mend_is_given_up_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    async with world() as api:
+        batches = await register(api, 3)
+        work = ItemWorker.work
+
+        async def failing(worker: ItemWorker, record: OperationRecord, item: str) -> Outcome:
+            if item == batches[1]:
+                raise error
+            return await work(worker, record, item)
+
+        monkeypatch.setattr(ItemWorker, "work", failing)
+        found = await ended(api, await start(api))
+        assert (found["state"], found["done"], found["applied"]) == ("finished", 3, 2)
+        assert found["refused"] == [{"id": batches[1], "disposition": "quarantined", "reason": code}]
+        assert found["failure"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidCursor("The cursor is of another list.", next_step="None."), "ORC-CURSOR"),
+        (KeyError("a defect"), "ORC-INTERNAL"),
+    ],
+)
+async def test_an_operation_that_no_repeat_can_mend_fails_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    async def failing(*_: object) -> Page:
+        raise error
+
+    async with world() as api:
+        await register(api, 3)
+        monkeypatch.setattr(ProjectionSelection, "page", failing)
+        operation_id = await start(api)
+        found = await ended(api, operation_id)
+        assert (found["state"], found["done"], found["failure"]["code"]) == ("failed", 0, code)
+        assert found["failure"]["detail"]
+        again = await api.client.post(f"{OPERATIONS}/{operation_id}/stop")
+        assert again.json()["state"] == "failed"
 
 
 async def test_the_next_start_of_the_api_goes_on_with_an_operation() -> None:

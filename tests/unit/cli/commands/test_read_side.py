@@ -1,6 +1,8 @@
 """Commands that read, against the real api over a product that has a history."""
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from cli import exit_codes
+from cli import exit_codes, output
 from cli.api_client import RequestFailed
 from cli.main import app
+from schemas.topics import Topic
 from tests.browser.serving import Site, serving
 
 pytestmark = pytest.mark.slow
@@ -89,6 +92,8 @@ def test_a_wrong_filter_is_told_with_the_right_one() -> None:
 def test_a_batch_is_found_by_the_beginning_of_its_id(site: Site, command: str) -> None:
     batch_id = site.batch("held")
     assert ok("batches", command, batch_id[:8]) == ok("batches", command, batch_id)
+    as_json = ok("batches", command, batch_id[:8], "-o", "json")
+    assert json.loads(as_json)["batch_id"] == batch_id
 
 
 def test_an_unknown_batch_is_not_found() -> None:
@@ -200,3 +205,47 @@ def test_ids_and_a_filter_exclude_each_other(site: Site) -> None:
     for arguments in ([], [site.batch("held"), "--filter", "held=yes"]):
         result = bos("batches", "pause", *arguments)
         assert result.exit_code == exit_codes.USAGE
+
+
+def test_an_action_on_the_beginning_of_an_id_leaves_no_trace_under_it(site: Site) -> None:
+    """A request for an id that nobody has is decided too: as refused, in a history of that id."""
+    whole = site.batch("held")
+    for action in ("pause", "resume"):
+        assert whole in bos("batches", action, whole[:8], "--reason", "a check").stdout
+    keys = {
+        record.key for partition, log in site.cluster.logs.items() if partition.topic is Topic.HISTORY for record in log
+    }
+    assert whole.encode() in keys
+    assert whole[:8].encode() not in keys
+
+
+def test_a_watch_into_a_pipe_writes_lines_of_json(site: Site) -> None:
+    ended = ok("batches", "list", "--ended", "--limit", "1", "-o", "name").strip()
+    (line,) = ok("batches", "watch", ended).splitlines()
+    assert json.loads(line)["batch_id"] == ended
+    assert ok("batches", "watch", ended, "-o", "table").startswith(json.loads(line)["status"])
+
+
+def test_times_can_be_local_or_relative_and_lines_ascii(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "XST-02")
+    time.tzset()
+    held = site.batch("held")
+    try:
+        assert re.search(r" \d\d:\d\d:\d\dZ ", ok("batches", "history", held))
+        assert ok("--time", "local", "stats").strip().endswith(" XST")
+        assert re.search(r" \d+\w+ ago ", ok("--time", "relative", "batches", "history", held))
+        assert not ok("stats").isascii()
+        assert ok("--ascii", "stats").isascii()
+    finally:
+        bos("--time", "utc", "help")
+        output._Chosen.ascii_alone = False
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_what_holds_for_every_command_is_told() -> None:
+    codes = ok("help", "exit-codes").splitlines()
+    assert [int(line.split()[0]) for line in codes] == list(exit_codes.MEANINGS)
+    assert "BOS_TIME" in ok("help", "environment")
+    assert "bos help output" in ok("help")
+    assert bos("help", "nothing").exit_code == exit_codes.NOT_FOUND

@@ -260,6 +260,17 @@ def test_what_the_topics_no_longer_hold_is_pruned(log: Log, writer: Writer, read
     assert stored.size("purges") == 0
 
 
+def test_a_break_goes_with_its_history_and_so_does_the_need_for_a_person(
+    log: Log, writer: Writer, reader: Reader
+) -> None:
+    writer.apply(log.step(1, 5) + log.write_all(history(1, 9, 9, 7)))
+    assert [batch.batch_id for batch in reader.list(BatchFilter(attention=True)).batches] == [batch_id(1)]
+    writer.prune(T0 + RETENTION_MS + 1_000)
+    assert reader.chain_breaks() == ()
+    assert reader.list(BatchFilter(attention=True)).batches == ()
+    assert reader.counts().attention == 0
+
+
 def test_many_old_rows_go_in_transactions_of_their_own(
     writer: Writer, stored: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
