@@ -22,7 +22,7 @@ from schemas.topics import PHASE_COMMANDS, Topic
 _TAKE = 256
 _POLL_S = 0.002
 _TIMEOUT_S = 15.0
-_FIRST_END_S = 180.0
+_FIRST_END_S = 600.0
 
 
 class _Registered(msgspec.Struct):

@@ -44,7 +44,9 @@ class OnAStack:
                 whole = Whole(stack, workplace.broker_pids(), workplace.broker_data(), self._name, self._report)
                 if sections.WHOLE in self._chosen:
                     self._report("whole pipeline, always full")
-                    results.whole = whole.sustained(essays=ESSAYS, seconds=self._plan.sustained)
+                    results.whole = whole.sustained(
+                        essays=ESSAYS, seconds=self._plan.sustained, in_flight=self._plan.in_flight
+                    )
                     whole.settle()
                 if sections.LATENCY in self._chosen:
                     with closing(Workplace(kafka, directory, f"{self._name}-bare")) as other, bare(other) as loop:

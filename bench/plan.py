@@ -33,6 +33,8 @@ class Plan:
     """Batches whose events single processes work on."""
     rounds: int = 3
     sustained: float = 12.0
+    in_flight: int = 600
+    """Number of concurrent batches at full load, so many that no process waits for the peers."""
     rates: tuple[float, ...] = (500.0, 1_000.0)
     """Decisions a second at which the latency from event to command is measured."""
     latency: float = 120.0
@@ -72,6 +74,7 @@ QUICK = Plan(
     batches=1_000,
     rounds=1,
     sustained=6.0,
+    in_flight=200,
     latency=5.0,
     turn=5.0,
     settled=2.0,

@@ -18,8 +18,6 @@ from cli.supervision.stack import Stack
 from schemas.topics import Topic
 
 PROCESSES = ("router", "orchestrator-0", "projector", "timekeeper", "api-0")
-IN_FLIGHT = 600
-"""Number of concurrent batches at full load, so many that no process waits for the peers."""
 WARM_UP_S = 4.0
 IDLE_CORES = 0.25
 """CPU load of the whole product, in cores, below which it has caught up."""
@@ -76,8 +74,8 @@ class Whole:
         supervisor = self._stack.supervisor
         return {name: supervisor.pid(name) for name in PROCESSES} | {"load generator": os.getpid()} | self._broker
 
-    def sustained(self, *, essays: int, seconds: float) -> WholeResult:
-        """Return the rate and cost of decisions with the pipeline always full."""
+    def sustained(self, *, essays: int, seconds: float, in_flight: int) -> WholeResult:
+        """Return the rate and cost of decisions with `in_flight` batches under way all the time."""
         settings = self._stack.settings
         with (
             closing(PlayedPeers(settings, essays=essays, run=f"{self._run}-full")) as peers,
@@ -85,7 +83,7 @@ class Whole:
         ):
 
             def refill() -> None:
-                for _ in range(IN_FLIGHT - peers.open):
+                for _ in range(in_flight - peers.open):
                     peers.register()
 
             peers.warm_up(WARM_UP_S, refill)
