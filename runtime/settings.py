@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Name of this instance within its group, stable over restarts: `group.instance.id` and `transactional.id`."""
     commit_interval_s: float = Field(default=0.05, gt=0, le=5)
     """Seconds between the orchestrator's commits: the latency of its outputs."""
+    commit_idle_s: float = Field(default=0.005, ge=0, le=5)
+    """Seconds after which the orchestrator commits earlier, on its own message path, if no more input is there."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     """Guarantee of the orchestrator. `at-least-once` can repeat an effect after a crash, with the same bytes and id."""
     message_path: Literal["own", "library"] = "library"

@@ -69,7 +69,8 @@ class DemoOptions:
         """Return the settings of the product, by their names without the prefix; files go to `directory`."""
         found = {}
         if self.kill_orchestrator:
-            found["COMMIT_INTERVAL_S"] = "1"  # transactions stay open for a while, so that the kill is faster
+            # Transactions stay open for a while, so that the kill is faster.
+            found["COMMIT_INTERVAL_S"] = found["COMMIT_IDLE_S"] = "1"
         if self.silent_peer:
             found["PIPELINES_FILE"] = str(write_pipeline(directory))
         elif self.keep:

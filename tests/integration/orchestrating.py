@@ -29,7 +29,7 @@ PROGRAM = """
 import sys
 from runtime.settings_loading import load_settings
 from topology.orchestrator.app import run
-from topology.stream import message_path, options
+from topology.stream import options
 
 settings = load_settings()
 {changes}
@@ -37,8 +37,7 @@ sys.exit(run(settings))
 """
 NO_COMMIT = """
 options.TRANSACTION_TIMEOUT_MS = 900_000
-message_path.DRY_S = 3600
-settings = settings.model_copy(update={'commit_interval_s': 3600})
+settings = settings.model_copy(update={'commit_interval_s': 3600, 'commit_idle_s': 3600})
 """
 """No commit happens during a test, however slow its steps are, and the broker does not end the transaction."""
 

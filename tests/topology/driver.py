@@ -5,7 +5,6 @@ The library has no driver for tests of a topology. This one puts clients in memo
 takes milliseconds, and can end at any step.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -114,7 +113,13 @@ class Driver:
         self._stores = 0
         self.settings = Settings(
             _env_file=None,
-            **{"topic_partitions": 2, "commit_interval_s": 5, "state_dir": directory / "state-0", **settings},
+            **{
+                "topic_partitions": 2,
+                "commit_interval_s": 5,
+                "commit_idle_s": 5,
+                "state_dir": directory / "state-0",
+                **settings,
+            },
         )
         self.kafka = kafka or MemoryKafka(self.settings.topics())
         self.fate = Fate()
@@ -128,7 +133,6 @@ class Driver:
         def make(**options: Any) -> MemoryApplication:
             made = MemoryApplication(kafka=self.kafka, fate=self.fate, guarded=guarded, **options)
             made._processing_context.commit_every = every
-            made.dry_s = math.inf  # the same steps in every run, however fast it is
             return made
 
         return build(self.settings, self.kafka, application=make, **build_with)

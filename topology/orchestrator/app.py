@@ -128,6 +128,7 @@ def build(
     frame = _wire(app, inbox, names, processor)
     if settings.message_path == "own":
         app.take(frame, processor.process, names, stateful=True)
+        app.dry_s = settings.commit_idle_s
     return app
 
 
