@@ -76,6 +76,29 @@ def test_a_killed_router_loses_nothing(kafka: Kafka) -> None:
             await_that(all_there, "every batch is in the inbox")
 
 
+def test_routers_that_join_and_leave_under_load_lose_and_repeat_nothing(kafka: Kafka) -> None:
+    settings = provisioned(kafka)
+    other = settings.model_copy(update={"instance": "1", "metrics_port": free_port()})
+    batches = [str(uuid4()) for _ in range(6_000)]
+    values = [{"value": ready_event(batch)} for batch in batches]
+    send(settings, READY, values[:2_000])
+    with started(settings) as process, Log(settings, Topic.INBOX) as inbox:
+        inbox.read(100)
+        with started(other) as joins:  # all partitions are taken away from the first one, and shared
+            send(settings, READY, values[2_000:4_000])
+            joins.await_ready()
+            send(settings, READY, values[4_000:])
+            joins.terminate()
+            assert joins.wait() == exit_codes.OK, joins.errors
+        keys = [message.key() for message in inbox.read(len(batches))]
+        await_that(lambda: committed(settings) == len(batches), "everything is committed")
+        process.terminate()
+        assert process.wait() == exit_codes.OK, process.errors
+        inbox.look()
+    assert sorted(keys) == sorted(batch.encode() for batch in batches)
+    assert len(inbox.records) == len(batches)
+
+
 def test_a_first_start_on_records_wants_to_be_told_where_to_begin(kafka: Kafka) -> None:
     settings = provisioned(kafka, router_start=None)
     send(settings, READY, [{"value": ready_event(str(uuid4()))}])
