@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     *("integration/test_router_offsets.py", "integration/test_projector.py", "integration/test_health.py"),
     *("integration/test_guards.py", "integration/test_broker_directory.py", "integration/test_timekeeper.py"),
     *("e2e/test_demo.py", "e2e/test_sizes.py", "e2e/test_commands.py", "e2e/test_faults.py", "e2e/test_scaling.py"),
+    "e2e/test_story.py",
     *("integration/test_router_process.py", "integration/test_orchestrator.py", "integration/test_slow_database.py"),
     "unit/api/openapi/test_schemathesis.py",
 )
