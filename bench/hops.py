@@ -1,6 +1,7 @@
 """The hops of an event on its way to a command: when it was appended where."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from bench.live import Answer
 from runtime.kafka.admin import KafkaAdmin, Partition
 from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader
 from runtime.settings import Settings
+from schemas.errors import BrokerError
 from schemas.ids import derived_id
 from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
@@ -18,6 +20,7 @@ INPUTS = (Topic.ESSAYS_READY, Topic.OUTCOME_SEED)
 """Topics of the events that lead to a command."""
 _POLL_S = 1.0
 _SILENT_POLLS = 30
+_ASKED = 10
 
 
 class Way(NamedTuple):
@@ -78,6 +81,10 @@ class Trail:
         return inputs, inbox
 
     def _ends(self) -> dict[Partition, int]:
+        """Ask for the ends of the log, again where a broker on a busy host does not answer in time."""
+        for _ in range(_ASKED - 1):
+            with suppress(BrokerError):
+                return self._cluster.log_ends(self._partitions, committed=False)
         return self._cluster.log_ends(self._partitions, committed=False)
 
 
