@@ -66,9 +66,8 @@ def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) 
     known, essays = essay_ids(batch), commanded(batch, attempt)
     ids = known if attempt.essays is None else tuple([known[essay] for essay in essays])
     succeeded = {ref.essay_id: ref for ref in body.essays}
-    reported = list(map(succeeded.get, ids))
     foreign, lost = 0, tuple[LostEssay, ...]()
-    if body.failed_essay_ids or len(succeeded) != len(ids) or not all(reported):  # Otherwise all of them succeeded.
+    if body.failed_essay_ids or (tuple(succeeded) != ids and succeeded.keys() != set(ids)):  # Else all succeeded.
         named = succeeded.keys() | body.failed_essay_ids
         foreign = len(named.difference(ids))
         if named and foreign == len(named):
@@ -76,9 +75,8 @@ def _record(batch: Batch, event: Event, body: PhaseConcluded, attempt: Attempt) 
         for essay_id in body.failed_essay_ids:
             succeeded.pop(essay_id, None)
         lost = _lost(body, dict(zip(ids, essays, strict=True)), succeeded, named=bool(named))
-        reported = list(map(succeeded.get, ids))
     attempt = replace(attempt, lost=lost, foreign=foreign, reason=_reason(body.status, len(ids), len(lost)))
-    batch = _take_texts(batch, body.phase, essays, reported)
+    batch = _take_texts(batch, body.phase, *_as_reported(ids, essays, succeeded))
     batch = conclude_attempt(batch, event, body.phase, attempt)
     reason = _told(batch, body.phase, attempt)
     batch, effects = advance(batch, event)
@@ -110,7 +108,21 @@ def _reason(status: OutcomeStatus, commanded: int, lost: int) -> PhaseReason | N
     return _PEER_REASONS.get(status, PhaseReason.NO_SURVIVORS)
 
 
-def _take_texts(batch: Batch, phase: str, essays: Sequence[int], reported: Sequence[EssayRef | None]) -> Batch:
+def _as_reported(
+    ids: tuple[str, ...], essays: Sequence[int], succeeded: dict[str, EssayRef]
+) -> tuple[Sequence[int], Sequence[EssayRef]]:
+    """Return the commanded essays that succeeded, and what was reported of them, in the order of the outcome.
+
+    The stored bytes follow that order. `ids` and `essays` are the commanded ones, in the order of the attempt.
+    """
+    if tuple(succeeded) == ids:
+        return essays, tuple(succeeded.values())
+    places = dict(zip(ids, essays, strict=True))
+    named = [name for name in succeeded if name in places]
+    return [places[name] for name in named], [succeeded[name] for name in named]
+
+
+def _take_texts(batch: Batch, phase: str, essays: Sequence[int], reported: Sequence[EssayRef]) -> Batch:
     """Return the batch with what the outcome gave; what earlier attempts gave these essays went when this one began."""
     texts, metrics = given(batch, phase, essays, reported)
     if not texts and not metrics:

@@ -45,9 +45,7 @@ def newest_of(batch: Batch, phase: str, essays: Sequence[int]) -> tuple[EssayRef
     return tuple(map(EssayRef, known, texts, map(metrics.get, essays)))
 
 
-def given(
-    batch: Batch, phase: str, essays: Sequence[int], reported: Sequence[EssayRef | None]
-) -> tuple[Texts, Metrics]:
+def given(batch: Batch, phase: str, essays: Sequence[int], reported: Sequence[EssayRef]) -> tuple[Texts, Metrics]:
     """Return the texts and metrics in an outcome of `phase` that are new, from what it reported of each essay.
 
     Peers repeat what they were sent: a text or metrics that the essay already had before this phase are echoes.
@@ -56,12 +54,12 @@ def given(
     texts = {
         essay: ref.text_storage_id
         for essay, ref in zip(essays, reported, strict=True)
-        if ref is not None and ref.text_storage_id != uploaded[essay].text
+        if ref.text_storage_id != uploaded[essay].text
     }
     metrics = {
         essay: ref.spellcheck_metrics
         for essay, ref in zip(essays, reported, strict=True)
-        if ref is not None and ref.spellcheck_metrics is not None and ref.spellcheck_metrics != batch.metrics.get(essay)
+        if ref.spellcheck_metrics is not None and ref.spellcheck_metrics != batch.metrics.get(essay)
     }
     if not texts and not metrics:
         return texts, metrics
