@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     """Seconds after which the orchestrator commits earlier, on its own message path, if no more input is there."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     """Guarantee of the orchestrator. `at-least-once` can repeat an effect after a crash, with the same bytes and id."""
-    message_path: Literal["own", "library"] = "library"
+    message_path: Literal["own", "library"] = "own"
     """How messages reach the orchestrator and the projector: in batches by a loop of ours, or singly by the library."""
     projection_url: str = "sqlite:///projection.db"
     """SQLAlchemy URL of the projection database."""
