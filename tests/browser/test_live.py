@@ -1,6 +1,6 @@
 """Live updates: what changes is shown, and what a reader looks at, has selected or focused is left alone."""
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from schemas.internal.events import PauseBatch, ResumeBatch
 from tests.browser.pages import opened
@@ -97,6 +97,37 @@ def test_the_overview_counts_what_happens(browser: Browser, own_site: Site) -> N
         expect(page.locator("main")).to_contain_text("2 paused")
         own_site.cluster.ask(own_site.batch("in_parallel"), PauseBatch)
         expect(page.locator("main")).to_contain_text("3 paused")
+
+
+def test_a_stream_that_opens_before_the_scripts_have_come_is_live(browser: Browser, own_site: Site) -> None:
+    with opened(browser, own_site, "/batches") as page:
+        is_live(page)
+        waiting: list[Route] = []
+        page.route("**/live*.js", lambda route: waiting.append(route))  # noqa: PLW0108 - it is given an attribute
+        with page.expect_response("**/v1/stream*"):
+            page.reload(wait_until="commit")
+        expect(page.locator("[data-live]")).to_have_attribute("data-live", "")
+        for route in waiting:
+            route.continue_()
+        is_live(page)
+
+
+def test_a_stream_that_cannot_be_opened_is_tried_again(browser: Browser, own_site: Site) -> None:
+    with opened(browser, own_site, "/batches") as page:
+        is_live(page)
+        refused: list[str] = []
+
+        def refuse_twice(route: Route) -> None:
+            if len(refused) == 2:
+                route.continue_()
+                return
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="")
+
+        page.route("**/v1/stream*", refuse_twice)
+        page.reload(wait_until="commit")
+        is_live(page)
+        assert len(refused) == 2
 
 
 def test_a_lost_stream_is_told_without_a_fuss(browser: Browser, own_site: Site) -> None:

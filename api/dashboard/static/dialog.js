@@ -27,7 +27,7 @@ on("keydown", ({ key }) => {
   if (key === "Escape") closeMenus();
 });
 
-// Opened before its content is there: a swap goes on after the content shows, and must not open what was closed meanwhile.
+// A swap ends after its content shows: it must not open what was closed meanwhile.
 on("htmx:before:swap", ({ detail }) => {
   if (detail.ctx?.target !== body) return;
   closeMenus();

@@ -1,6 +1,5 @@
 // @ts-check
-// Live updates. hx-sse turns notices of the stream into DOM events; regions refetch themselves and are morphed.
-// Here: the state of the stream, pausing it, what waits behind "7 changed, show", and the polite region.
+// The stream of notices: its state, pausing it, and what is said.
 import { refresh, setServerTime } from "./time.js";
 
 const LOST_MS = 5000;
@@ -11,7 +10,7 @@ let saidAt = 0;
 /** @type {Set<string>} */
 const unseen = new Set();
 
-/** Say something in the polite region, at most once in five seconds. @param {string} text @param {boolean} [soft] */
+/** @param {string} text @param {boolean} [soft] not so soon after the last */
 export const say = (text, soft = false) => {
   const region = document.getElementById("said");
   const at = performance.now();
@@ -75,7 +74,17 @@ document.addEventListener("htmx:sse:after:connection", alive);
 document.addEventListener("htmx:sse:error", lost);
 document.addEventListener("htmx:sse:close", lost);
 
-/** Give the shared status of a terminal state to screen readers. */
+// It may be open already. What could not be opened is tried again.
+/** @type {any} */
+const stream = document.getElementById("stream");
+if (stream?._htmx?.sse) alive();
+stream?.addEventListener("htmx:finally:request", () => {
+  if (stream._htmx.sse) return;
+  lost();
+  setTimeout(() => stream.dispatchEvent(new Event("again")), LOST_MS);
+});
+
+// For screen readers.
 document.addEventListener("htmx:after:swap", () => {
   const news = document.querySelector("[data-say]");
   const text = news?.getAttribute("data-say");
