@@ -74,10 +74,9 @@ document.addEventListener("htmx:sse:after:connection", alive);
 document.addEventListener("htmx:sse:error", lost);
 document.addEventListener("htmx:sse:close", lost);
 
-// It may be open already. What could not be opened is tried again.
+// What could not be opened is tried again.
 /** @type {any} */
 const stream = document.getElementById("stream");
-if (stream?._htmx?.sse) alive();
 stream?.addEventListener("htmx:finally:request", () => {
   if (stream._htmx.sse) return;
   lost();
