@@ -47,7 +47,7 @@ class Stream(socketserver.StreamRequestHandler):
 def server() -> Iterator[Server]:
     with Server(("127.0.0.1", 0), Stream) as serving:
         serving.paths = []
-        Thread(target=serving.serve_forever, daemon=True).start()
+        Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield serving
         serving.shutdown()
 

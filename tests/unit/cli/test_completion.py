@@ -51,7 +51,7 @@ def serving() -> Iterator[tuple[Api, typer.Context]]:
     with Api(("127.0.0.1", 0), Handler) as server:
         server.asked, server.silent = [], Event()
         server.silent.set()
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield server, context(f"http://127.0.0.1:{server.server_port}")

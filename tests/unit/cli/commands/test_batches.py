@@ -55,7 +55,7 @@ def api(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv("no_proxy", raising=False)
         server = type("Listening", (Api,), {"address_family": family_of(request.param)})((request.param, 0), Handler)
         server.asked, server.answers = [], []
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://{shown_address(request.param, server.server_address[1])}", server
         server.shutdown()
