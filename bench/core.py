@@ -22,7 +22,7 @@ from schemas.internal.outgoing import OutgoingRecord
 from schemas.internal.records import decode_inbox
 from state.codec import decode_batch
 from state.decision.decide import decide
-from topology.orchestrator.outbox import DESTINATIONS, Outbox
+from topology.orchestrator.outbox import DESTINATIONS, Outbox, Written
 from topology.router.transform import registration_policy
 
 PARTS = ("decode the event", "decode the batch", "decide", "render and encode", "measure sizes")
@@ -71,19 +71,21 @@ class Core:
     def _decide_by_part(self) -> dict[str, ByStep]:
         """Return the mean time of each part in one round."""
         spent = {part: dict.fromkeys(STEPS, 0) for part in PARTS}
-        for step, times in self._decisions(thread_time_ns):
+        for given, _, _, times in self.decisions(thread_time_ns):
             for part, start, end in zip(PARTS, times, times[1:], strict=False):
-                spent[part][step] += end - start
+                spent[part][given.step] += end - start
         return {part: self._means(by_step) for part, by_step in spent.items()}
 
     def _decide_all(self) -> float:
         start = thread_time_ns()
-        for _ in self._decisions(lambda: 0):
+        for _ in self.decisions():
             pass
         return (thread_time_ns() - start) / len(self.inbox) / _US
 
-    def _decisions(self, clock: Callable[[], int]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Decide every event, and yield its step and the times around the parts.
+    def decisions(
+        self, clock: Callable[[], int] = lambda: 0
+    ) -> Iterator[tuple[Input, OutgoingRecord, Written, tuple[int, ...]]]:
+        """Decide every event, and yield it, its inbox record, what was written, and the times around the parts.
 
         No slot ids are kept from the round before: a registration derives them.
         """
@@ -114,7 +116,7 @@ class Core:
             assert written.state is not None
             assert oversize is None
             states[outgoing.key] = written.state
-            yield given.step, tuple(times)
+            yield given, outgoing, written, tuple(times)
 
     def _route_all(self, shape: Shape) -> ByStep:
         """Return the mean time of the router's transform in one round."""

@@ -5,8 +5,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
-from typing import NamedTuple, Self
+from typing import NamedTuple
+
+from bench.sampler import Sampler
 
 TICK_S = 0.25
 RESOURCES = ("cpu", "io", "memory")
@@ -40,32 +41,20 @@ class Waits:
     """Milliseconds for which each process was ready and had no core."""
 
 
-class HostWatch:
+class HostWatch(Sampler):
     """Samples the host in a thread of its own; a context manager."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
+        super().__init__("host-watch", TICK_S)
         self._pids = dict(pids)
         self._ticks: list[Tick] = []
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="host-watch", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._ticks.append(self._tick())
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._ticks.append(self._tick())
 
     def between(self, start_s: float, end_s: float) -> Waits:
         """Return what was waited for between two Unix times, widened to the nearest samples."""
         return waits(self._ticks, start_s, end_s)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(TICK_S):
-            self._ticks.append(self._tick())
+    def _look(self) -> None:
+        self._ticks.append(self._tick())
 
     def _tick(self) -> Tick:
         memory = _memory()

@@ -204,7 +204,7 @@ def _queries(reader: Reader, load: Load) -> Iterator[tuple[str, Callable[[], int
     whole = load.batch_id(load.batches // 2)
     yield "resolve: batch id", lambda: int(reader.resolve(whole) is not None)
     yield "resolve: 8 characters", lambda: len(reader.candidates(whole[:8]))
-    yield "usual", lambda: reader.usual("spellcheck").samples
+    yield "usual", lambda: reader.usuals()["spellcheck"].samples
 
 
 def _list(reader: Reader, wanted: BatchFilter, seen: Visibility = EVERYTHING) -> Callable[[], int]:

@@ -4,16 +4,11 @@ from collections.abc import Iterable
 
 from bench.core import Core
 from runtime.settings import Settings
-from schemas.internal.events import Event
-from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
-from state.codec import decode_batch
-from state.decision.decide import decide
 
 KINDS = ("inputs", "inbox", "commands", "status", "history", "changelog", "ended")
 """`ended` is the stored state of a batch that has ended; the other kinds are means over the events of a batch."""
 _BATCHES = 16
-_TIME_MS = 1_764_000_000_000
 _OWN = {Topic.STATUS: "status", Topic.HISTORY: "history"}
 _Headers = Iterable[tuple[str, bytes | None]]
 
@@ -23,20 +18,7 @@ def record_sizes(essays: int) -> dict[str, float]:
     core = Core(Settings(), essays=essays, batches=_BATCHES)
     total: dict[str, float] = dict.fromkeys(KINDS, 0.0)
     states: dict[bytes, bytes] = {}
-    for given, outgoing in core.inbox:
-        record = decode_inbox(outgoing.value or b"")
-        stored = states.get(outgoing.key)
-        before = None if stored is None else decode_batch(stored)
-        event = Event(
-            batch_id=record.batch_id,
-            origin=record.origin,
-            body=record.body,
-            version=given.at.offset,
-            time_ms=_TIME_MS,
-            partition=given.at.partition,
-            offset=given.at.offset,
-        )
-        written = core.outbox.write(before, event, decide(before, event))
+    for given, outgoing, written, _ in core.decisions():
         assert written.state is not None
         states[outgoing.key] = written.state
         total["inputs"] += len(given.value)

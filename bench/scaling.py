@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from bench.alone import ORCHESTRATOR
 from bench.events import inputs
 from bench.load import fill_inbox, paced_inbox
 from bench.measuring import Cost, measure_to_end
+from bench.sampler import Sampler
 from bench.workplace import GroupOffsets, Workplace, restored
 from cli.broker import Kafka
 from cli.supervision.owned_process import OwnedProcess
@@ -151,27 +151,20 @@ class _Members:
             self.workplace.check(f"member-{number}", process)
 
 
-class _Looks:
+class _Looks(Sampler):
     """Looks at a group's committed offsets again and again, in a thread of its own; a context manager."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__("offsets", _LOOK_S)
         self._offsets = GroupOffsets(settings)
         self.found: list[Look] = []
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="offsets", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._offsets.close()
 
-    def _run(self) -> None:
-        while not self._stopping.wait(_LOOK_S):
-            self.found.append(Look(time.monotonic(), self._offsets.by_partition()))
+    def _look(self) -> None:
+        self.found.append(Look(time.monotonic(), self._offsets.by_partition()))
 
 
 def longest_pause(looks: Sequence[Look], start_s: float, end_s: float) -> float:

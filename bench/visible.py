@@ -4,10 +4,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Event, Thread
-from typing import Self
 
 from bench.hops import read_between
+from bench.sampler import Sampler
 from cli.demo.table import percentile
 from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
@@ -29,10 +28,11 @@ class VisibleResult:
     p99: float
 
 
-class VisibleWatch:
+class VisibleWatch(Sampler):
     """Looks at the projection's offsets again and again, in a thread of its own; a context manager."""
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__("visible-watch", LOOK_S)
         self._settings = settings
         self._engine = open_engine(settings.projection_url)
         self._reader = Reader(self._engine)
@@ -41,17 +41,9 @@ class VisibleWatch:
         self._partitions = [(self._status, number) for number in range(settings.topic_partitions)]
         self._starts = self._cluster.log_ends(self._partitions, committed=True)
         self._seen: dict[int, tuple[list[int], list[float]]] = {number: ([], []) for _, number in self._partitions}
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="visible-watch", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._look()
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
         self._engine.dispose()
 
     def took(self, start_s: float, end_s: float) -> list[float | None]:
@@ -63,10 +55,6 @@ class VisibleWatch:
             for record in records
             if start_s <= record.time_ms / 1_000 < end_s
         ]
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            self._look()
 
     def _look(self) -> None:
         reached: Mapping[tuple[Topic, int], int] = self._reader.offsets()

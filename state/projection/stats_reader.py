@@ -54,11 +54,6 @@ class StatsReader(BatchReader):
         with reading(self._engine) as connection:
             return _tallied(connection, visibility, self._clock_ms()).counts
 
-    def usual(self, phase: str) -> Usual:
-        """Return how long the runs of a phase that succeeded took."""
-        with reading(self._engine) as connection:
-            return _usual(connection, phase).get(phase, NEVER_RUN)
-
     def usuals(self) -> Mapping[str, Usual]:
         """Return how long the runs of each phase that succeeded took."""
         with reading(self._engine) as connection:
@@ -177,10 +172,8 @@ def _sum(curves: Curves, kind: str) -> tuple[int, ...]:
     return tuple(map(sum, zip(*same, strict=True))) if same else (0,) * POINTS
 
 
-def _usual(connection: Connection, phase: str | None = None) -> dict[str, Usual]:
+def _usual(connection: Connection) -> dict[str, Usual]:
     query = select(_tallies.phase, _tallies.name, _tallies.n).where(_tallies.scope == ALL, _tallies.kind == "took")
-    if phase is not None:
-        query = query.where(_tallies.phase == phase)
     found: dict[str, list[tuple[int, int]]] = {}
     for name, bucket, n in connection.execute(query.where(_tallies.n > 0)):
         found.setdefault(name, []).append((int(bucket), n))

@@ -71,7 +71,7 @@ def read_everything(reader: Reader) -> None:
     for visibility in VISIBILITIES:
         reader.counts(visibility)
         reader.stats(T0, visibility)
-    reader.usual("spellcheck")
+    reader.usuals()
     reader.resolve(batch_id(1)[:8])
     reader.get(batch_id(1))
     reader.history(batch_id(1))
