@@ -64,6 +64,20 @@ _OBSERVE_EVERY_S = 1.0
 _QUERY_TIMEOUT_S = 5.0
 _REPLAY_TIMEOUT_S = 10.0
 
+ROUTERS = (
+    batch_routes,
+    control_routes,
+    history_routes,
+    explain_routes,
+    letter_routes,
+    stream_routes,
+    bulk_routes,
+    system_routes,
+    list_routes,  # after those with words of their own behind /v1/batches/
+    service_routes,
+)
+"""The routers of `/v1` and of what watches the service, in the order in which a path is looked up."""
+
 
 def create_app(
     settings: Settings,
@@ -113,16 +127,8 @@ def create_app(
     errors.install(app)
     openapi.install(app, max_essays=settings.max_essays, credentials_required=settings.credentials_required)
     openapi.install_asyncapi(app, settings.topics())
-    app.include_router(batch_routes)
-    app.include_router(control_routes)
-    app.include_router(history_routes)
-    app.include_router(explain_routes)
-    app.include_router(letter_routes)
-    app.include_router(stream_routes)
-    app.include_router(bulk_routes)
-    app.include_router(system_routes)
-    app.include_router(list_routes)  # last: the words that other routes have behind /v1/batches/ come first
-    app.include_router(service_routes)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)  # `include_router` would analyse every route anew for each app
     install_dashboard(app)
     authenticator = Authenticator(settings)
     app.state.authenticator = authenticator

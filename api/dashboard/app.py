@@ -49,7 +49,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 def install(app: FastAPI) -> None:
     """Add the pages of the dashboard to `app`, which must answer problems already (`api.errors.install`)."""
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.add_api_route(PREFIX + "{path:path}", _static, include_in_schema=False)
     as_problem = app.exception_handlers[HTTPException]
 

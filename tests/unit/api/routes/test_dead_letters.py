@@ -14,7 +14,7 @@ from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import Topic
 from state.decision.attempts import slots_of
 from tests.unit.api.bodies import seed_body
-from tests.unit.api.memory import World, world
+from tests.unit.api.memory import World, until, world
 
 pytestmark = pytest.mark.anyio
 PATH = "/v1/dead-letters"
@@ -157,8 +157,12 @@ async def test_a_replay_goes_through_the_router_as_it_is(api: World) -> None:
     assert answer.json().items() >= {"state": "replayed", "by": "anonymous", "note": "the defect is mended"}.items()
     [replayed] = api.letters.replayed
     assert (replayed.topic, replayed.value, replayed.headers) == (Topic.REPLAY, sent.value, sent.headers)
-    status = (await api.client.get(f"/v1/batches/{batch_id}/status")).json()
-    assert status["status"] == "processing_pipelines"
+
+    async def started() -> bool:
+        status = (await api.client.get(f"/v1/batches/{batch_id}/status")).json()
+        return bool(status["status"] == "processing_pipelines")
+
+    await until(started)
     found = await shown(api, letter_id)
     assert (found["state"], found["handled"]["note"]) == ("replayed", "the defect is mended")
     again = await api.client.post(f"{PATH}/{letter_id}/replay")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def writer(engine: Engine) -> Writer:
     writer = Writer(engine)
     writer.prepare(IDENTITY)
     return writer
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def read_only_engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A database with the schema that the tests of a module fill once and then only read."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            copy = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path_factory.mktemp("read-only"))
+            url = f"sqlite:///{copy}"
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            url = stack.enter_context(server.database(migrated=True))
+        engine = open_engine(url)
+        stack.callback(engine.dispose)
+        yield engine
 
 
 @pytest.fixture

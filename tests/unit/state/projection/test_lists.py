@@ -13,6 +13,7 @@ from schemas.internal.history import NO_VERSION
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.internal.status import StatusRecord
 from state.projection import EVERYTHING, BatchFilter, Reader, Visibility, Writer
+from tests.unit.state.projection.conftest import IDENTITY
 from tests.unit.state.projection.log import T0, Log, batch_id, handled, history
 from tests.unit.state.projection.reference import DAY_MS, Reference
 from tests.unit.state.projection.varied import SPAN_MS, varied
@@ -59,8 +60,9 @@ FILTERS = (
 class Filled:
     """A projection of many batches with a past, and what it must answer."""
 
-    def __init__(self, engine: Engine, writer: Writer) -> None:
-        random, log = Random(1), Log()
+    def __init__(self, engine: Engine) -> None:
+        random, log, writer = Random(1), Log(), Writer(engine)
+        writer.prepare(IDENTITY)
         newest: dict[int, StatusRecord] = {}
         for version in range(1, 3 * BATCHES):
             number = random.randrange(1, BATCHES)
@@ -89,9 +91,9 @@ def about_batch(offset: int, number: int) -> OutgoingRecord:
     )
 
 
-@pytest.fixture
-def filled(engine: Engine, writer: Writer) -> Filled:
-    return Filled(engine, writer)
+@pytest.fixture(scope="module")
+def filled(read_only_engine: Engine) -> Filled:
+    return Filled(read_only_engine)
 
 
 def all_pages(reader: Reader, filters: BatchFilter, visibility: Visibility, **given: Any) -> list[StatusRecord]:
