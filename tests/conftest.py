@@ -67,9 +67,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def leaks_show_in_their_module() -> Iterator[None]:
-    """Fail the module that left a resource open, not the test in which it happens to be collected."""
+    """Fail the module that left a resource open, not the test in which it happens to be collected.
+
+    What outlives the module is frozen: going through it after each of 350 modules took a seventh of the tests' time.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -108,6 +108,7 @@ def all_pages(reader: Reader, filters: BatchFilter, visibility: Visibility, **gi
         cursor = page.next_cursor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probed", [1, 1_000], ids=["any-index-leads", "the-rarest-leads"])
 def test_lists_counts_and_ids_are_those_of_the_snapshots(
     filled: Filled, probed: int, monkeypatch: pytest.MonkeyPatch
