@@ -36,6 +36,8 @@ class ProcessHealthReport(Struct, frozen=True, kw_only=True):
     """Whether it is a stable member of the consumer group, even without a partition."""
     restored: bool
     """Whether local state has been restored; always true for a process without state."""
+    restored_percent: int | None = None
+    """While local state is being restored: how much of its changelogs has been read, 0 to 99; otherwise None."""
     partitions: int
     """Number of assigned partitions."""
     lag_seconds: float
@@ -82,6 +84,7 @@ class ProcessHealth:
         self._assigned = not grouped
         self._transactions = OpenTransactions()
         self._positions: tuple[InputPosition, ...] = ()
+        self._restored_percent: int | None = None
         self._behind: frozenset[tuple[str, int]] = frozenset()
         self._assigned_since: dict[tuple[str, int], float] = {}
         self._caught_up: dict[tuple[str, int], float] = {}
@@ -114,6 +117,7 @@ class ProcessHealth:
         self._assigned = not self._grouped or parsed.get("cgrp", {}).get("join_state") == "steady"
         partitions = assigned_partitions(parsed)
         inputs = {at: state for at, state in partitions.items() if not at[0].startswith(_CHANGELOG)}
+        self._restored_percent = _percent_read([state for at, state in partitions.items() if at not in inputs])
         self._transactions.saw(inputs, now)
         self._positions = tuple(_position(at, state) for at, state in sorted(inputs.items()))
         self._assigned_since = {at: self._assigned_since.get(at, now) for at in partitions}
@@ -140,6 +144,7 @@ class ProcessHealth:
             alive=alive,
             assigned=self._assigned,
             restored=restored,
+            restored_percent=None if restored else self._restored_percent,
             partitions=len(self._assigned_since),
             lag_seconds=round(lag, 3),
             reasons=tuple(problem.message for problem in problems),
@@ -180,7 +185,9 @@ class ProcessHealth:
         if not self._assigned:
             found.append(ProcessProblem(NOT_READY, "The consumer group is rebalancing.", _WAIT))
         if not restored:
-            found.append(ProcessProblem(NOT_READY, "Local state is being restored.", _WAIT))
+            read = self._restored_percent
+            so_far = "" if read is None else f": {read} % of its changelogs have been read"
+            found.append(ProcessProblem(NOT_READY, f"Local state is being restored{so_far}.", _WAIT))
         if lag > self._max_lag_s:
             message = f"It is {lag:.0f} s behind its input; {self._max_lag_s:.0f} s are allowed."
             found.append(ProcessProblem(BEHIND, message, "Check its log and its load; more instances share the work."))
@@ -207,6 +214,16 @@ def _has_more(partition: Mapping[str, Any]) -> bool:
         end = partition.get("hi_offset", -1)
     waiting: bool = partition.get("fetchq_cnt", 0) > 0 or 0 <= partition.get("next_offset", -1) < end
     return waiting
+
+
+def _percent_read(changelogs: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return how much of `changelogs` the application has been given; at most 99, because more may still come."""
+    read = every = 0
+    for state in changelogs:
+        begin = max(state.get("lo_offset", -1), 0)
+        read += max(state.get("app_offset", -1) - begin, 0)
+        every += max(state.get("hi_offset", -1) - begin, 0)
+    return min(99, 100 * read // every) if every else None
 
 
 def _position(at: tuple[str, int], state: Mapping[str, Any]) -> InputPosition:

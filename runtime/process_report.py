@@ -158,6 +158,7 @@ class ProcessReporter:
             alive=report.alive,
             assigned=report.assigned,
             restored=report.restored,
+            restored_percent=report.restored_percent,
             partitions=report.partitions,
             lag_s=report.lag_seconds,
             problems=report.problems,

@@ -35,6 +35,9 @@ class Process(Struct, frozen=True, kw_only=True):
     alive: bool
     assigned: Annotated[bool, Meta(description="A settled member of its consumer group.")]
     restored: Annotated[bool, Meta(description="Its local state has been read back.")]
+    restored_percent: Annotated[
+        int | None, Meta(description="How much of its local state has been read back, while that is under way.")
+    ]
     partitions: Number
     lag_seconds: Age
     silent_seconds: Age

@@ -114,6 +114,7 @@ def _process(view: ProcessView) -> bodies.Process:
         alive=record.alive,
         assigned=record.assigned,
         restored=record.restored,
+        restored_percent=record.restored_percent,
         partitions=record.partitions,
         lag_seconds=round(record.lag_s, 1),
         silent_seconds=round(view.silent_s, 1),

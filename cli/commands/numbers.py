@@ -36,7 +36,10 @@ def _state(process: dict[str, Any]) -> str:
         return str(process["state"])
     if not process["assigned"]:
         return "joining"
-    return "ready" if process["restored"] else "restoring"
+    if process["restored"]:
+        return "ready"
+    percent = process.get("restored_percent")
+    return "restoring" if percent is None else f"restoring {percent}%"
 
 
 _PROCESSES = (

@@ -84,6 +84,8 @@ class ProcessRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It is a settled member of its consumer group, be it with no partition."""
     restored: bool = False
     """Local state has been read back."""
+    restored_percent: int | None = None
+    """How much of its local state has been read back, 0 to 99, while that is known and not all of it."""
     partitions: int = 0
     """Number of assigned partitions."""
     lag_s: float = 0.0

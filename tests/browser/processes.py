@@ -21,6 +21,7 @@ def processes() -> list[ProcessRecord]:
             "orchestrator",
             "1",
             restored=False,
+            restored_percent=63,
             host="host-2",
             started_ms=NOW_MS - 42_000,
             settings_digest="cd" * 32,
@@ -29,7 +30,9 @@ def processes() -> list[ProcessRecord]:
             positions=_at(_INBOX, 20_549, lag=602, numbers=(2, 3)),
             problems=(
                 ProcessProblem(
-                    Code.NOT_READY, "its state is being restored: 63 %.", "Wait; it is ready in about 12 s."
+                    Code.NOT_READY,
+                    "Local state is being restored: 63 % of its changelogs have been read.",
+                    "Wait a moment; if it persists, read the process's log.",
                 ),
             ),
         ),

@@ -132,7 +132,38 @@ def test_state_that_is_being_read_back_is_told() -> None:
     health = ProcessHealth("orchestrator", clock=Clock())
     health.watch_restored(lambda: False)
     health.on_statistics(statistics())
-    assert "being restored" in health.report().reasons[0]
+    report = health.report()
+    assert (report.reasons, report.restored_percent) == (("Local state is being restored.",), None)
+
+
+def changelog(*, read: int, end: int, first: int = 0) -> dict[str, Any]:
+    """A changelog that a recovery reads; its application has been given the records before `read`."""
+    return partition(fetched=end, end=end) | {"app_offset": read, "lo_offset": first}
+
+
+def test_how_much_of_the_state_has_been_read_back_is_told_until_it_is_all() -> None:
+    restored = False
+    health = ProcessHealth("orchestrator", clock=Clock())
+    health.watch_restored(lambda: restored)
+
+    def told(*changelogs: dict[str, Any]) -> int | None:
+        numbered = {str(number): state for number, state in enumerate(changelogs)}
+        topics = {
+            "changelog__inbox": {"partitions": numbered},
+            "inbox": {"partitions": {"0": partition(fetched=0, end=9)}},
+        }
+        health.on_statistics(json.dumps({"cgrp": {"join_state": "steady"}, "topics": topics}))
+        return health.report().restored_percent
+
+    nothing_yet = -1_001
+    assert told(changelog(read=nothing_yet, end=nothing_yet)) is None
+    assert told(changelog(read=nothing_yet, end=400), changelog(read=nothing_yet, end=600)) == 0
+    assert told(changelog(read=400, end=400), changelog(read=230, end=600)) == 63
+    assert "63 % of its changelogs have been read" in health.report().reasons[0]
+    assert told(changelog(read=150, end=200, first=100)) == 50
+    assert told(changelog(read=200, end=200)) == 99, "it is not done"
+    restored = True
+    assert told(changelog(read=200, end=200)) is None
 
 
 def held_back(offset: int, end: int, *, waiting: int = 0, fetched: int | None = None) -> str:

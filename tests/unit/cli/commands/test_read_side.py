@@ -139,7 +139,7 @@ def test_the_whole_in_numbers() -> None:
     assert "live " in numbers
     assert "NEEDS ATTENTION" in ok("top"), "once, where nobody watches"
     told = bos("system", "status", "--exit-status")
-    assert "orchestrator/1  restoring" in " ".join(told.stdout.split(" ")).replace("   ", "  ")
+    assert "orchestrator/1  restoring 63%" in " ".join(told.stdout.split(" ")).replace("   ", "  ")
     assert told.exit_code == exit_codes.UNDECIDED
     assert json.loads(ok("system", "status", "-o", "json"))["healthy"] is False
 
