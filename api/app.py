@@ -197,6 +197,7 @@ def _services(
         backlog=BacklogGuard(system.decision_lag_s, max_lag_s=settings.max_decision_lag_s),
         lists=lists,
         system=system,
+        processes=resources.operations,
         pipelines=pipelines,
         whys=Whys(lists, system, pipelines, follower),
         explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),

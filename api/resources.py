@@ -36,7 +36,7 @@ class Resources(Struct, frozen=True):
     fetcher: OpenFetcher
     """Opens a connection that fetches records by their coordinates, for one thread."""
     operations: LetterLog
-    """Writes to the operations topic."""
+    """Writes to the operations topic, and the tombstone of a process that is forgotten."""
     reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
     """Returns a context manager that reports this process on the processes topic, as the given function states it."""
 

@@ -37,6 +37,7 @@ SHORTEST_PREFIX = 6
 _WHOLE_ID = 36
 WAIT_SECONDS = 20
 """How long the api may hold a request for a status."""
+_NO_CONTENT = 204
 _TIMEOUT_S = WAIT_SECONDS + 20.0
 
 
@@ -108,7 +109,7 @@ class ApiClient:
 
     def _reply(self, response: "httpx.Response") -> Reply:
         try:
-            body: dict[str, Any] = response.json()
+            body: dict[str, Any] = {} if response.status_code == _NO_CONTENT else response.json()
         except ValueError as error:
             raise RequestFailed(
                 f"{self._url} answered {response.status_code}, and no JSON: it is not the product's api.",

@@ -65,6 +65,8 @@ class Code(StrEnum):
     BODY_TIMEOUT = "ORC-BODY-TIMEOUT"  # a body did not arrive in time
     TOO_MANY_VALUES = "ORC-TOO-MANY-VALUES"  # a request's JSON holds more values than are taken
     PROCESS_MISSING = "ORC-PROCESS-MISSING"  # a process that should run has not been heard of
+    PROCESS_NOT_FOUND = "ORC-PROCESS-NOT-FOUND"  # 404: no process of this kind and instance is listed
+    PROCESS_LIVE = "ORC-PROCESS-LIVE"  # 409: a process that reports cannot be forgotten
     INSTANCE_TWICE = "ORC-INSTANCE-TWICE"  # two processes of one kind run with the same `INSTANCE`
     PROCESS_NOT_READY = "ORC-PROCESS-NOT-READY"  # a process runs and does not do its work yet, or no longer
     PROCESS_BEHIND = "ORC-PROCESS-BEHIND"  # a process is further behind its input than `MAX_LAG_S` allows

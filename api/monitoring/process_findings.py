@@ -125,7 +125,7 @@ def _of_process(view: ProcessView, views: Sequence[ProcessView]) -> list[Finding
                 record.name,
                 message,
                 f"Check process {record.pid} on {record.host}: it was killed, hangs, or cannot reach Kafka. Start it "
-                "again. A process that was removed for good is forgotten after a day.",
+                f"again. If it was removed for good: `bos system forget {record.name}`.",
             )
         ]
     if view.state == "failed":

@@ -142,6 +142,18 @@ PROBLEMS: dict[str, KnownProblem] = {
         "Did you mean status?",
         {"details": [{"type": "filter", "loc": ["query", "statuses"], "msg": "There is no filter statuses."}]},
     ),
+    Code.PROCESS_NOT_FOUND: KnownProblem(
+        404,
+        "Process not found",
+        "No process of this kind and instance is listed.",
+        "Look at the names in `bos system status`.",
+    ),
+    Code.PROCESS_LIVE: KnownProblem(
+        409,
+        "Process is live",
+        "orchestrator/2 reports, so it cannot be forgotten.",
+        "Stop it first; one that stops in order is not missing.",
+    ),
     Code.OPERATION_FILTER: KnownProblem(
         422,
         "Validation Error",
@@ -314,6 +326,7 @@ STATUS = (
 )
 SYSTEM = (*EVERYWHERE, Code.BUSY)
 NUMBERS = (*SYSTEM, Code.NOT_READY)
+FORGET_PROCESS = (*NUMBERS, Code.PROCESS_NOT_FOUND, Code.PROCESS_LIVE, Code.NO_ROUTE, Code.BROKER)
 BATCH_LIST = (*NUMBERS, Code.VALIDATION, Code.FILTER, Code.CURSOR)
 ONE_PIPELINE = (*NUMBERS, Code.PIPELINE_NOT_FOUND, Code.NO_ROUTE)
 GO = (*NUMBERS, Code.VALIDATION, Code.ID_NOT_FOUND, Code.NO_ROUTE)

@@ -21,6 +21,7 @@ from schemas.text import NO_CONTROL_CHARACTERS
 from state.projection import StatusCounts
 
 _REF = "#/components/schemas/{name}"
+FORGOTTEN = "/v1/system/processes/{kind}/{instance}"
 _READ: tuple[str, ...] = ("If-None-Match", "X-Correlation-ID", "X-User-ID", "X-Org-ID")
 _PATHS: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "description": "Paths by name."}
 _OPEN: Schema = {**COUNT, "description": "Open dead letters of the batch."}
@@ -119,6 +120,7 @@ def operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]]
         answer = found[path, "get"][1]["responses"]["200"]
         answer["description"] = "Everything known of the batch; with `at`, its status as it was at that version."
         answer["content"]["application/json"]["schema"] = {"anyOf": [ref("Batch"), ref("BatchStatus")]}
+    found[FORGOTTEN, "delete"] = (_READ[1:], _forget())
     for path in ("/go/{anything}", "/go"):
         found[path, "get"] = (_READ[1:], _redirect(path))
     return found
@@ -153,6 +155,16 @@ def _read(path: str, schema: str, codes: tuple[str, ...]) -> dict[str, Any]:
             },
             "304": {"description": "The caller has this answer: If-None-Match names its ETag.", "headers": headers},
             **problem_responses(codes, path),
+        }
+    }
+
+
+def _forget() -> dict[str, Any]:
+    headers = {"X-Correlation-ID": {"$ref": "#/components/headers/X-Correlation-ID"}}
+    return {
+        "responses": {
+            "204": {"description": "It is named nowhere any more, until it reports again.", "headers": headers},
+            **problem_responses(problems.FORGET_PROCESS, FORGOTTEN),
         }
     }
 

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from api.auth import LETTERS_READ, READ, may, may_reach, visibility_of
 from api.dependencies import Services, require_principal, services_of
 from api.errors import Problem
+from api.monitoring.forgetting import forget
 from api.paths import decode_segment, resource_path
 from api.routes.conditional import conditional
 from api.routes.system_bodies import Pipeline, PipelineList
@@ -17,6 +18,7 @@ from api.routes.system_response import pipeline_body, stats_body, system_body
 from schemas.errors import Code
 from schemas.internal.events import Principal
 from schemas.internal.pipeline import PipelineDefinition
+from state.decision.requests import ANY_OWNER
 from state.projection import BatchFilter, IdKind, Resolved, Usual, Visibility
 
 _MOST_COUNTED = 10_000
@@ -40,6 +42,16 @@ async def system(request: Request) -> Response:
     """Return the processes, the partitions that they read, their lag in seconds, and what is wrong."""
     require_principal(request, READ)
     return conditional(request, system_body(services_of(request).system.now()), unlike=("as_of",))
+
+
+@system_routes.delete("/v1/system/processes/{kind}/{instance}", status_code=204)
+async def forget_process(request: Request, kind: str, instance: str) -> Response:
+    """Forget a process that was removed for good, which is missing otherwise for a day."""
+    principal = require_principal(request, ANY_OWNER)
+    services = services_of(request)
+    name = f"{_decoded(kind)}/{_decoded(instance)}"
+    await forget(name, services.follower.processes, services.processes, by=principal.subject or "anonymous")
+    return Response(status_code=204)
 
 
 @system_routes.get("/v1/pipelines")

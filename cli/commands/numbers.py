@@ -1,13 +1,15 @@
-"""`bos stats`, `bos top` and `bos system status`: the whole, in numbers."""
+"""`bos stats`, `bos top` and `bos system`: the whole, in numbers."""
 
+import asyncio
 import time
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from cli.api_client import DEFAULT_URL, RequestFailed, Url, fetch
+from cli.api_client import DEFAULT_URL, RequestFailed, Url, connected, fetch
 from cli.exit_codes import UNDECIDED
-from cli.output import Format, OutputFormat, print_lines, print_one
+from cli.output import Format, OutputFormat, note, print_lines, print_one
 from cli.tables import Column, age, clock, duration, short_id, table
 
 system = typer.Typer(help="The running product.", no_args_is_help=True)
@@ -109,6 +111,29 @@ def status(
     print_one(body, lines, output, name="healthy")
     if exit_status and not body["healthy"]:
         raise typer.Exit(UNDECIDED)
+
+
+@system.command()
+def forget(
+    process: Annotated[str, typer.Argument(metavar="KIND/INSTANCE", help="As `bos system status` names it.")],
+    *,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Take a process that was removed for good off the list; otherwise it is missing for a day.
+
+    Example: bos system forget orchestrator/2
+    """
+    kind, _, instance = process.partition("/")
+    if not (kind and instance):
+        raise typer.BadParameter("give kind and instance, as in orchestrator/2.", param_hint="KIND/INSTANCE")
+
+    async def ask() -> None:
+        async with connected(url) as api:
+            path = f"/v1/system/processes/{quote(kind, safe='')}/{quote(instance, safe='')}"
+            (await api.send("DELETE", path)).required()
+
+    asyncio.run(ask())
+    note(f"{process} is forgotten.")
 
 
 def _problems(body: dict[str, Any]) -> list[str]:

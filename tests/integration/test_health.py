@@ -16,8 +16,8 @@ from cli.broker import DevBroker
 from cli.supervision.stack import Stack, StackOptions
 from runtime.health import ProcessHealth
 from runtime.process_report import ProcessReporter
-from schemas.internal.processes import ProcessState
-from schemas.internal.records import decode_process
+from schemas.internal.processes import ProcessRecord, ProcessState
+from schemas.internal.records import decode_process, process_outgoing
 from schemas.topics import Topic
 from tests.integration.orchestrating import read_topics
 from tests.patience import PATIENCE_S
@@ -137,14 +137,19 @@ def test_processes_that_fall_silent_are_missing_by_name_and_come_back(stack: Sta
     await_well(stack)
 
 
+def newest_record(stack: Stack, name: str) -> ProcessRecord:
+    """Return what a process has reported last."""
+    topic = stack.settings.topics().name(Topic.PROCESSES)
+    found = read_topics(stack.options.bootstrap_servers, [topic], "read_committed")
+    own = [message.value() for message in found if message.key() == name.encode()]
+    return decode_process(own[-1] or b"")
+
+
 def test_a_process_that_stops_in_order_is_not_missing(stack: Stack) -> None:
     await_well(stack)
-    topic = stack.settings.topics().name(Topic.PROCESSES)
 
     def last() -> ProcessState:
-        found = read_topics(stack.options.bootstrap_servers, [topic], "read_committed")
-        newest = {message.key(): decode_process(message.value() or b"") for message in found}
-        return newest[b"orchestrator/1"].state
+        return newest_record(stack, "orchestrator/1").state
 
     deadline = time.monotonic() + WAIT_S
     stack.supervisor.leave("orchestrator-1")
@@ -165,6 +170,39 @@ def test_a_process_that_stops_in_order_is_not_missing(stack: Stack) -> None:
     finally:
         stack.supervisor.start("orchestrator-1")
     await_well(stack)
+
+
+def test_a_process_that_was_removed_for_good_is_forgotten_on_request(stack: Stack) -> None:
+    await_well(stack)
+    values: dict[str, Any] = {**dict(stack.settings), "instance": "a/b"}
+    health = ProcessHealth("orchestrator", grouped=False, clock=lambda: 0.0)
+    removed = ProcessReporter("orchestrator", type(stack.settings)(**values), health.report)
+    path = f"{stack.api_url}/v1/system/processes/orchestrator/a%2Fb"
+    with removed:
+        await_health(stack, lambda _: "orchestrator/a/b" in named(stack), "it is listed")
+        refused = httpx.delete(path, timeout=WAIT_S)
+        assert (refused.status_code, refused.json()["code"]) == (409, "ORC-PROCESS-LIVE")
+        last = newest_record(stack, "orchestrator/a/b")
+    # As if it had been killed: its last record says that it runs.
+    producer = Producer(stack.settings.kafka())
+    outgoing = process_outgoing(last)
+    producer.produce(stack.settings.topics().name(Topic.PROCESSES), outgoing.value, outgoing.key)
+    assert producer.flush(WAIT_S) == 0
+    answer = await_health(
+        stack, lambda answer: bool(problems(answer, "ORC-PROCESS-MISSING", "orchestrator/a/b")), "it is missed"
+    )
+    [problem] = problems(answer, "ORC-PROCESS-MISSING", "orchestrator/a/b")
+    assert "bos system forget orchestrator/a/b" in problem["next_step"]
+    assert httpx.delete(path, timeout=WAIT_S).status_code == 204
+    assert "orchestrator/a/b" not in named(stack)
+    await_well(stack)
+    assert httpx.delete(path, timeout=WAIT_S).json()["code"] == "ORC-PROCESS-NOT-FOUND"
+
+
+def named(stack: Stack) -> list[str]:
+    """Return the processes that the api lists."""
+    body = httpx.get(f"{stack.api_url}/v1/system", timeout=WAIT_S).json()
+    return [process["process"] for process in body["processes"]]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import ProjectionError
-from schemas.internal.processes import InputPosition
+from schemas.internal.processes import InputPosition, ProcessState
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import World, process_record, until, world
 
@@ -140,3 +140,28 @@ async def _told(api: World) -> bool:
 
 async def _differ(api: World) -> bool:
     return len(api.services.system.now().settings) > 1
+
+
+async def test_a_process_that_was_removed_for_good_is_forgotten() -> None:
+    async with world() as api:
+        gone = process_record("orchestrator", instance="2", state=ProcessState.FAILED)
+        api.tell(gone)
+
+        async def listed() -> bool:
+            body = (await api.client.get("/v1/system")).json()
+            return "orchestrator/2" in [process["process"] for process in body["processes"]]
+
+        await until(listed)
+        path = "/v1/system/processes/orchestrator/2"
+        assert (await api.client.delete(path, headers=ANN)).json()["code"] == "ORC-SCOPE"
+        assert (await api.client.delete(path)).status_code == 204
+        assert not await listed()
+        missing = await api.client.delete(path)
+        assert (missing.status_code, missing.json()["code"]) == (404, "ORC-PROCESS-NOT-FOUND")
+        live = await api.client.delete("/v1/system/processes/orchestrator/0")
+        assert (live.status_code, live.json()["code"]) == (409, "ORC-PROCESS-LIVE")
+        api.tell(gone)
+        await until(listed)
+        api.cluster.unreachable = "Local: Message timed out"
+        unwritten = await api.client.delete(path)
+        assert (unwritten.status_code, unwritten.json()["code"]) == (503, "ORC-BROKER")

@@ -141,6 +141,11 @@ def test_the_whole_in_numbers() -> None:
     told = bos("system", "status", "--exit-status")
     assert "orchestrator/1  restoring 63%" in " ".join(told.stdout.split(" ")).replace("   ", "  ")
     assert told.exit_code == exit_codes.UNDECIDED
+    live = refused("system", "forget", "orchestrator/1")
+    assert (live.code, live.exit_code) == ("ORC-PROCESS-LIVE", exit_codes.REFUSED)
+    assert "Stop it first" in live.next_step
+    assert refused("system", "forget", "orchestrator/7").exit_code == exit_codes.NOT_FOUND
+    assert bos("system", "forget", "orchestrator").exit_code == exit_codes.USAGE
     assert json.loads(ok("system", "status", "-o", "json"))["healthy"] is False
 
 
