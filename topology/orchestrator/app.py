@@ -5,7 +5,6 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 from msgspec import Struct
-from quixstreams.dataframe import StreamingDataFrame
 
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import ClusterFacts, KafkaAdmin
@@ -21,6 +20,7 @@ from topology.state_directory import StateDirectory
 from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.crash_guard import CrashGuard
 from topology.stream.guards import claim_offsets, wait_until_stable
+from topology.stream.library import StreamingDataFrame
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
 from topology.topics import provisioning

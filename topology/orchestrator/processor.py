@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
-from quixstreams import message_context
 
 from runtime.logs import get_logger
 from schemas.errors import Code, TopicError, UnreadableRecord
@@ -37,6 +36,7 @@ from topology.orchestrator.quarantine import (
 )
 from topology.stream.crash_guard import CrashGuard, Verdict
 from topology.stream.guards import require_newer
+from topology.stream.library import message_context
 
 STATE_KEY = b"batch"
 """Name of the one value that the store holds under each batch_id."""

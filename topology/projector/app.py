@@ -10,8 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from quixstreams import message_context
-
 from runtime.health import ProcessHealth
 from runtime.kafka.admin import KafkaAdmin
 from runtime.logs import get_logger
@@ -24,6 +22,7 @@ from schemas.topics import Topic
 from state.projection import Applied, Identity, ProjectedRecord, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
+from topology.stream.library import message_context
 from topology.stream.message_path import DirectStore, Headers, Step
 from topology.stream.options import application_options
 from topology.topics import provisioning

@@ -12,8 +12,6 @@ from threading import Event, Lock
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
-from quixstreams.models import HeadersTuples
-from quixstreams.sinks import BaseSink
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -22,6 +20,7 @@ from runtime.logs import get_logger
 from schemas.errors import Code, ProjectionError
 from schemas.topics import Topic
 from state.projection import Applied, ProjectedRecord, require_not_ahead
+from topology.stream.library import BaseSink, HeadersTuples
 
 PATIENCE_S = 60.0
 """Seconds for which an unreachable or locked database is retried before the process ends."""

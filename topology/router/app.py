@@ -18,8 +18,8 @@ from schemas.topics import ROUTER_INPUTS, Topic
 from topology.router.routing import Routing
 from topology.router.start_offsets import InputOffsets
 from topology.router.transform import registration_policy
+from topology.stream.clients import ClientProperties, client_properties_of
 from topology.stream.crash_guard import CrashGuard
-from topology.stream.options import ClientProperties, client_properties_of
 from topology.stream.plain_loop import PlainLoop
 from topology.topics import provisioning
 from topology.topics.partition_watch import PartitionWatch

@@ -8,19 +8,23 @@ from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
-from quixstreams.checkpointing import InvalidStoredOffset
-from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
-from quixstreams.kafka.consumer import raise_for_msg_error
-from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime import exit_codes
 from runtime.kafka.headers import headers_of
 from topology.stream.crash_guard import CrashGuard
 from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions, unknown_commit
 from topology.stream.fencing import fence_of, is_fenced_consumer, leave_fenced
-from topology.stream.guards import offset_out_of_range, topic_gone, unusable_state
+from topology.stream.guards import offset_out_of_range, topic_gone
+from topology.stream.library import (
+    InvalidStoreChangelogOffset,
+    InvalidStoredOffset,
+    KafkaProducerTransactionCommitFailed,
+    StateRecoveryOffsetOutOfRange,
+    raise_for_msg_error,
+)
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
 from topology.stream.message_path import MessagePath
+from topology.stream.recovery import unusable_state
 
 COMMIT_LIMIT_S = 10.0
 """Seconds that a commit may take. The coordinator aborts a transaction of that age, so a longer wait is useless."""

@@ -25,7 +25,6 @@ from typing import Protocol
 
 import structlog
 from confluent_kafka import TopicPartition
-from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
 
 from runtime.kafka.admin import ClusterFacts, Partition
 from schemas.errors import Code, StateError, TopicError
@@ -199,19 +198,3 @@ def require_newer(batch_id: str, batch_version: int, version: int) -> None:
             next_step="If the group's offsets were reset, set them back. If the inbox was created anew, start a new "
             "generation (BATCH_ORCHESTRATOR_SERVICE_GENERATION).",
         )
-
-
-def unusable_state(error: StateRecoveryOffsetOutOfRange | InvalidStoreChangelogOffset) -> StateError:
-    """Return the error for a state from which the library cannot recover; its own advice would delete state."""
-    if isinstance(error, StateRecoveryOffsetOutOfRange):
-        return StateError(
-            f"Retention has removed inbox records that were never processed. {error}",
-            code=Code.STATE_INPUT_LOST,
-            next_step=f"Read docs/errors/{Code.STATE_INPUT_LOST}.md: the events that are gone must be sent again.",
-        )
-    return StateError(
-        "The store is ahead of its changelog: the changelog was created anew, or is not read to its end yet.",
-        code=Code.STATE_CHANGELOG,
-        next_step="Start the process again. If it repeats, and the changelog was created anew on purpose, remove the "
-        "state directory.",
-    )

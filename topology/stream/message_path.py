@@ -13,14 +13,11 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import Message, TopicPartition
-from quixstreams import Application
-from quixstreams.dataframe import StreamingDataFrame
-from quixstreams.state.base.transaction import PartitionTransactionStatus
-from quixstreams.state.metadata import SEPARATOR, Marker
 
 from runtime.kafka.headers import headers_of
 from schemas.internal.outgoing import OutgoingRecord, RecordPosition
 from schemas.topics import AnyTopic
+from topology.stream.library import SEPARATOR, Application, Marker, PartitionTransactionStatus, StreamingDataFrame
 
 BATCH_RECORDS = 100
 """Most messages that are processed between two looks at the clock: about 20 ms of decisions."""

@@ -1,8 +1,7 @@
 """The serializer of records that are already encoded."""
 
-from quixstreams.models import Serializer
-
 from schemas.internal.outgoing import OutgoingRecord
+from topology.stream.library import Serializer
 
 
 class Payload(Serializer):

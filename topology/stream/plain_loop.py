@@ -16,6 +16,7 @@ from runtime import exit_codes
 from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
 from runtime.logs import get_logger
 from schemas.errors import LivenessError
+from topology.stream.clients import DELIVERY_TIMEOUT_MS
 from topology.stream.commits import Commits
 from topology.stream.crash_guard import CrashGuard, Verdict
 from topology.stream.deliveries import Deliveries, not_delivered
@@ -23,7 +24,6 @@ from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions
 from topology.stream.fencing import Fence, fence_of
 from topology.stream.liveness import ASSIGNMENT_S, StreamLiveness
 from topology.stream.messages import sort_messages
-from topology.stream.options import DELIVERY_TIMEOUT_MS
 from topology.stream.work import Work
 
 BATCH = 100

@@ -28,9 +28,9 @@ from runtime.kafka.headers import headers_of
 from runtime.logs import get_logger
 from schemas.internal.records import NEXT_DEADLINE_MS
 from schemas.topics import RETENTION_MS
+from topology.stream.clients import FETCH_WAIT_MS, HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS
 from topology.stream.fencing import is_fenced_consumer
 from topology.stream.guards import offset_out_of_range, topic_gone
-from topology.stream.options import FETCH_WAIT_MS, HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS
 from topology.timekeeper.index import LATEST_MS, Arming, DeadlineIndex, Position
 
 MOST_RECORDS = 5_000

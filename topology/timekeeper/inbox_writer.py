@@ -9,7 +9,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaExceptio
 from runtime.kafka.clients import client_properties
 from runtime.kafka.errors import kafka_failure
 from schemas.internal.outgoing import OutgoingRecord
-from topology.stream.options import DELIVERY_TIMEOUT_MS, LINGER_MS
+from topology.stream.clients import DELIVERY_TIMEOUT_MS, LINGER_MS
 
 _WAIT_S = 0.1
 
