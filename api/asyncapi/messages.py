@@ -185,7 +185,11 @@ MESSAGES: dict[Topic, Message] = {
         (*_LETTER_HEADERS, *_STATE_HEADERS),
     ),
     Topic.PROCESSES: Message(
-        "ProcessReport", "A process reports how it is.", "internal", ProcessRecord, "KIND/INSTANCE of the process"
+        "ProcessReport",
+        "A process reports how it is; a record without a value: it was removed for good, and is forgotten.",
+        "internal",
+        ProcessRecord,
+        "KIND/INSTANCE of the process",
     ),
     Topic.OPERATIONS: Message(
         "Operation",

@@ -2,8 +2,11 @@
 
 from playwright.sync_api import Browser, Page, expect
 
+from schemas.internal.processes import ProcessState
+from schemas.internal.records import process_outgoing
 from tests.browser.pages import opened, violations
 from tests.browser.serving import Site
+from tests.unit.api.memory import process_record
 
 
 def open_action(page: Page, name: str) -> None:
@@ -93,3 +96,15 @@ def test_a_page_that_cannot_be_read_again_stays_and_says_so(browser: Browser, ow
         page.unroute("**/batches/*")
         page.evaluate("document.body.dispatchEvent(new CustomEvent('batch', {bubbles: true, detail: {data: '{}'}}))")
         expect(page.locator("#not-current")).to_be_hidden()
+
+
+def test_a_process_that_has_gone_is_forgotten(browser: Browser, own_site: Site) -> None:
+    gone = process_record("orchestrator", instance="9", start_id="gone", state=ProcessState.FAILED)
+    own_site.cluster.append(process_outgoing(gone), marker=False)
+    with opened(browser, own_site, "/system") as page:
+        row = page.locator("#process-orchestrator-9")
+        expect(row.locator(".pill")).to_have_text("failed")
+        assert violations(page) == []
+        row.get_by_role("button", name="Forget orchestrator/9").press("Enter")
+        expect(row).to_have_count(0)
+        expect(page.locator("#process-orchestrator-0")).to_be_visible()

@@ -85,6 +85,8 @@ class ProcessRow(Struct, frozen=True, kw_only=True):
     """Whether its version or settings are not those of most."""
     started_ms: int
     heard_ms: int
+    forgettable: bool
+    """Whether it has gone, without having stopped in order: if for good, it can be taken off the list."""
 
 
 class KindRow(Struct, frozen=True, kw_only=True):
@@ -184,6 +186,7 @@ def _process(
         differs=view.state == "live" and (record.settings_digest, record.version) != (digest, version),
         started_ms=record.started_ms,
         heard_ms=record.time_ms,
+        forgettable=view.state in ("missing", "failed"),
     )
 
 

@@ -5,11 +5,12 @@ import re
 import pytest
 from httpx import Response
 
+from schemas.internal.processes import ProcessState
 from state.batch import Batch
 from state.decision.records import status_record
 from tests.browser.seed import SeededCluster
 from tests.unit.api.dashboard.reading import PARTIAL, Document, dashboard, page
-from tests.unit.api.memory import World
+from tests.unit.api.memory import World, process_record, until
 
 pytestmark = pytest.mark.anyio
 SAME = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -158,3 +159,23 @@ async def test_what_if_takes_a_file_and_tells_what_would_differ(cluster: SeededC
         answer = await send(running, path, {"pipelines": other})
         assert answer.status_code in (200, 422)
         Document(answer)
+
+
+async def test_a_process_that_has_gone_can_be_forgotten(cluster: SeededCluster) -> None:
+    async with dashboard(cluster) as running:
+        running.tell(process_record("orchestrator", instance="9", state=ProcessState.FAILED))
+
+        async def listed() -> bool:
+            return "orchestrator/9" in (await page(running, "/system")).text()
+
+        await until(listed)
+        forms = list((await page(running, "/system")).all("form", action="/system/forget"))
+        assert len(forms) == 1, "those that report have none"
+        answer = await send(running, "/system/forget", {"process": "orchestrator/9"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/system")
+        assert not await listed()
+        live = await send(running, "/system/forget", {"process": "orchestrator/0"})
+        assert live.status_code == 409
+        assert "cannot be forgotten" in live.text
+        foreign = await send(running, "/system/forget", {"process": "x/1"}, **{"Sec-Fetch-Site": "cross-site"})
+        assert foreign.status_code == 403
