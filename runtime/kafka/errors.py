@@ -1,8 +1,10 @@
 """Turns errors of Kafka clients into the product's errors, with a message and a next step for the user."""
 
+from collections.abc import Iterator
+
 from confluent_kafka import KafkaError, KafkaException
 
-from schemas.errors import BrokerError, OrchestratorError, TopicError
+from schemas.errors import BrokerError, Code, OrchestratorError, TopicError
 
 _NOT_ALLOWED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -37,22 +39,51 @@ _OUT_OF_REACH = {
 }
 
 
-def outage(error: BaseException, *, address: str) -> OrchestratorError | None:
-    """Return the error to report where the cluster's absence ended a process; None where `error` has another cause.
+_GROUP_MOVES = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+}
+_TOPIC_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.UNKNOWN_TOPIC_ID,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the library's public names for local errors
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+}
 
-    The stream library raises the client's own errors, and what it raises wraps them.
+
+def outage(error: BaseException, *, address: str) -> OrchestratorError | None:
+    """Return the error to report where the cluster, or a topic of it, was gone under a process; None for other causes.
+
+    The stream library raises the client's own errors, wraps them, or holds what went wrong in `error`.
     """
-    cause: BaseException | None = error
-    for _ in range(_CHAIN):
-        if isinstance(cause, KafkaException) and cause.args and isinstance(cause.args[0], KafkaError):
-            reason = cause.args[0]
-            if reason.retriable() or reason.code() in _OUT_OF_REACH or reason.code() in LEADER_MOVES:
-                return kafka_failure(cause, address=address, asked="what the process needs to go on")
-            return None
-        if cause is None:
-            return None
-        cause = cause.__cause__ or cause.__context__
+    reason = next(reasons_of(error), None)
+    if reason is None:
+        return None
+    if reason.code() in _TOPIC_GONE:
+        return TopicError(
+            f"A topic was deleted while the process used it: {reason.str()}.",
+            code=Code.TOPIC_MISSING,
+            next_step="Run `bos topics plan` to see which is missing, and `bos topics apply` to create own topics. The "
+            "next start names the records that are lost.",
+        )
+    if reason.retriable() or reason.code() in _OUT_OF_REACH | LEADER_MOVES | _GROUP_MOVES:
+        return kafka_failure(KafkaException(reason), address=address, asked="what the process needs to go on")
     return None
+
+
+def reasons_of(error: BaseException | None) -> Iterator[KafkaError]:
+    """Yield the client's errors in the chain of causes of `error`, the newest first."""
+    for _ in range(_CHAIN):
+        if error is None:
+            return
+        held = error.args[0] if isinstance(error, KafkaException) and error.args else getattr(error, "error", None)
+        if isinstance(held, KafkaError):
+            yield held
+        error = error.__cause__ or error.__context__
 
 
 def kafka_failure(error: KafkaException, *, address: str, asked: str, topic: str = "") -> OrchestratorError:

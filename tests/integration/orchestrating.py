@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from cli.broker import Kafka
 from runtime.kafka.admin import KafkaAdmin
+from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from runtime.settings_loading import variable
 from schemas.internal.outgoing import OutgoingRecord
@@ -125,17 +126,20 @@ class Site:
         return await_that(enough, f"{count} records can be read on {', '.join(topics)}")
 
     def committed(self) -> dict[int, int]:
-        """Return the group's committed offsets on the inbox."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self._given["kafka_bootstrap_servers"],
-                "group.id": self._given["orchestrator_group"],
-            }
-        )
+        """Return the group's committed offsets on the inbox, by partition; -1 where nothing is committed."""
         inbox = self.table.name(Topic.INBOX)
-        found = consumer.committed([TopicPartition(inbox, n) for n in range(self.table.partitions)], timeout=PATIENCE_S)
-        consumer.close()
-        return {at.partition: at.offset for at in found}
+        with self._group_offsets() as offsets:
+            found = offsets.read((inbox, number) for number in range(self.table.partitions))
+        return {number: found.get((inbox, number), -1) for number in range(self.table.partitions)}
+
+    def commit(self, offsets: dict[int, int]) -> None:
+        """Set the group's offsets on the inbox by partition, once its members have gone."""
+        inbox = self.table.name(Topic.INBOX)
+        with self._group_offsets() as group:
+            group.commit({(inbox, number): offset for number, offset in offsets.items()})
+
+    def _group_offsets(self) -> CommittedOffsets:
+        return CommittedOffsets(self.settings.kafka(), self.settings.orchestrator_group, timeout_s=PATIENCE_S)
 
 
 class Orchestrator:

@@ -310,8 +310,8 @@ def test_a_topic_that_is_made_again_while_the_projector_runs_is_told(world: Worl
     process = world.start()
     world.await_counts({"processing_pipelines": 20})
     remade(world, Topic.STATUS)
-    process.communicate(timeout=WAIT_S)
-    assert process.returncode in {exit_codes.RESTART, exit_codes.STATE, exit_codes.TOPIC}
+    _, said = process.communicate(timeout=WAIT_S)
+    assert process.returncode in {exit_codes.RESTART, exit_codes.STATE, exit_codes.TOPIC}, said
     assert "ORC-PROJECTION-IDENTITY" in ended(world.start(), exit_codes.PROJECTION)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NoReturn
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from runtime import exit_codes
 from runtime.kafka.clients import log_error
+from runtime.kafka.errors import reasons_of
 from topology.stream.exit import Leave, fenced, instance_taken
 from topology.stream.liveness import FENCE_S
 
@@ -26,13 +27,7 @@ def is_fenced_consumer(error: KafkaError) -> bool:
 
 def fence_of(error: BaseException | None) -> KafkaError | None:
     """Return the error that fenced this process, from the chain of causes of `error`."""
-    seen = 0
-    while error is not None and seen < 10:
-        found = error.args[0] if isinstance(error, KafkaException) and error.args else None
-        if isinstance(found, KafkaError) and (is_fenced_consumer(found) or found.code() in _FENCED):
-            return found
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return None
+    return next((one for one in reasons_of(error) if is_fenced_consumer(one) or one.code() in _FENCED), None)
 
 
 def leave_fenced(reason: KafkaError, *, twin_reports: Callable[[], bool], leave: Leave) -> NoReturn:

@@ -53,9 +53,34 @@ def test_an_error_of_a_library_that_wraps_an_outage_is_one(code: int) -> None:
     assert "kafka-1:9092" in error.message
 
 
+class Held(Exception):
+    """An error of a library that keeps the client's as a member."""
+
+    def __init__(self, error: KafkaError) -> None:
+        self.error = error
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_COORDINATOR, KafkaError._TIMED_OUT])
+def test_nor_does_it_matter_where_a_library_keeps_it(code: int) -> None:
+    assert isinstance(outage(Held(KafkaError(code)), address="kafka-1:9092"), BrokerError)
+
+
+@pytest.mark.parametrize("code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC])
+@pytest.mark.parametrize("kind", [Held, KafkaException])
+def test_a_topic_that_is_gone_is_no_defect_of_the_process(code: int, kind: type[Exception]) -> None:
+    error = outage(kind(KafkaError(code)), address="kafka-1:9092")
+    assert isinstance(error, TopicError)
+    assert error.code == "ORC-TOPIC-MISSING"
+
+
 @pytest.mark.parametrize(
     "error",
-    [ValueError("a defect"), KafkaException(KafkaError(KafkaError._STATE)), KafkaException("without an error")],
+    [
+        ValueError("a defect"),
+        Held(KafkaError(KafkaError._STATE)),
+        KafkaException(KafkaError(KafkaError._STATE)),
+        KafkaException("without an error"),
+    ],
 )
 def test_a_defect_is_no_outage(error: Exception) -> None:
     assert outage(error, address="kafka-1:9092") is None
