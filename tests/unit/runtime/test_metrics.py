@@ -99,6 +99,7 @@ def test_readiness_tells_why_not(url: str, health: ProcessHealth) -> None:
         "alive": True,
         "assigned": True,
         "restored": True,
+        "restored_percent": None,
         "partitions": 0,
         "lag_seconds": 0.0,
         "reasons": [],
