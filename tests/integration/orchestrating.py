@@ -30,14 +30,14 @@ PROGRAM = """
 import sys
 from runtime.settings_loading import load_settings
 from topology.orchestrator.app import run
-from topology.stream import options
+from topology.stream import clients
 
 settings = load_settings()
 {changes}
 sys.exit(run(settings))
 """
 NO_COMMIT = """
-options.TRANSACTION_TIMEOUT_MS = 900_000
+clients.TRANSACTION_TIMEOUT_MS *= 90
 settings = settings.model_copy(update={'commit_interval_s': 3600, 'commit_idle_s': 3600})
 """
 """No commit happens during a test, however slow its steps are, and the broker does not end the transaction."""
