@@ -59,6 +59,7 @@ def check(batch: Batch) -> None:
             assert action.sentence
 
 
+@pytest.mark.slow
 @given(plan=plans(), started=starts, happened=happenings())
 def test_advice_is_what_would_be_decided(plan: Plan, started: bool, happened: list[Happening]) -> None:  # noqa: FBT001
     story = begin(plan, started=started)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 
 from schemas.internal.codec import encode
@@ -29,6 +30,7 @@ REACHED = (
 )
 
 
+@pytest.mark.slow
 @given(plan=plans(), started=starts, happened=happenings())
 def test_the_rules_hold_whatever_happens(plan: Plan, started: bool, happened: list[Happening]) -> None:  # noqa: FBT001
     story = begin(plan, started=started)

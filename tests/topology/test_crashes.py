@@ -42,6 +42,7 @@ def test_a_crash_at_any_step_changes_nothing_that_is_committed(in_memory: Path, 
     assert aborted > 0
 
 
+@pytest.mark.slow
 def test_many_crashes_in_a_row_change_nothing_that_is_committed(in_memory: Path) -> None:
     expected = undisturbed(in_memory / "undisturbed")
     for stride in (5, 11, 17, 29):

@@ -69,6 +69,7 @@ def is_poisoned(directory: Path) -> Driver:
     return driver
 
 
+@pytest.mark.slow
 def test_defect_01_a_crash_between_command_and_state_never_gives_a_second_command(in_memory: Path) -> None:
     seen_twice = 0
     for driver in killed_at_each_step(in_memory, is_ready, every=1):

@@ -117,6 +117,7 @@ def test_no_error_of_it_ends_the_reports(broken: str) -> None:
     written.wait_for(lambda: bool(written.records) and written.records[-1].state is ProcessState.STOPPED)
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_holds_up_neither_the_work_nor_the_stop() -> None:
     reporter = ProcessReporter(
         "router", settings(kafka_bootstrap_servers="127.0.0.1:1"), ProcessHealth("router").report
@@ -128,6 +129,7 @@ def test_a_cluster_that_is_not_there_holds_up_neither_the_work_nor_the_stop() ->
     assert time.monotonic() - started < WAIT_S
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_told_once_for_each_record_that_is_not_written() -> None:
     told: list[str | None] = []
     producer = KafkaReportProducer({"bootstrap.servers": "127.0.0.1:1"}, "t", delivery_s=1.0, on_result=told.append)

@@ -89,6 +89,7 @@ def test_a_projection_that_was_lost_is_incomplete_until_it_is_where_it_was() -> 
     assert cache.complete(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [1, 3, 20_000])
 def test_the_memory_held_is_within_the_bound_for_one_key_and_for_many(keys: int) -> None:
     bound = 1_048_576

@@ -49,6 +49,7 @@ async def asked(api: World, request: dict[str, Any], credential: str | None) -> 
     return (await api.client.request(**{**request, "headers": headers})).status_code
 
 
+@pytest.mark.slow
 async def test_every_operation_answers_every_credential_as_the_document_says(tmp_path: Path) -> None:
     credentials = Credentials(tmp_path)
     async with world(**credentials.settings, stream_max_s=0.02, max_wait_s=0.02) as api:  # type: ignore[arg-type]

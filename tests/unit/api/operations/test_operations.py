@@ -213,6 +213,7 @@ async def test_an_operation_is_stopped_after_the_items_in_work() -> None:
         assert again.json()["state"] == "stopped"
 
 
+@pytest.mark.slow
 async def test_an_operation_waits_while_kafka_is_away_and_says_so() -> None:
     cluster = MemoryCluster()
     async with world(cluster, response_timeout_s=0.2) as api:
@@ -282,6 +283,7 @@ async def test_an_operation_that_no_repeat_can_mend_fails_with_its_code(
         assert again.json()["state"] == "failed"
 
 
+@pytest.mark.slow
 async def test_the_next_start_of_the_api_goes_on_with_an_operation() -> None:
     cluster = MemoryCluster()
     projection = MemoryProjection(cluster)
@@ -321,6 +323,7 @@ def abandoned(batches: list[str], runner: str) -> OperationRecord:
     )
 
 
+@pytest.mark.slow
 async def test_an_operation_whose_worker_was_killed_is_taken_up_after_its_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -333,6 +336,7 @@ async def test_an_operation_whose_worker_was_killed_is_taken_up_after_its_lease(
     assert (found["state"], found["applied"]) == ("finished", 3)
 
 
+@pytest.mark.slow
 async def test_an_operation_that_was_left_is_taken_up_by_one_of_several() -> None:
     cluster = MemoryCluster()
     projection = MemoryProjection(cluster)

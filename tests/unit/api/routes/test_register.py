@@ -137,6 +137,7 @@ async def test_without_a_decision_in_time_it_says_where_to_look() -> None:
         assert (await api.client.get(response.headers["Location"])).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_decision_that_is_not_visible_in_time_is_answered_and_leaves_no_error_behind() -> None:
     async with world() as api:  # it waits for two seconds, then answers
         api.cluster.hidden = {partition for partition in api.cluster.logs if partition.topic is Topic.STATUS}

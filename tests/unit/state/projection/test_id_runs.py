@@ -14,6 +14,7 @@ def runs(engine: Engine) -> list[int]:
         return list(connection.execute(select(tables.id_runs.c.entries).order_by(tables.id_runs.c.run)).scalars())
 
 
+@pytest.mark.slow
 def test_runs_of_one_length_become_one_and_everything_is_found_in_it(
     writer: Writer, reader: Reader, engine: Engine
 ) -> None:
