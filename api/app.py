@@ -23,6 +23,7 @@ from api.letters.previews import Previews
 from api.letters.service import DeadLetterService
 from api.live.hub import Hub
 from api.middleware import RequestMetricsMiddleware
+from api.monitoring.forgetting import ProcessForgetting
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.processes import bound_s
 from api.monitoring.service_health import ServiceHealth
@@ -197,7 +198,7 @@ def _services(
         backlog=BacklogGuard(system.decision_lag_s, max_lag_s=settings.max_decision_lag_s),
         lists=lists,
         system=system,
-        processes=resources.operations,
+        forgetting=ProcessForgetting(follower.processes, resources.operations),
         pipelines=pipelines,
         whys=Whys(lists, system, pipelines, follower),
         explain=ExplainService(Lives(batches, states), settings.topics(), build_info()["version"]),

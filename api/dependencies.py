@@ -13,7 +13,7 @@ from api.explain.service import ExplainService
 from api.kafka_log.follower import KafkaLogFollower
 from api.letters.service import DeadLetterService
 from api.live.hub import Hub
-from api.monitoring.forgetting import ProcessesLog
+from api.monitoring.forgetting import ProcessForgetting
 from api.monitoring.metrics import ApiMetrics
 from api.monitoring.service_health import ServiceHealth
 from api.operations.service import Operations
@@ -53,8 +53,8 @@ class Services(Struct, frozen=True):
     """Refuses registrations while decisions lag."""
     lists: BatchLists
     system: SystemView
-    processes: ProcessesLog
-    """Takes the tombstone of a process that is forgotten."""
+    forgetting: ProcessForgetting
+    """Takes processes that were removed for good off the list."""
     pipelines: PipelineCatalogue
     whys: Whys
     """Explains batches from what is in memory."""

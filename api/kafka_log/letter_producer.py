@@ -9,7 +9,7 @@ from schemas.topics import Topic, TopicTable
 
 
 class LetterLog(Protocol):
-    """Appends to the replay topic and to the dead letter topic."""
+    """Appends to the topic that a record names: of replays, dead letters, operations or processes."""
 
     async def append(self, record: OutgoingRecord) -> None:
         """Return when the record is durable.

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from typing import Protocol
 
 from api.errors import Problem
+from api.kafka_log.letter_producer import LetterLog
 from api.monitoring.processes import Processes, ProcessView
 from runtime.logs import get_logger
 from schemas.errors import BrokerError, Code
+from schemas.internal.events import Principal
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
 
@@ -16,59 +17,53 @@ _POLL_S = 0.05
 _logger = get_logger("api.monitoring")
 
 
-class ProcessesLog(Protocol):
-    """Appends to the processes topic."""
+class ProcessForgetting:
+    """Takes processes off the list. `log` takes the tombstones; `processes` is what this api has read of the topic."""
 
-    async def append(self, record: OutgoingRecord) -> None:
-        """Return when the record is durable. Raises `BrokerError` if that is not known."""
+    def __init__(self, processes: Processes, log: LetterLog) -> None:
+        self._processes = processes
+        self._log = log
 
+    async def forget(self, name: str, principal: Principal) -> None:
+        """Forget a process by its kind and instance, as in `orchestrator/2`; return once this api no longer lists it.
 
-async def forget(name: str, processes: Processes, log: ProcessesLog, *, by: str) -> None:
-    """Remove what is known of a process; return once this api no longer lists it.
+        Raises `Problem`: 404 for a process that is not listed, 409 for one that reports, 503 where Kafka does not
+        answer. Where other apis are read, the process may be listed for a moment more.
+        """
+        own = self._named(name)
+        if not own:
+            raise Problem(
+                404,
+                Code.PROCESS_NOT_FOUND,
+                "No process of this kind and instance is listed.",
+                next_step="Look at the names in `bos system status`.",
+                error="Process not found",
+            )
+        if any(view.state == "live" for view in own):
+            raise Problem(
+                409,
+                Code.PROCESS_LIVE,
+                f"{name} reports, so it cannot be forgotten.",
+                next_step="Stop it first; one that stops in order is not missing.",
+                error="Process is live",
+            )
+        try:
+            await self._log.append(OutgoingRecord(Topic.PROCESSES, name.encode(), None))
+        except BrokerError as error:
+            raise Problem(
+                503,
+                Code.BROKER,
+                f"Nothing is known to be written: {error.message}",
+                next_step="Send the request again.",
+                error="Kafka is not available",
+                headers={"Retry-After": "2"},
+            ) from error
+        _logger.info("process_forgotten", process_name=name, by=principal.subject)
+        until = time.monotonic() + _VISIBLE_S
+        while time.monotonic() < until:
+            if not self._named(name):
+                return
+            await asyncio.sleep(_POLL_S)
 
-    Args:
-        name: kind and instance, as in `orchestrator/2`.
-        processes: what this api has read of the processes topic.
-        log: takes the tombstone.
-        by: who asks, for the log.
-
-    Raises `Problem`: 404 for a process that is not listed, 409 for one that reports, 503 where Kafka does not answer.
-    """
-    own = _named(name, processes)
-    if not own:
-        raise Problem(
-            404,
-            Code.PROCESS_NOT_FOUND,
-            "No process of this kind and instance is listed.",
-            next_step="Look at the names in `bos system status`.",
-            error="Process not found",
-        )
-    if any(view.state == "live" for view in own):
-        raise Problem(
-            409,
-            Code.PROCESS_LIVE,
-            f"{name} reports, so it cannot be forgotten.",
-            next_step="Stop it first; one that stops in order is not missing.",
-            error="Process is live",
-        )
-    try:
-        await log.append(OutgoingRecord(Topic.PROCESSES, name.encode(), None))
-    except BrokerError as error:
-        raise Problem(
-            503,
-            Code.BROKER,
-            f"Nothing is known to be written: {error.message}",
-            next_step="Send the request again.",
-            error="Kafka is not available",
-            headers={"Retry-After": "2"},
-        ) from error
-    _logger.info("process_forgotten", process_name=name, by=by)
-    until = time.monotonic() + _VISIBLE_S
-    while time.monotonic() < until:
-        if not _named(name, processes):
-            return
-        await asyncio.sleep(_POLL_S)
-
-
-def _named(name: str, processes: Processes) -> list[ProcessView]:
-    return [view for view in processes.views() if view.record.name == name]
+    def _named(self, name: str) -> list[ProcessView]:
+        return [view for view in self._processes.views() if view.record.name == name]

@@ -10,7 +10,6 @@ from fastapi.responses import RedirectResponse
 from api.auth import LETTERS_READ, READ, may, may_reach, visibility_of
 from api.dependencies import Services, require_principal, services_of
 from api.errors import Problem
-from api.monitoring.forgetting import forget
 from api.paths import decode_segment, resource_path
 from api.routes.conditional import conditional
 from api.routes.system_bodies import Pipeline, PipelineList
@@ -48,9 +47,7 @@ async def system(request: Request) -> Response:
 async def forget_process(request: Request, kind: str, instance: str) -> Response:
     """Forget a process that was removed for good, which is missing otherwise for a day."""
     principal = require_principal(request, ANY_OWNER)
-    services = services_of(request)
-    name = f"{_decoded(kind)}/{_decoded(instance)}"
-    await forget(name, services.follower.processes, services.processes, by=principal.subject or "anonymous")
+    await services_of(request).forgetting.forget(f"{_decoded(kind)}/{_decoded(instance)}", principal)
     return Response(status_code=204)
 
 

@@ -13,12 +13,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from runtime.kafka.admin import Partition
 from runtime.kafka.clients import client_properties
-from runtime.kafka.errors import kafka_failure
+from runtime.kafka.errors import COORDINATOR_MOVES, kafka_failure
 
-_TRANSIENT = {
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+_TRANSIENT = COORDINATOR_MOVES | {
     KafkaError.UNSTABLE_OFFSET_COMMIT,  # an open transaction holds offsets of the group
     KafkaError.UNKNOWN_MEMBER_ID,  # a static member that has stopped stays until its session ends
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public name for a local error

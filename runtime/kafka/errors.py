@@ -39,14 +39,18 @@ _OUT_OF_REACH = {
 }
 
 
-_GROUP_MOVES = {
+COORDINATOR_MOVES = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+"""Errors of a broker while a group gets another coordinator, or the one it has starts; a retry succeeds soon."""
+GROUP_MOVES = COORDINATOR_MOVES | {
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
 }
+"""Errors of a commit that a rebalance or a new coordinator ends."""
 _TOPIC_GONE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.UNKNOWN_TOPIC_ID,
@@ -65,12 +69,12 @@ def outage(error: BaseException, *, address: str) -> OrchestratorError | None:
         return None
     if reason.code() in _TOPIC_GONE:
         return TopicError(
-            f"A topic was deleted while the process used it: {reason.str()}.",
+            f"A topic that the process uses is gone: {reason.str()}.",
             code=Code.TOPIC_MISSING,
             next_step="Run `bos topics plan` to see which is missing, and `bos topics apply` to create own topics. The "
             "next start names the records that are lost.",
         )
-    if reason.retriable() or reason.code() in _OUT_OF_REACH | LEADER_MOVES | _GROUP_MOVES:
+    if reason.retriable() or reason.code() in _OUT_OF_REACH | LEADER_MOVES | GROUP_MOVES:
         return kafka_failure(KafkaException(reason), address=address, asked="what the process needs to go on")
     return None
 

@@ -6,19 +6,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from runtime.kafka.errors import GROUP_MOVES
 from runtime.logs import get_logger
 from schemas.errors import LivenessError
 from topology.stream.deliveries import Deliveries
 
 FAILING_S = 30.0
 """Seconds for which commits may fail for a reason that passes; then the process ends."""
-_PASSING = {
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+_PASSING = GROUP_MOVES | {
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library's public names for local errors
     KafkaError._TIMED_OUT,  # noqa: SLF001

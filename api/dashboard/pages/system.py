@@ -12,7 +12,6 @@ from api.dashboard.routing import page_router
 from api.dashboard.views.stamp import Stamp
 from api.dashboard.views.system import system_page
 from api.dependencies import require_principal, services_of
-from api.monitoring.forgetting import forget
 from state.decision.requests import ANY_OWNER
 
 router = page_router()
@@ -44,6 +43,5 @@ async def forget_process(request: Request) -> Response:
     """Forget a process that was removed for good, and return to the page."""
     principal = require_principal(request, ANY_OWNER)
     name = text_field(await read_form(request), "process")
-    services = services_of(request)
-    await forget(name, services.follower.processes, services.processes, by=principal.subject or "anonymous")
+    await services_of(request).forgetting.forget(name, principal)
     return RedirectResponse("/system", status_code=303)
