@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from quixstreams.exceptions import PartitionAssignmentError
 from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
 from rocksdict import DbClosedError
@@ -156,4 +156,25 @@ def test_only_a_proven_twin_ends_a_fenced_process_for_good(in_memory: Path, *, t
     application.twin_reports = lambda: twin
     with pytest.raises(Left) as left:
         application._leave_if_fenced(KafkaError(KafkaError.FENCED_INSTANCE_ID))
+    assert left.value.code == code
+
+
+@pytest.mark.parametrize(("twin", "code"), [(False, exit_codes.LOST), (True, exit_codes.CONFIGURATION)])
+def test_a_fence_that_only_the_abort_after_another_error_shows_is_told_too(
+    in_memory: Path, monkeypatch: pytest.MonkeyPatch, *, twin: bool, code: int
+) -> None:
+    driver = written(in_memory)
+    application = driver.application()
+    application.twin_reports = lambda: twin
+
+    def fails(code: int) -> Any:
+        def fail(*_: Any, **__: Any) -> None:
+            raise KafkaException(KafkaError(code))
+
+        return fail
+
+    monkeypatch.setattr(application._producer, "commit_transaction", fails(KafkaError._STATE))
+    monkeypatch.setattr(application._producer, "abort_transaction", fails(KafkaError._FENCED))
+    with pytest.raises(Left) as left:
+        application.run()
     assert left.value.code == code

@@ -86,7 +86,14 @@ class StreamApplication(MessagePath):
         """Run until stopped, watched by the watchdog."""
         topic = self._dataframe_registry.consumer_topics[0].name
         with self._liveness.watching(topic) if self._liveness is not None else nullcontext():
-            return super().run(*args, **kwargs)
+            try:
+                return super().run(*args, **kwargs)
+            except Exception as error:
+                # A fence can show only in the clean-up after another error: the abort of the transaction is refused.
+                reason = fence_of(error)
+                if reason is not None:
+                    self._leave_fenced(reason)
+                raise
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:
         """Allow the loop at least `seconds` for the work inside before it counts as hanging."""
