@@ -39,7 +39,7 @@ format: install ## format the code, and fix what ruff can fix by itself
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 unit: install ## the quick tests that need no Kafka, about a minute; ARGS is for pytest
-	@$(BIN)/pytest -n 6 --dist worksteal -m "not slow" $(WITHOUT_KAFKA) $(ARGS)
+	@$(BIN)/pytest -n 4 --dist worksteal -m "not slow" $(WITHOUT_KAFKA) $(ARGS)
 
 # With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest

@@ -6,6 +6,7 @@ their cause, after the end, of strangers, and again.
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -238,5 +239,5 @@ class AnythingAtAnyTime(RuleBasedStateMachine):
             assert alone.batch == replace(self.story.batch, decided=alone.batch.decided)
 
 
-TestAnythingAtAnyTime = AnythingAtAnyTime.TestCase
+TestAnythingAtAnyTime = pytest.mark.slow(AnythingAtAnyTime.TestCase)
 TestAnythingAtAnyTime.settings = settings(stateful_step_count=24)

@@ -97,6 +97,8 @@ class MemoryCluster:
         self.hidden: set[LogPartition] = set()
         """Partitions whose records are written, but not readable yet."""
         self.arrived = threading.Condition()
+        self.closing = False
+        """Whether its reader is about to be stopped, so that no read waits."""
 
     def end(self, partition: LogPartition) -> int:
         with self.arrived:
@@ -118,6 +120,12 @@ class MemoryCluster:
     def reveal(self) -> None:
         with self.arrived:
             self.hidden.clear()
+            self.arrived.notify_all()
+
+    def close(self) -> None:
+        """Let no read wait from now on; an api that is stopped waits for the last one."""
+        with self.arrived:
+            self.closing = True
             self.arrived.notify_all()
 
     def decide_all(self) -> None:
@@ -194,7 +202,7 @@ class MemoryLog:
             self._cluster.stranded, self._cluster.strand_next = self, False
             raise LivenessError("silent", next_step="None.")
         with self._cluster.arrived:
-            self._cluster.arrived.wait_for(self._ready, timeout_s)
+            self._cluster.arrived.wait_for(lambda: self._cluster.closing or self._ready(), timeout_s)
             found = []
             for partition, log in self._cluster.logs.items():
                 if partition in self._cluster.hidden:
@@ -516,6 +524,7 @@ async def world(
     Further arguments are settings.
     """
     cluster = cluster or MemoryCluster()
+    cluster.closing = False
     projection = projection or MemoryProjection(cluster)
     for kind in processes:
         cluster.append(process_outgoing(process_record(kind)), marker=False)
@@ -550,5 +559,8 @@ async def world(
         if wait_ready:
             await answers(client, "/readyz", 200)
             await until(found.has_read_the_reports)
-        yield found
+        try:
+            yield found
+        finally:
+            cluster.close()
     projection.close()

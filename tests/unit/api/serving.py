@@ -6,22 +6,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
+from fastapi import FastAPI
 from uvicorn import Config, Server
 
 from tests.unit.api.memory import INTERVAL_S, MemoryCluster, World, process_record, world
 
 
+class _Server(Server):
+    """Ends when told to, where the original looks ten times a second."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(Config(app, lifespan="off", log_config=None, server_header=False))
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._ended.wait()
+
+    def end(self) -> None:
+        """End it from another thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+
 @contextmanager
 def served(cluster: MemoryCluster | None = None, **settings: object) -> Iterator[str]:
     """Yield the URL. Further arguments are settings."""
-    started, servers = Event(), list[Server]()
+    started, servers = Event(), list[_Server]()
     # Whoever waits for an unknown batch waits to the end; nothing is projected, however long the test takes.
     # A stream ends at once.
     settings = {"max_wait_s": 0.02, "max_lag_s": 3_600, "stream_max_s": 0.02, **settings}
 
     async def serve(listener: socket.socket) -> None:
         async with world(cluster, **settings) as api:  # type: ignore[arg-type]
-            server = Server(Config(api.app, lifespan="off", log_config=None, server_header=False))
+            server = _Server(api.app)
             servers.append(server)
             started.set()
             reports = asyncio.create_task(_report(api))
@@ -36,7 +54,7 @@ def served(cluster: MemoryCluster | None = None, **settings: object) -> Iterator
         try:
             yield f"http://{host}:{port}"
         finally:
-            servers[0].should_exit = True
+            servers[0].end()
             thread.join()
 
 

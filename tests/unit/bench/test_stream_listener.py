@@ -60,6 +60,7 @@ def listener(server: Server) -> Iterator[Listener]:
     listening.stop()
 
 
+@pytest.mark.slow
 def test_idle_streams_stay_open(server: Server, listener: Listener) -> None:
     listener.call(listener.open_idle(40))
     gc.collect()

@@ -64,6 +64,7 @@ async def test_a_product_that_was_never_used_says_how_to_begin(tmp_path: Path) -
         assert "bos simulate" in (await page(running, "/batches")).text()
 
 
+@pytest.mark.slow
 async def test_every_number_of_the_overview_leads_to_a_list_that_can_be_opened(cluster: SeededCluster) -> None:
     async with dashboard(cluster) as running:
         for link in {link for link in (await page(running, "/")).links() if link.startswith("/batches")}:

@@ -62,6 +62,7 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
     Draft202012Validator({**schema, "components": document["components"]}).validate(value)
 
 
+@pytest.mark.slow
 def test_it_is_valid(document: dict[str, Any]) -> None:
     validate(json.loads(json.dumps(document)))
 

@@ -192,6 +192,7 @@ def spoil(draw: Callable[[Any], Any], node: Any) -> Any:
     return {**node, name: spoil(draw, node[name])}
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(st.data(), topics)
 def test_whatever_comes_is_read_or_refused_and_what_is_read_can_be_written(data: st.DataObject, topic: Topic) -> None:

@@ -13,6 +13,7 @@ from state.projection import Beside, Horizon, Identity, ProjectedRecord, Reader,
 from state.projection.compare import differences
 from tests.unit.state.projection.log import T0, Log, batch_id, history, letter
 
+pytestmark = pytest.mark.slow
 IDENTITY = Identity("cluster", "inbox")
 
 

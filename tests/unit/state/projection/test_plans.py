@@ -94,6 +94,7 @@ def filled(writer: Writer) -> Log:
     return log
 
 
+@pytest.mark.slow
 def test_no_read_of_the_projection_goes_through_a_whole_table(filled: Log, engine: Engine, reader: Reader) -> None:
     with planned(engine) as plans:
         read_everything(reader)
@@ -104,6 +105,7 @@ def test_no_read_of_the_projection_goes_through_a_whole_table(filled: Log, engin
     assert unled == []
 
 
+@pytest.mark.slow
 def test_every_index_is_used(filled: Log, engine: Engine, writer: Writer, reader: Reader) -> None:
     with planned(engine) as plans:
         read_everything(reader)
