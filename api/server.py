@@ -21,13 +21,11 @@ from api.kafka_log.consumer import KafkaLogConsumer
 from api.monitoring.metrics import MULTIPROCESS_VARIABLE
 from api.settings import ApiSettings
 from runtime import exit_codes
-from runtime.addresses import family_of, shown_address
+from runtime.addresses import BACKLOG, listen, shown_address
 from runtime.logs import configure_logging, get_logger
 from runtime.process import Process, run_process
 from schemas.errors import Code, ConfigurationError, OrchestratorError
 from state.projection import open_engine
-
-_BACKLOG = 2048
 
 
 class _QuietServer(Server):
@@ -53,7 +51,7 @@ def run_workers(settings: ApiSettings, create_app: CreateApp) -> int:
 
 def _work(settings: ApiSettings, create_app: CreateApp, process: Process) -> None:
     _check(settings)
-    with _listening(settings) as listener:
+    with listening(settings) as listener:
         address = listener.getsockname()
         process.log.info("listening", host=address[0], port=address[1], workers=settings.web_concurrency)
         if settings.open_to_network and not settings.access_controlled:
@@ -78,12 +76,10 @@ def _check(settings: ApiSettings) -> None:
         log.close()
 
 
-def _listening(settings: ApiSettings) -> socket.socket:
+def listening(settings: ApiSettings) -> socket.socket:
+    """Return the socket that the settings ask for. Raises `ConfigurationError` where it cannot be had (`ORC-PORT`)."""
     try:
-        both = settings.host == "::" and socket.has_dualstack_ipv6()
-        return socket.create_server(
-            (settings.host, settings.port), family=family_of(settings.host), backlog=_BACKLOG, dualstack_ipv6=both
-        )
+        return listen(settings.host, settings.port)
     except OSError as error:
         raise ConfigurationError(
             f"The port cannot be opened at {shown_address(settings.host, settings.port)}: {error.strerror or error}.",
@@ -103,7 +99,7 @@ def _config(settings: ApiSettings, app: FastAPI | Callable[[], FastAPI]) -> Conf
         access_log=False,
         server_header=False,
         lifespan="on",
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=settings.keep_alive_timeout_s,
         timeout_graceful_shutdown=settings.graceful_timeout_s,
     )

@@ -3,6 +3,9 @@
 import socket
 from ipaddress import ip_address
 
+BACKLOG = 2_048
+"""Connections that may wait to be accepted."""
+
 
 def is_loopback(host: str) -> bool:
     """Return whether a host, with or without the brackets of an IPv6 address, is this machine."""
@@ -23,3 +26,15 @@ def shown_address(host: str, port: int) -> str:
 def family_of(host: str) -> socket.AddressFamily:
     """Return the family of sockets that listen on `host`: IPv6 for an IPv6 address, otherwise IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host`, a chosen port for port 0. Raises `OSError` where it cannot.
+
+    Its connections send what they have at once: an answer in two writes, head and body, would wait some 40 ms for the
+    other side's delayed acknowledgement. asyncio sees to that only for sockets whose protocol is given by number.
+    """
+    both = host == "::" and socket.has_dualstack_ipv6()
+    listener = socket.create_server((host, port), family=family_of(host), backlog=BACKLOG, dualstack_ipv6=both)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

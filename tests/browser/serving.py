@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uvicorn import Config, Server
 
+from runtime.addresses import listen
 from state.projection import LetterFilter, StoredLetter
 from tests.browser.clock import standing_clock
 from tests.browser.processes import processes
@@ -51,7 +52,7 @@ def serving(directory: Path, *, filled: bool = True) -> Iterator[Site]:
     pipelines.write_text(PIPELINES_FILE)
     if filled:
         cluster.fill()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         started, stop, failures = threading.Event(), asyncio.Event(), list[BaseException]()
         loop = asyncio.new_event_loop()
 

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from fastapi import FastAPI
 from uvicorn import Config, Server
 
+from runtime.addresses import listen
 from tests.unit.api.memory import INTERVAL_S, MemoryCluster, World, process_record, world
 
 
@@ -46,7 +47,7 @@ def served(cluster: MemoryCluster | None = None, **settings: object) -> Iterator
             await server.serve(sockets=[listener])
             reports.cancel()
 
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
         thread = Thread(target=lambda: asyncio.run(serve(listener)), name="served")
         thread.start()

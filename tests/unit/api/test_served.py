@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from functools import partial
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from httpx import AsyncClient
 from uvicorn import Config, Server
 
 from api.http_protocol import BoundedHeadProtocol
+from runtime.addresses import listen
 from tests.unit.api.bodies import seed_body
 from tests.unit.api.memory import world
 from tests.unit.api.test_stopping import served
@@ -77,7 +77,7 @@ BEGUN = [b"", b"GET /healthz HTTP/1.1\r\nHost:", b"GET /livez HTTP/1.1\r\nHost: 
 async def test_a_connection_whose_head_does_not_come_is_closed(begun: bytes) -> None:
     async with world() as api:
         protocol = cast("Any", partial(BoundedHeadProtocol, head_timeout_s=1.0))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with listen("127.0.0.1", 0) as listener:
             server = Server(Config(api.app, lifespan="off", http=protocol, log_config=None))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             async with AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=60) as client:

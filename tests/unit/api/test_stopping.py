@@ -1,7 +1,6 @@
 """What whoever waits is told when the server stops."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from httpx import AsyncClient
 from uvicorn import Config, Server
 
 from api.kafka_log.request_producer import KafkaRequestLog
+from runtime.addresses import listen
 from schemas.errors import BrokerError
 from tests.patience import PATIENCE_S
 from tests.unit.api.bodies import seed_body
@@ -22,7 +22,7 @@ REGISTER = "/v1/batches/register"
 @asynccontextmanager
 async def served(api: World) -> AsyncIterator[tuple[AsyncClient, Server]]:
     """Serve over a socket, with no grace at all for requests under way when it is told to stop."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
         server = Server(Config(api.app, lifespan="off", timeout_graceful_shutdown=0, log_config=None))
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,6 +11,7 @@ from httpx import AsyncClient, Response, Timeout
 from uvicorn import Config, Server
 
 from api.http_protocol import BoundedHeadProtocol
+from runtime.addresses import listen
 from tests.patience import PATIENCE_S
 from tests.unit.api.memory import World
 
@@ -81,7 +81,7 @@ class Streaming(NamedTuple):
 @asynccontextmanager
 async def streaming(api: World) -> AsyncIterator[Streaming]:
     """Serve an api as the product serves it."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listener:
+    with listen("127.0.0.1", 0) as listener:
         host, port = listener.getsockname()
         protocol: Any = partial(BoundedHeadProtocol, head_timeout_s=PATIENCE_S)
         server = Server(Config(api.app, lifespan="off", http=protocol, timeout_graceful_shutdown=5, log_config=None))
