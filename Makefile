@@ -44,7 +44,7 @@ unit: install ## the quick tests that need no Kafka, about a minute; ARGS is for
 # With ARGS there is one run of pytest, which may select tests of either kind, and write one report.
 test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is for pytest
 ifeq ($(strip $(ARGS)),)
-	@echo "==> tests without Kafka, three at a time" && $(BIN)/pytest -n 3 --dist worksteal $(WITHOUT_KAFKA)
+	@echo "==> tests without Kafka, four at a time" && $(BIN)/pytest -n 4 --dist worksteal $(WITHOUT_KAFKA)
 	@scripts/chromium && echo "==> tests in a browser" && $(BIN)/pytest -n 2 --dist loadfile $(IN_BROWSER)
 	@echo "==> tests on a real Kafka, three files at a time, each with a broker of its own"
 	@$(BIN)/python -m tests.broker_classes
