@@ -143,7 +143,12 @@ def understood(bos: Shell, batch_id: str, directory: Path) -> None:
     why = bos("batches", "why", short)
     assert "grammar is held for a person: the peer reported failure, 5 of 5 essays lost" in why
     assert f"you can: bos batches retry {batch_id} --from grammar" in why
-    history = bos.json("batches", "history", short)["decisions"]
+
+    def decisions() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = bos.json("batches", "history", short)["decisions"]
+        return found
+
+    history = await_that(lambda: (found := decisions())[3:] and found, "the history is projected")
     assert sorted(each["disposition"] for each in history) == [*["applied"] * 3, "duplicate"], "it was registered twice"
     applied = [each for each in history if each["disposition"] == "applied"]
     assert "grammar failed and is held for a person" in applied[-1]["sentence"]
