@@ -46,9 +46,9 @@ test: lint ## lint, then all tests, on a real Kafka where it matters; ARGS is fo
 ifeq ($(strip $(ARGS)),)
 	@echo "==> tests without Kafka, four at a time" && $(BIN)/pytest -n 4 --dist worksteal $(WITHOUT_KAFKA)
 	@scripts/chromium && echo "==> tests in a browser" && $(BIN)/pytest -n 2 --dist loadfile $(IN_BROWSER)
-	@echo "==> tests on a real Kafka, four files at a time, each with a broker of its own"
+	@echo "==> tests on a real Kafka, three files at a time, each with a broker of its own"
 	@$(BIN)/python -m tests.broker_classes
-	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ON_KAFKA)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ON_KAFKA)
 else
 	@scripts/chromium && echo "==> tests" && $(BIN)/pytest $(ARGS)
 endif
