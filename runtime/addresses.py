@@ -29,10 +29,11 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host`, a chosen port for port 0. Raises `OSError` where it cannot.
+    """Return a socket that listens on `host`; port 0 stands for a free one. Raises `OSError` where it cannot listen.
 
-    Its connections send what they have at once: an answer in two writes, head and body, would wait some 40 ms for the
-    other side's delayed acknowledgement. asyncio sees to that only for sockets whose protocol is given by number.
+    Its connections have TCP_NODELAY. Without it the second write of an answer, its body, waits some 40 ms for the
+    client's delayed acknowledgement of the first. asyncio sets it only where the socket's `proto` is IPPROTO_TCP, and
+    that of `socket.create_server` is 0.
     """
     both = host == "::" and socket.has_dualstack_ipv6()
     listener = socket.create_server((host, port), family=family_of(host), backlog=BACKLOG, dualstack_ipv6=both)

@@ -28,7 +28,7 @@ class ProcessForgetting:
         """Forget a process by its kind and instance, as in `orchestrator/2`; return once this api no longer lists it.
 
         Raises `Problem`: 404 for a process that is not listed, 409 for one that reports, 503 where Kafka does not
-        answer. Where other apis are read, the process may be listed for a moment more.
+        answer. Other apis may list the process for a moment more.
         """
         own = self._named(name)
         if not own:

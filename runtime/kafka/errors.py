@@ -50,7 +50,7 @@ GROUP_MOVES = COORDINATOR_MOVES | {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
 }
-"""Errors of a commit that a rebalance or a new coordinator ends."""
+"""Errors of a commit while its group rebalances or gets another coordinator."""
 _TOPIC_GONE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.UNKNOWN_TOPIC_ID,

@@ -148,7 +148,8 @@ def understood(bos: Shell, batch_id: str, directory: Path) -> None:
         found: list[dict[str, Any]] = bos.json("batches", "history", short)["decisions"]
         return found
 
-    history = await_that(lambda: (found := decisions())[3:] and found, "the history is projected")
+    await_that(lambda: len(decisions()) >= 4, "the history is projected")
+    history = decisions()
     assert sorted(each["disposition"] for each in history) == [*["applied"] * 3, "duplicate"], "it was registered twice"
     applied = [each for each in history if each["disposition"] == "applied"]
     assert "grammar failed and is held for a person" in applied[-1]["sentence"]

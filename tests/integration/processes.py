@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +18,11 @@ from cli.broker import Kafka
 from cli.supervision.ports import free_port
 from runtime.settings import ENV_PREFIX, Settings
 from schemas.topics import Topic
-from tests import patience
+from tests.patience import PATIENCE_S, await_that
 from topology.topics import provisioning
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples"
-PATIENCE_S = patience.PATIENCE_S
 
 
 def own_settings(kafka: Kafka, **settings: Any) -> Settings:
@@ -139,11 +138,6 @@ class RunningProcess:
             return self.report().get("status") == "ok"
 
         await_that(ready, "the process is ready")
-
-
-def await_that(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
-    """Wait until `condition` holds."""
-    patience.await_that(condition, what, seconds)
 
 
 class Log:

@@ -16,8 +16,8 @@ from confluent_kafka import Message
 from cli.broker import Kafka
 from cli.supervision.stack import Stack, StackOptions
 from schemas.topics import PHASE_COMMANDS, Topic
-from tests.integration.processes import Log, await_that, header_map, sample, send
-from tests.patience import PATIENCE_S
+from tests.integration.processes import Log, header_map, sample, send
+from tests.patience import PATIENCE_S, await_that
 from tests.unit.api.bodies import head_body
 
 OWNER = {"X-User-ID": "ms-berg", "X-Org-ID": "school-7"}

@@ -13,7 +13,8 @@ from schemas.internal.enums import Disposition, ReasonCode
 from schemas.internal.records import decode_history, decode_inbox
 from schemas.topics import Topic
 from tests.integration.orchestrating import Site
-from tests.integration.processes import Log, RunningProcess, await_that, header_map, provisioned, ready_event, send
+from tests.integration.processes import Log, RunningProcess, header_map, provisioned, ready_event, send
+from tests.patience import await_that
 from tests.topology.records import life, record, register, uuid_of
 from topology.stream.crash_guard import SUSPECT_ENDS, UNCLEAN_ENDS
 

@@ -9,7 +9,8 @@ from schemas.internal.dead_letters import replayed_letter as replay
 from schemas.internal.outgoing import RecordPosition
 from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
-from tests.integration.processes import PATIENCE_S, Log, RunningProcess, header_map, provisioned, ready_event
+from tests.integration.processes import Log, RunningProcess, header_map, provisioned, ready_event
+from tests.patience import PATIENCE_S
 
 
 def test_a_replay_is_routed_and_what_was_done_is_kept(kafka: Kafka, tmp_path: object) -> None:

@@ -10,7 +10,8 @@ from cli.supervision.ports import free_port
 from runtime import exit_codes
 from schemas.topics import Topic
 from tests.integration.orchestrating import Site, await_true
-from tests.integration.processes import PATIENCE_S, RunningProcess, provisioned
+from tests.integration.processes import RunningProcess, provisioned
+from tests.patience import PATIENCE_S
 from tests.topology.records import life, record, register, uuid_of
 
 

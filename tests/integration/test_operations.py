@@ -6,7 +6,6 @@ import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import httpx
@@ -104,18 +103,18 @@ def test_an_operation_is_finished_by_the_next_api_when_the_first_one_is_killed(
     await_that(lambda: answered(client, path)["state"] == "finished", "the operation is finished")
     found = answered(client, path)
     assert found["results"] == [{"disposition": "applied", "reason": "batch_cancelled", "count": BATCHES}]
+
+    def decided(batch_id: str) -> list[str]:
+        """Return the dispositions of what the operation asked of a batch, as far as they are projected."""
+        decisions = answered(client, f"/v1/batches/{batch_id}/history")["decisions"]
+        asked = [each for each in decisions if (each["origin"] or {}).get("correlation_id") == found["operation_id"]]
+        return [each["disposition"] for each in asked]
+
+    await_that(lambda: all("applied" in decided(batch_id) for batch_id in ids), "every history is projected")
     for batch_id in ids:
-        decided = await_that(partial(decided_by, found["operation_id"], client, batch_id), "the history is projected")
-        assert decided.count("applied") == 1, "each batch was cancelled once"
-        assert set(decided) <= {"applied", "duplicate"}
-
-
-def decided_by(operation_id: str, client: httpx.Client, batch_id: str) -> list[str]:
-    """Return the dispositions of what an operation asked of a batch, once it was applied as far as is projected."""
-    decisions = answered(client, f"/v1/batches/{batch_id}/history")["decisions"]
-    asked = [each for each in decisions if (each["origin"] or {}).get("correlation_id") == operation_id]
-    decided = [each["disposition"] for each in asked]
-    return decided if "applied" in decided else []
+        dispositions = decided(batch_id)
+        assert dispositions.count("applied") == 1, "each batch was cancelled once"
+        assert set(dispositions) <= {"applied", "duplicate"}
 
 
 def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -209,6 +209,8 @@ def test_a_deleted_database_is_rebuilt_from_the_topics(world: World) -> None:
     with world.projector():
         world.await_counts({"processing_pipelines": 30})
         world.await_history(30)
+    with world.reader() as reader:
+        assert len(reader.history(batch_id(1)).records) == 1
 
 
 def test_a_database_that_vanishes_while_it_is_used_ends_the_projector_and_the_next_rebuilds_it(world: World) -> None:

@@ -21,7 +21,8 @@ from runtime.kafka.admin import KafkaAdmin
 from runtime.settings import Settings
 from schemas.errors import BrokerError, TopicError
 from schemas.topics import PEER_INPUTS, PEER_OUTPUTS, Topic
-from tests.integration.processes import await_that, own_settings
+from tests.integration.processes import own_settings
+from tests.patience import await_that
 from topology.topics import provisioning
 from topology.topics.deployed import deployed_topics
 from topology.topics.drift import ActualTopic

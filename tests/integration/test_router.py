@@ -19,13 +19,13 @@ from tests.integration.foreign_producer import send_with_header
 from tests.integration.processes import (
     Log,
     RunningProcess,
-    await_that,
     header_map,
     provisioned,
     ready_event,
     sample,
     send,
 )
+from tests.patience import await_that
 
 READY, OUTCOME = Topic.ESSAYS_READY, Topic.OUTCOME_SEED
 

@@ -13,7 +13,8 @@ from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.topics import ROUTER_INPUTS, Topic
-from tests.integration.processes import PATIENCE_S, Log, RunningProcess, await_that, provisioned, ready_event, send
+from tests.integration.processes import Log, RunningProcess, provisioned, ready_event, send
+from tests.patience import PATIENCE_S, await_that
 from topology.router.lost_offsets import INPUT_LOST, INPUT_REPLACED, OFFSETS_LOST
 from topology.router.start_offsets import InputOffsets
 

@@ -13,15 +13,14 @@ from runtime.kafka.committed_offsets import CommittedOffsets
 from runtime.settings import Settings
 from schemas.topics import ROUTER_INPUTS, Topic
 from tests.integration.processes import (
-    PATIENCE_S,
     Log,
     RunningProcess,
-    await_that,
     own_settings,
     provisioned,
     ready_event,
     send,
 )
+from tests.patience import PATIENCE_S, await_that
 from topology.topics import provisioning
 
 READY = Topic.ESSAYS_READY

@@ -19,7 +19,8 @@ from runtime.settings import Settings
 from schemas.internal.events import DeadlineReached
 from schemas.internal.records import decode_inbox
 from schemas.topics import Topic
-from tests.integration.processes import PATIENCE_S, Log, RunningProcess, await_that, provisioned, ready_event, send
+from tests.integration.processes import Log, RunningProcess, provisioned, ready_event, send
+from tests.patience import PATIENCE_S, await_that
 
 ARMED, DUE = "batch_orchestrator_deadlines_armed", "batch_orchestrator_deadlines_due"
 GATE_AGE = "batch_orchestrator_deadline_gate_age_seconds"

@@ -12,7 +12,8 @@ from schemas.internal.formats import PROCESS
 from schemas.internal.processes import ProcessRecord, ProcessState
 from schemas.internal.records import process_outgoing
 from schemas.topics import Topic
-from tests.integration.processes import await_that, provisioned, send
+from tests.integration.processes import provisioned, send
+from tests.patience import await_that
 
 WAIT_S = 0.5
 ME = ProcessRecord(

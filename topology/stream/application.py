@@ -89,10 +89,8 @@ class StreamApplication(MessagePath):
             try:
                 return super().run(*args, **kwargs)
             except Exception as error:
-                # A fence can show only in the clean-up after another error: the abort of the transaction is refused.
-                reason = fence_of(error)
-                if reason is not None:
-                    self._leave_fenced(reason)
+                # Where another error ends the run, the fence can show in the clean-up: the broker refuses the abort.
+                self._leave_if_fence_ended(error)
                 raise
 
     def allow(self, seconds: float) -> AbstractContextManager[None]:
@@ -193,6 +191,11 @@ class StreamApplication(MessagePath):
         if error is not None and is_fenced_consumer(error):
             self._leave_fenced(error)
 
+    def _leave_if_fence_ended(self, error: BaseException | None) -> None:
+        reason = fence_of(error)
+        if reason is not None:
+            self._leave_fenced(reason)
+
     def _leave_fenced(self, reason: KafkaError) -> NoReturn:
         with self.allow(FENCE_S):
             leave_fenced(reason, twin_reports=self.twin_reports, leave=self._leave)
@@ -233,9 +236,7 @@ class StreamApplication(MessagePath):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Runs first when a run ends: after an unknown commit or a fence, no further clean-up may run."""
-        reason = fence_of(error)
-        if reason is not None:
-            self._leave_fenced(reason)
+        self._leave_if_fence_ended(error)
         if isinstance(error, KafkaProducerTransactionCommitFailed):
             self._leave(exit_codes.COMMIT_UNKNOWN, unknown_commit(error))
         if self._liveness is not None:

@@ -97,8 +97,6 @@ class MemoryCluster:
         self.hidden: set[LogPartition] = set()
         """Partitions whose records are written, but not readable yet."""
         self.arrived = threading.Condition()
-        self.closing = False
-        """Whether its reader is about to be stopped, so that no read waits."""
 
     def end(self, partition: LogPartition) -> int:
         with self.arrived:
@@ -120,12 +118,6 @@ class MemoryCluster:
     def reveal(self) -> None:
         with self.arrived:
             self.hidden.clear()
-            self.arrived.notify_all()
-
-    def close(self) -> None:
-        """Let no read wait from now on; an api that is stopped waits for the last one."""
-        with self.arrived:
-            self.closing = True
             self.arrived.notify_all()
 
     def decide_all(self) -> None:
@@ -178,8 +170,11 @@ class MemoryCluster:
 
 
 class MemoryLog:
-    def __init__(self, cluster: MemoryCluster) -> None:
+    """Reads a cluster; waits for no record once `closing` is set: an api that is stopped waits for its last read."""
+
+    def __init__(self, cluster: MemoryCluster, closing: threading.Event | None = None) -> None:
         self._cluster = cluster
+        self._closing = closing or threading.Event()
         self._positions: dict[LogPartition, int] = {}
         self.closed = False
 
@@ -202,7 +197,7 @@ class MemoryLog:
             self._cluster.stranded, self._cluster.strand_next = self, False
             raise LivenessError("silent", next_step="None.")
         with self._cluster.arrived:
-            self._cluster.arrived.wait_for(lambda: self._cluster.closing or self._ready(), timeout_s)
+            self._cluster.arrived.wait_for(lambda: self._closing.is_set() or self._ready(), timeout_s)
             found = []
             for partition, log in self._cluster.logs.items():
                 if partition in self._cluster.hidden:
@@ -524,7 +519,7 @@ async def world(
     Further arguments are settings.
     """
     cluster = cluster or MemoryCluster()
-    cluster.closing = False
+    closing = threading.Event()
     projection = projection or MemoryProjection(cluster)
     for kind in processes:
         cluster.append(process_outgoing(process_record(kind)), marker=False)
@@ -534,7 +529,7 @@ async def world(
     @asynccontextmanager
     async def parts(_: ApiSettings) -> AsyncIterator[Resources]:
         yield Resources(
-            log=lambda: MemoryLog(cluster),
+            log=lambda: MemoryLog(cluster, closing),
             requests=MemoryRequests(cluster),
             letters=letters,
             operations=MemoryOperations(cluster),
@@ -562,5 +557,7 @@ async def world(
         try:
             yield found
         finally:
-            cluster.close()
+            closing.set()
+            with cluster.arrived:
+                cluster.arrived.notify_all()
     projection.close()
