@@ -14,6 +14,7 @@ from runtime import exit_codes
 from schemas.errors import OrchestratorError
 from schemas.internal.records import decode_history
 from schemas.topics import Topic
+from tests.integration.hanging_transaction import hang
 from tests.integration.orchestrating import NO_COMMIT, PATIENCE_S, Site, await_true
 from tests.topology.records import life, record, register, uuid_of
 from topology.topics import provisioning
@@ -68,6 +69,16 @@ def test_h1_a_process_that_was_paused_past_its_session_leaves_without_committing
     site.start()
     await_true(lambda: decided(site) == 4, "everything decided after the restart")
     assert len(site.await_records(1, Topic.SPELLCHECK_COMMAND)) == 1
+
+
+def test_h2_a_transaction_of_its_own_that_hangs_is_ended(site: Site) -> None:
+    stopped_after_a_life(site)
+    owner = f"{site.settings.orchestrator_group}-{site.settings.instance}"
+    hang(site.settings.kafka_bootstrap_servers, owner, site.table.changelog, 0)
+    process = site.start()
+    put_life(site, uuid_of("next"))
+    await_true(lambda: decided(site) == 8, "the next batch decided")
+    assert "seems to hang" in process.log()
 
 
 def test_h3_forgotten_offsets_are_refused_and_what_is_said_to_do_helps(site: Site) -> None:

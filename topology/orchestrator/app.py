@@ -7,7 +7,7 @@ from confluent_kafka import TopicPartition
 from msgspec import Struct
 
 from runtime.health import ProcessHealth
-from runtime.kafka.admin import ClusterFacts, KafkaAdmin
+from runtime.kafka.admin import ClusterFacts, KafkaAdmin, Partition
 from runtime.process import Process, run_process
 from runtime.settings import Settings
 from schemas.errors import TopicError
@@ -112,7 +112,11 @@ def build(
         commit_interval_s=settings.commit_interval_s,
         health=health,
     )
-    guards = [state_guard(cluster, inbox, topics.changelog)]
+
+    def end_hanging(partitions: Sequence[Partition]) -> None:
+        app.end_hanging(partitions)
+
+    guards = [state_guard(cluster, inbox, topics.changelog, end_hanging)]
     app: StreamApplication = application(
         guards=guards,
         on_commit=on_commit,
@@ -132,13 +136,18 @@ def build(
     return app
 
 
-def state_guard(cluster: ClusterFacts, inbox: str, changelog: str) -> AssignmentGuard:
+def state_guard(
+    cluster: ClusterFacts,
+    inbox: str,
+    changelog: str,
+    end_hanging: Callable[[Sequence[Partition]], None] = lambda _: None,
+) -> AssignmentGuard:
     """Return the guard that runs H2 and H3 (`topology.stream.guards`) before an assignment."""
 
     def guard(consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         assigned = [at for at in partitions if at.topic == inbox]
         if assigned:
-            wait_until_stable(cluster, [(changelog, at.partition) for at in assigned])
+            wait_until_stable(cluster, [(changelog, at.partition) for at in assigned], end_hanging=end_hanging)
             claim_offsets(consumer, cluster, assigned, changelog)
 
     return guard

@@ -10,11 +10,13 @@ from typing import Any, NoReturn, Protocol
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from runtime import exit_codes
+from runtime.kafka.admin import Partition
 from runtime.kafka.headers import headers_of
 from topology.stream.crash_guard import CrashGuard
 from topology.stream.exit import Leave, end_lifeless, leave, lost_partitions, unknown_commit
 from topology.stream.fencing import fence_of, is_fenced_consumer, leave_fenced
 from topology.stream.guards import offset_out_of_range, topic_gone
+from topology.stream.hanging import end_hanging
 from topology.stream.library import (
     InvalidStoreChangelogOffset,
     InvalidStoredOffset,
@@ -96,6 +98,11 @@ class StreamApplication(MessagePath):
     def allow(self, seconds: float) -> AbstractContextManager[None]:
         """Allow the loop at least `seconds` for the work inside before it counts as hanging."""
         return self._liveness.allow(seconds) if self._liveness is not None else nullcontext()
+
+    def end_hanging(self, partitions: Sequence[Partition]) -> None:
+        """End transactions of this process that hang on the partitions; only while it has processed nothing yet."""
+        if self._processing_context.exactly_once:
+            end_hanging(self._producer._producer._producer, partitions)  # noqa: SLF001 - the client in transaction
 
     def _set_pace(self, *, one_by_one: bool) -> None:
         """Commit after each record, with a note before and after it; or at the usual interval, without notes."""

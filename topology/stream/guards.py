@@ -10,7 +10,8 @@ new generation: everything in it is then done twice. A process that has lost a p
 
 H2, a changelog that is not yet stable (`wait_until_stable`). With several brokers, committed offsets can be visible
 before the changelog's commit marker. Recovery reads up to the last stable offset, so it would miss the last
-checkpoint. At assignment the process waits until the last stable offset has reached the end that the log has then.
+checkpoint. At assignment the process waits until the last stable offset has reached the end that the log has then. A
+transaction of its own that hangs would be waited for in vain, so it ends that one (`topology.stream.hanging`).
 
 H3, forgotten offsets (`claim_offsets`, `require_newer`). Kafka forgets the offsets of a group that was empty for seven
 days. Recovery then skips every changelog record, and what the inbox still holds would be decided again on empty
@@ -32,6 +33,8 @@ from schemas.errors import Code, StateError, TopicError
 STABLE_WAIT_S = 45.0
 """Seconds to wait for an open transaction on a changelog: its timeout, the broker's next check, and a margin."""
 STABLE_POLL_S = 0.05
+HANGING_S = 3.0
+"""Seconds after which a transaction may be an own one that hangs: a start ends what the process had left open."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -53,20 +56,28 @@ def wait_until_stable(
     cluster: ClusterFacts,
     changelogs: Sequence[Partition],
     *,
+    end_hanging: Callable[[Sequence[Partition]], None] = lambda _: None,
+    hanging_s: float = HANGING_S,
     limit_s: float = STABLE_WAIT_S,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """H2: wait until every record of the changelog partitions is committed or aborted.
 
+    `end_hanging` is called once, with the partitions that are not stable `hanging_s` seconds later.
+
     Raises:
         StateError: an open transaction outlasts `limit_s` seconds.
     """
     ends = cluster.log_ends(changelogs, committed=False)
-    deadline = time.monotonic() + limit_s
-    logged = False
+    began = time.monotonic()
+    logged = asked = False
     while behind := _unstable(cluster, ends):
-        if time.monotonic() > deadline:
-            names = ", ".join(f"{topic}[{partition}]" for topic, partition in behind)
+        names = ", ".join(
+            f"{topic}[{partition}] at {offset} of {ends[topic, partition]}"
+            for (topic, partition), offset in behind.items()
+        )
+        waited = time.monotonic() - began
+        if waited > limit_s:
             raise StateError(
                 f"An open transaction on {names} has not ended within {limit_s:.0f} s; state read now would be old.",
                 code=Code.STATE_UNSTABLE,
@@ -74,14 +85,19 @@ def wait_until_stable(
                 "`kafka-transactions.sh find-hanging`.",
             )
         if not logged:
-            _logger.info("waiting for open transactions on the changelog", partitions=len(behind))
+            _logger.info("waiting for open transactions on the changelog", stable=names)
             logged = True
+        if waited > hanging_s and not asked:
+            _logger.warning("a transaction seems to hang on the changelog; ending it", stable=names)
+            end_hanging(list(behind))
+            asked = True
         pause(STABLE_POLL_S)
 
 
-def _unstable(cluster: ClusterFacts, ends: dict[Partition, int]) -> list[Partition]:
+def _unstable(cluster: ClusterFacts, ends: dict[Partition, int]) -> dict[Partition, int]:
+    """Return the last stable offset of each partition in which it is below `ends`."""
     stable = cluster.log_ends(list(ends), committed=True)
-    return [partition for partition, end in ends.items() if stable[partition] < end]
+    return {partition: stable[partition] for partition, end in ends.items() if stable[partition] < end}
 
 
 def claim_offsets(
