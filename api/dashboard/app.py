@@ -15,6 +15,7 @@ from api.dashboard.pages import (
     login,
     operations,
     overview,
+    own_views,
     pipelines,
     preferences,
     proof,
@@ -28,6 +29,7 @@ from schemas.errors import Code
 ROUTERS = (
     overview.router,
     batches.router,
+    own_views.router,
     batch.router,
     actions.router,
     decision.router,

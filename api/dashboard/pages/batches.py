@@ -1,6 +1,7 @@
 """The list of batches at `/batches`."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -11,6 +12,7 @@ from api.dashboard.routing import page_router
 from api.dashboard.views.batches import BatchRow, Hint, batch_row, pager, rows_url
 from api.dashboard.views.filters import Items, chips, given, list_views, query_of, without
 from api.dashboard.views.links import list_url
+from api.dashboard.views.own_views import MOST_NAME, VIEWS_COOKIE, read_views
 from api.dashboard.views.stamp import Stamp
 from api.dashboard.views.words import BATCH_STATUSES, PHASE_STATUSES
 from api.dependencies import Services, require_principal, services_of
@@ -39,13 +41,14 @@ async def batches_page(request: Request, cursor: Cursor = None) -> Response:
     if any(not value for _, value in asked):
         return RedirectResponse(list_url(query_of(items)), status_code=303)  # a form sends its empty fields too
     now_ms = now_of(request)
-    filters = _filter(items, now_ms)
+    filters = filter_of(items, now_ms)
     try:
         page = await services.lists.page(filters, visible, cursor, _PAGE, asked=tuple(items))
     except InvalidCursor as error:
         raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
     numbers = await services.lists.numbers(visible)
     lags = services.system.lags()
+    own_views = read_views(request.cookies.get(VIEWS_COOKIE, ""))
     rows = [
         batch_row(each, services.whys.of(each, page.open_letters.get(each.batch_id, 0), lags=lags))
         for each in page.batches
@@ -63,6 +66,10 @@ async def batches_page(request: Request, cursor: Cursor = None) -> Response:
         items=items,
         given=query_of(items),
         views=list_views(items, numbers.counts, NAMES),
+        own_views=own_views,
+        own_view=next((view for view in own_views if view.shows(items)), None),
+        filter=urlencode(items),
+        longest_name=MOST_NAME,
         phases=sorted(numbers.counts.phases),
         statuses=BATCH_STATUSES,
         phase_statuses=PHASE_STATUSES,
@@ -87,7 +94,8 @@ async def batch_rows(request: Request, id: Ids) -> Response:  # noqa: A002 - the
     return render(request, "batch_rows.html", active="batches", title="Batches", rows=rows)
 
 
-def _filter(items: Items, now_ms: int) -> BatchFilter:
+def filter_of(items: Items, now_ms: int) -> BatchFilter:
+    """Return what a query selects. Raises `Problem` 400 for one that the list does not take."""
     try:
         return parse_filter(query_of(items), now_ms=now_ms)
     except InvalidFilter as error:
@@ -100,7 +108,7 @@ async def _hints(services: Services, visible: Visibility, items: Items, now_ms: 
     """Return what each part of the filter hides, the most first."""
     found: list[tuple[int, Hint]] = []
     for place, chip in enumerate(chips(items)[:_MOST_HINTS]):
-        rest = _filter(without(items, place), now_ms)
+        rest = filter_of(without(items, place), now_ms)
         count = await services.lists.count(rest, visible, most=_MOST_COUNTED)
         if count:
             shown = f"more than {_MOST_COUNTED - 1:,}" if count >= _MOST_COUNTED else f"{count:,}"
