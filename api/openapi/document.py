@@ -116,6 +116,15 @@ def _operations() -> dict[tuple[str, str], tuple[tuple[str, ...], dict[str, Any]
             )
             for path in ("/v1/batches/{batch_id}/history", "/v1/batches/history")
         },
+        ("/v1/control-requests", "get"): (
+            ("If-None-Match", *_CALLER),
+            _kept(
+                "/v1/control-requests",
+                "What came of the requests, the newest first.",
+                "ControlRequests",
+                problems.CONTROL_REQUESTS,
+            ),
+        ),
         **{
             (path, "get"): (
                 ("If-None-Match", *_CALLER),

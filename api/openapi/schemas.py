@@ -38,6 +38,10 @@ def schemas(max_essays: int) -> dict[str, Schema]:
         "Fault": _FAULT,
         "BatchStatus": _BATCH,
         "Decision": record(DECISION),
+        "ControlRequest": record({"batch_id": TEXT, **DECISION}),
+        "ControlRequests": record(
+            {"requests": {"type": "array", "items": ref("ControlRequest")}, "next": TEXT_OR_NULL}
+        ),
         "ReplayedDecision": record(_REPLAYED),
         "Difference": record(dict.fromkeys(("fact", "published", "replayed"), TEXT)),
         "History": record(

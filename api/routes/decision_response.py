@@ -22,6 +22,14 @@ def history_body(batch_id: str, page: HistoryPage) -> dict[str, Any]:
     }
 
 
+def control_requests_body(page: HistoryPage) -> dict[str, Any]:
+    """Return the body of a page of requests to control batches."""
+    return {
+        "requests": [{"batch_id": record.batch_id} | decision_body(record) for record in page.records],
+        "next": page.next_cursor,
+    }
+
+
 def replay_body(batch_id: str, result: Replay) -> dict[str, Any]:
     """Return the body of a replay."""
     return {

@@ -1,22 +1,23 @@
-"""Routes of what was decided on a batch: its history, and its replay."""
+"""Routes of what was decided: a batch's history, its replay, and what came of requests to control batches."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.auth import READ, may, may_reach
+from api.auth import READ, may, may_reach, visibility_of
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, batch_not_found
 from api.routes.conditional import conditional
-from api.routes.decision_response import history_body, replay_body
+from api.routes.decision_response import control_requests_body, history_body, replay_body
 from api.routes.operations import decoded_id
 from schemas.errors import Code, InvalidCursor, OrchestratorError
 from schemas.internal.enums import Disposition
 from state.decision.requests import ANY_OWNER
+from state.projection import HistoryPage
 
 _MOST_DECISIONS = 500
-history_routes = APIRouter(prefix="/v1/batches", tags=["batches"])
+history_routes = APIRouter(tags=["batches"])
 
 Limit = Annotated[int, Query(ge=1, le=_MOST_DECISIONS)]
 After = Annotated[str | None, Query(max_length=200)]
@@ -26,7 +27,7 @@ Dispositions = Annotated[
 ]
 
 
-@history_routes.get("/{batch_id}/history")
+@history_routes.get("/v1/batches/{batch_id}/history")
 async def history(
     request: Request, batch_id: str, after: After = None, limit: Limit = 100, dispositions: Dispositions = None
 ) -> Response:
@@ -34,7 +35,7 @@ async def history(
     return await _history(request, decoded_id(batch_id), after, limit, dispositions or ())
 
 
-@history_routes.get("/history")
+@history_routes.get("/v1/batches/history")
 async def history_by_query(
     request: Request, batch_id: str, after: After = None, limit: Limit = 100, dispositions: Dispositions = None
 ) -> Response:
@@ -42,16 +43,26 @@ async def history_by_query(
     return await _history(request, batch_id, after, limit, dispositions or ())
 
 
-@history_routes.get("/{batch_id}/replay")
+@history_routes.get("/v1/batches/{batch_id}/replay")
 async def replay(request: Request, batch_id: str) -> Response:
     """Decide a batch's inbox records again and compare with what was published (docs/http.md, history)."""
     return await _replay(request, decoded_id(batch_id))
 
 
-@history_routes.get("/replay")
+@history_routes.get("/v1/batches/replay")
 async def replay_by_query(request: Request, batch_id: str) -> Response:
     """Replay a batch as above, for ids that clients and proxies do not leave as they are in a path."""
     return await _replay(request, batch_id)
+
+
+@history_routes.get("/v1/control-requests")
+async def control_requests(request: Request, after: After = None, limit: Limit = 100) -> Response:
+    """Return what came of requests to cancel, pause, resume or retry, the newest first (docs/http.md, history)."""
+    services, visible = services_of(request), visibility_of(require_principal(request, READ))
+    page = await _read(
+        services.projection.read(lambda reader: reader.control_requests(visible, after=after, limit=limit))
+    )
+    return conditional(request, control_requests_body(page))
 
 
 async def _history(
@@ -64,21 +75,8 @@ async def _history(
         raise batch_not_found(batch_id)
     if found is None and (not may(principal, ANY_OWNER) or "\x00" in batch_id):
         raise batch_not_found(batch_id)
-    try:
-        page = await services.projection.history(
-            batch_id, after=after, limit=limit, dispositions=tuple(map(Disposition, dispositions))
-        )
-    except InvalidCursor as error:
-        raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
-    except OrchestratorError as error:
-        raise Problem(
-            503,
-            Code.NOT_READY,
-            f"The history cannot be read now: {error.message}",
-            next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
-            error="Service is not ready",
-            headers={"Retry-After": "1"},
-        ) from error
+    wanted = tuple(map(Disposition, dispositions))
+    page = await _read(services.projection.history(batch_id, after=after, limit=limit, dispositions=wanted))
     if found is None and not page.records and after is None:
         raise batch_not_found(batch_id)
     return conditional(request, history_body(batch_id, page))
@@ -94,3 +92,19 @@ async def _replay(request: Request, batch_id: str) -> Response:
     if result is None:
         raise batch_not_found(batch_id)
     return conditional(request, replay_body(batch_id, result))
+
+
+async def _read(page: Awaitable[HistoryPage]) -> HistoryPage:
+    try:
+        return await page
+    except InvalidCursor as error:
+        raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
+    except OrchestratorError as error:
+        raise Problem(
+            503,
+            Code.NOT_READY,
+            f"The history cannot be read now: {error.message}",
+            next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
+            error="Service is not ready",
+            headers={"Retry-After": "1"},
+        ) from error

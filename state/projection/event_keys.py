@@ -25,6 +25,13 @@ class KeyKind(IntEnum):
     EVENT = 0
     REQUEST = 1
     BATCH = 2
+    CONTROL = 3
+    """One key for all requests to control a batch."""
+
+
+CONTROL_KINDS = frozenset({"cancel", "pause", "resume", "retry"})
+"""Kinds of events with which somebody controls a batch."""
+CONTROL_KEY = KeyKind.CONTROL << _BITS
 
 
 def id_key(kind: KeyKind, of: str) -> int:
@@ -76,5 +83,7 @@ def id_entries(record: HistoryRecord) -> list[IdEntry]:
     keys.add(id_key(KeyKind.BATCH, text(record.batch_id)))
     if record.request_id is not None:
         keys.add(id_key(KeyKind.REQUEST, text(record.request_id)))
+    if record.kind in CONTROL_KINDS:
+        keys.add(CONTROL_KEY)
     partition, offset, time_ms = record.partition, record.offset, record.time_ms
     return [(key, partition, offset, time_ms) for key in keys]

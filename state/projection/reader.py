@@ -9,14 +9,16 @@ from schemas.internal.history import HistoryRecord
 from schemas.internal.records import decode_history
 from schemas.topics import Topic
 from state.projection import tables
+from state.projection.batch_models import EVERYTHING, Visibility
 from state.projection.cursors import CursorCodec
 from state.projection.engine import reading
-from state.projection.event_keys import KeyKind, id_key
+from state.projection.event_keys import CONTROL_KEY, KeyKind, id_key
 from state.projection.id_reader import IdReader
 from state.projection.id_runs import told_places
 from state.projection.letter_reader import LetterReader
 from state.projection.models import ChainBreak, HistoryPage, Identity, LetterFilter, RequestTrace
 from state.projection.schema import is_current
+from state.projection.sql import asked
 from state.projection.stats_reader import StatsReader
 
 _history_cursor = CursorCodec(tuple[int, int, int])
@@ -89,6 +91,36 @@ class Reader(StatsReader, IdReader, LetterReader):
         decided: HistoryRecord | None = None if record is None else decode_history(record.encode())
         letters = self.dead_letters(LetterFilter(request_id=request_id), limit=1).letters
         return RequestTrace(decided, letters[0] if letters else None)
+
+    def control_requests(
+        self, visibility: Visibility = EVERYTHING, *, after: str | None = None, limit: int = 50
+    ) -> HistoryPage:
+        """Return what came of requests to control batches, the newest first. Raises `InvalidCursor`.
+
+        Those about a batch that has been purged, or never was, belong to nobody: only who may see everything does.
+        """
+        columns = tables.history.c
+        order = (columns.time_ms, columns.offset, columns.partition)
+        query = select(columns.record, *order).where(_place.in_(told_places(CONTROL_KEY)))
+        owned = tables.batches.c
+        seen = [
+            column == asked(wanted)
+            for column, wanted in (
+                (owned.owner_subject, visibility.owner_subject),
+                (owned.owner_organisation, visibility.owner_organisation),
+            )
+            if wanted is not None
+        ]
+        if seen:
+            query = query.join(tables.batches, owned.batch_id == columns.batch_id).where(*seen)
+        if after is not None:
+            query = query.where(tuple_(*order) < tuple_(*_history_cursor.decode(after)))
+        query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        records = tuple(decode_history(row.record.encode()) for row in rows[:limit])
+        more = _history_cursor.encode(tuple(rows[limit - 1][1:])) if len(rows) > limit else None
+        return HistoryPage(records, more)
 
     def chain_breaks(self, limit: int = 100) -> tuple[ChainBreak, ...]:
         """Return the newest breaks of a batch's chain of versions; each tells of lost state."""

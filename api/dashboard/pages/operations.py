@@ -1,4 +1,4 @@
-"""Bulk operations: those under way and done, one of them, and a new one with its preview."""
+"""What people asked for: bulk operations, one of them, a new one with its preview, and single requests."""
 
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
@@ -6,22 +6,25 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import LETTERS_WRITE, READ, WRITE, may
+from api.auth import LETTERS_WRITE, READ, WRITE, may, visibility_of
 from api.dashboard.drawings.status_bar import proportion_bar
 from api.dashboard.forms import read_form, text_field
 from api.dashboard.rendering import now_of, render
 from api.dashboard.routing import page_router
 from api.dashboard.views import operations as views
+from api.dashboard.views.requests import request_rows
 from api.dependencies import require_principal, services_of
 from api.errors import Problem, invalid_body
-from schemas.errors import Code, InvalidRequest
+from schemas.errors import Code, InvalidRequest, OrchestratorError
 from schemas.internal.events import Principal
 from schemas.public.control import MAX_REASON
 from schemas.public.operations import OperationBody, parse_operation
+from state.projection import HistoryPage
 
 router = page_router()
 _ACTIVE = "operations"
 _MOST_LISTED = 100
+_MOST_REQUESTS = 200
 _FORM_BYTES = 524_288
 _PREVIEW = "preview of a bulk operation"
 """Reason of a dry run, which is written nowhere."""
@@ -31,10 +34,18 @@ Text = Annotated[str, Query(max_length=255)]
 
 @router.get("/operations")
 async def operations_page(request: Request) -> Response:
-    """Return the operations, the newest first."""
+    """Return the operations and the requests to control single batches, the newest first."""
     principal = require_principal(request, READ)
-    operations = services_of(request).operations
+    services = services_of(request)
+    operations = services.operations
     found = operations.list(principal)
+    try:
+        requests = await services.projection.read(
+            lambda reader: reader.control_requests(visibility_of(principal), limit=_MOST_REQUESTS)
+        )
+        unreadable = ""
+    except OrchestratorError as error:
+        requests, unreadable = HistoryPage((), None), error.message
     rows = [
         views.operation_row(record, stopping=operations.registry.stop_of(record.operation_id) is not None)
         for record in found[:_MOST_LISTED]
@@ -49,6 +60,9 @@ async def operations_page(request: Request) -> Response:
         stream_url="/v1/stream",
         rows=[(row, proportion_bar(row.parts)) for row in rows],
         more=max(0, len(found) - _MOST_LISTED),
+        requests=request_rows(requests.records),
+        more_requests=requests.next_cursor is not None,
+        unreadable=unreadable,
     )
 
 

@@ -300,3 +300,18 @@ async def test_who_may_not_see_a_batch_is_told_that_there_is_none(cluster: Seede
         owners = {row.get("id") for row in listed.all("tr", data_row="")}
         mine = [each for each in batches(cluster) if each.owner_subject == record.owner_subject]
         assert owners == {f"batch-{each.batch_id}" for each in mine}
+
+
+async def test_the_page_of_operations_tells_who_asked_what(cluster: SeededCluster) -> None:
+    async with dashboard(cluster) as running:
+        found = await page(running, "/operations")
+        requests = found.text().partition("to cancel, pause, resume or retry")[2]
+        assert "Pause" in requests
+        assert any("/decisions/" in link for link in found.links())
+
+
+async def test_the_page_of_operations_is_shown_without_the_database(cluster: SeededCluster) -> None:
+    async with dashboard(cluster) as running:
+        _lose_the_database(running)
+        found = await page(running, "/operations")
+        assert "Requests cannot be read now: The projection database cannot be read." in found.text()

@@ -123,3 +123,32 @@ async def test_a_replay_shows_what_differs() -> None:
     changed = body["decisions"][1]
     assert {each["fact"] for each in changed["differences"]} == {"failed", "based_on"}
     assert changed["based_on_expected"] == body["decisions"][0]["version"]
+
+
+async def test_requests_to_control_batches_are_listed_the_newest_first() -> None:
+    async with world() as api:
+        first, second = await registered(api), await registered(api)
+        paused = (await api.client.post(f"/v1/batches/{first}/pause", json={"reason": "a break"})).json()
+        await api.client.post(f"/v1/batches/{second}/resume", json={})
+        api.projection.project()
+        path = "/v1/control-requests"
+        newest = (await api.client.get(path, params={"limit": 1})).json()
+        older = (await api.client.get(path, params={"after": newest["next"]})).json()
+        wrong = await api.client.get(path, params={"after": "none"})
+    assert [(each["batch_id"], each["event"], each["disposition"]) for each in newest["requests"]] == [
+        (second, "resume", "refused")
+    ]
+    assert [(each["batch_id"], each["event"], each["disposition"]) for each in older["requests"]] == [
+        (first, "pause", "applied")
+    ]
+    assert older["requests"][0]["request_id"] == paused["request_id"]
+    assert older["next"] is None
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "ORC-CURSOR")
+
+
+async def test_requests_that_cannot_be_read_are_told() -> None:
+    async with world() as api:
+        api.projection.error = ProjectionError("it is locked", next_step="Wait.")
+        answer = await api.client.get("/v1/control-requests")
+    assert (answer.status_code, answer.json()["code"]) == (503, "ORC-NOT-READY")
+    assert answer.headers["Retry-After"] == "1"

@@ -69,6 +69,7 @@ def read_everything(reader: Reader) -> None:
             reader.ids(filters, visibility, limit=1)
             reader.count(filters, visibility, most=10)
     for visibility in VISIBILITIES:
+        reader.control_requests(visibility)
         reader.counts(visibility)
         reader.stats(T0, visibility)
     reader.usuals()
