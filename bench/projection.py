@@ -59,6 +59,21 @@ class ProjectionResult:
     reads: tuple[Read, ...]
 
 
+def filling(load: Load) -> Iterator[Sequence[ProjectedRecord]]:
+    """Yield transactions that bring the newest snapshot of each batch, and the history of some."""
+    return chunks(_newest(load), _FILLED_AT_ONCE)
+
+
+def _newest(load: Load) -> Iterator[ProjectedRecord]:
+    places = Places()
+    for number, snapshot in enumerate(load.snapshots()):
+        partition = number % PARTITIONS
+        yield places.put(snapshot, partition, snapshot.updated_ms)
+        if number % _TOLD == 0:
+            told = load.history(number, 1, number)
+            yield places.put(told, partition, told.time_ms)
+
+
 class Projection:
     """Measures a SQLite projection in `directory`. Needs no Kafka."""
 
@@ -92,19 +107,9 @@ class Projection:
         engine = open_engine(sqlite_url(file))
         writer = Writer(engine)
         writer.prepare(_IDENTITY)
-        for records in chunks(self._newest(load), _FILLED_AT_ONCE):
+        for records in filling(load):
             writer.apply(records)
         engine.dispose()
-
-    @staticmethod
-    def _newest(load: Load) -> Iterator[ProjectedRecord]:
-        places = Places()
-        for number, snapshot in enumerate(load.snapshots()):
-            partition = number % PARTITIONS
-            yield places.put(snapshot, partition, snapshot.updated_ms)
-            if number % _TOLD == 0:
-                told = load.history(number, 1, number)
-                yield places.put(told, partition, told.time_ms)
 
     def _decisions(self, name: str, load: Load) -> tuple[float, float]:
         """Return the CPU (us) of a decision, and by how many bytes the file grows."""
