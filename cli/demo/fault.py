@@ -2,13 +2,13 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from cli.verifier import read_topic
+from cli.verifier import VerifiedRecord, read_topic
 from runtime.kafka.admin import KafkaAdmin
 from runtime.kafka.partition_reader import KafkaRecord, PartitionReader
-from schemas.topics import PHASE_COMMANDS, TopicTable
+from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
 
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 60.0
@@ -16,16 +16,25 @@ _MOST_KILLS = 5
 _GROUP = "batch-orchestrator-demo-fault"
 
 
+class Aborted(NamedTuple):
+    """What the transactions held that the kills left open."""
+
+    commands: int
+    torn: int
+    """Commands among them without the history record of their decision: a kill came between two of its records."""
+
+
 class KillInOpenTransaction:
     """Watches the command topics, uncommitted records included, and calls `kill` at the first command after `arm`.
 
     A commit can be faster than the kill; then the next command triggers another kill, up to five times. `aborted`
-    counts afterwards how many commands were aborted.
+    tells afterwards what was aborted.
     """
 
     def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, kill: Callable[[], object]) -> None:
         self._kafka = kafka
         self._names = [topics.name(topic) for topic in PHASE_COMMANDS.values()]
+        self._history = topics.name(Topic.HISTORY)
         self._cluster = KafkaAdmin(kafka)
         self._kill = kill
         self._stop = threading.Event()
@@ -44,13 +53,22 @@ class KillInOpenTransaction:
         self._stop.set()
         self._thread.join()
 
-    def aborted(self) -> int:
-        """Return how many commands on the topics were aborted."""
+    def aborted(self) -> Aborted:
+        """Return what the transactions held that the kills left open."""
+        commands = self._aborted(self._names, lambda record: [record.headers["event_id"]])
+        told = self._aborted(
+            [self._history], lambda record: [effect["event_id"] for effect in record.value.get("effects", ())]
+        )
+        return Aborted(commands.total(), (commands - told).total())
+
+    def _aborted(self, names: Sequence[str], ids: Callable[[VerifiedRecord], Iterable[str]]) -> Counter[str]:
+        """Return the ids in the records that were aborted, each as often as it was."""
         aborted: Counter[str] = Counter()
-        every = read_topic(self._kafka, *self._names, isolation="read_uncommitted")
-        aborted.update(record.headers["event_id"] for record in every)
-        aborted.subtract(record.headers["event_id"] for record in read_topic(self._kafka, *self._names))
-        return sum(times for times in aborted.values() if times > 0)
+        for record in read_topic(self._kafka, *names, isolation="read_uncommitted"):
+            aborted.update(ids(record))
+        for record in read_topic(self._kafka, *names):
+            aborted.subtract(ids(record))
+        return +aborted
 
     def _watch(self) -> None:
         counts = self._cluster.partition_counts(self._names)

@@ -147,9 +147,10 @@ class _Demo:
         fault.disarm()
         aborted = fault.aborted()
         self._console.print(
-            f"SIGKILL of the orchestrator: {fault.kills}; commands in the transaction that it left open: {aborted}"
+            f"SIGKILL of the orchestrator: {fault.kills}; commands in the transaction that it left open: "
+            f"{aborted.commands}, without other records of their decision: {aborted.torn}"
         )
-        return aborted > 0
+        return aborted.commands > 0
 
     async def _register_and_follow(self, planned: Sequence[PlannedBatch]) -> None:
         with Bars(self._console, planned) as bars:
