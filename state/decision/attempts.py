@@ -164,7 +164,7 @@ def conclude(batch: Batch, run: PhaseRun, attempt: Attempt) -> PhaseRun:
     earlier = run.attempts[:-1]
     if earlier:
         again = frozenset(commanded(batch, attempt))
-        earlier = tuple(_without(before, again) for before in run.attempts[:-1])
+        earlier = tuple(_without(before, again) for before in earlier)
     return replace(run, attempts=(*earlier, attempt), stalled=False)
 
 

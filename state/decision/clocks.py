@@ -18,7 +18,7 @@ def arm(batch: Batch, event: Event, kind: DeadlineKind, after_s: int, phase: str
     return arm_in(batch, event, kind, after_s * 1000, phase, attempt)
 
 
-def arm_in(batch: Batch, event: Event, kind: DeadlineKind, left_ms: int, phase: str = "", attempt: int = 0) -> Batch:
+def arm_in(batch: Batch, event: Event, kind: DeadlineKind, left_ms: int, phase: str, attempt: int) -> Batch:
     """Return the batch with one more deadline, `left_ms` milliseconds from the event, the earliest first.
 
     In a paused batch it holds what is left, as all its deadlines do. The others keep their order: of those that were

@@ -111,8 +111,7 @@ def _selected(batch: Batch, body: RetryPhase) -> tuple[int, ...] | None:
     if body.essays == "failed":
         return tuple(found.essay for found in lost(batch, body.phase))
     known, named = essay_ids(batch), frozenset(body.essays)
-    run = batch.phases[body.phase]
-    waiting = run.selection or () if run.status is PhaseStatus.WAITING_TO_RETRY else ()
+    waiting = batch.phases[body.phase].selection or ()
     return tuple(essay for essay in inputs(batch, body.phase) if known[essay] in named or essay in waiting)
 
 

@@ -169,6 +169,16 @@ def test_all_deadlines_up_to_the_time_act_the_earliest_first() -> None:
     assert story.clocks() == [("retry_backoff", "a"), ("stalled", "c"), ("phase", "b"), ("phase", "c")]
 
 
+def test_all_commands_of_one_time_go_out_in_the_order_of_their_deadlines() -> None:
+    story = begun(phase("a", **RETRIES), phase("b", **RETRIES))
+    story.fail("b")
+    story.fail("a")
+    backoffs = [name for _, name in story.clocks()]
+    assert sorted(backoffs) == ["a", "b"]
+    decision = story.reached(story.now_ms + 60 * SECOND_MS)
+    assert list(decision.effects) == [story.commands(name)[1] for name in backoffs]
+
+
 def test_a_deadline_that_ends_the_batch_leaves_the_others_nothing_to_do() -> None:
     story = begun(phase("a"), phase("b", ["a"]))
     due = story.armed(K.PHASE, "a").due_ms

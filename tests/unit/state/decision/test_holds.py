@@ -1,6 +1,9 @@
 """Phases that are held instead of failed: until somebody retries them, the batch ends, or the hold does."""
 
-from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from msgspec.structs import replace
+
+from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseReason, PhaseStatus, ReasonCode
+from schemas.internal.status import PhaseView
 from tests.unit.state import givens
 from tests.unit.state.clocked import HOLDS, SECOND_MS, begun, phase
 from tests.unit.state.story import assert_ignored, essay_ids
@@ -23,6 +26,25 @@ def test_a_phase_that_would_fail_is_held() -> None:
     assert deadline.due_ms == story.now_ms + 1_000 * SECOND_MS
 
 
+def test_a_held_phase_shows_why_until_somebody_asks_for_its_retry() -> None:
+    story = begun(phase("a", **HOLDS))
+    commanded_ms = story.now_ms
+    story.fail("a")
+    failed = PhaseView(
+        status=P.HELD,
+        attempt=1,
+        commanded=3,
+        failed=3,
+        started_ms=commanded_ms,
+        reason=PhaseReason.PEER_FAILED,
+    )
+    assert story.status.phases["a"] == failed
+    story.pause()
+    assert story.status.phases["a"] == failed
+    story.retry("a")  # It starts when the batch is resumed.
+    assert story.status.phases["a"] == replace(failed, status=P.PENDING_DEPENDENCIES, reason=None)
+
+
 def test_a_phase_with_survivors_is_not_held() -> None:
     story = begun(phase("a", **HOLDS), phase("b", ["a"]))
     story.answer("a", failed=[0])
@@ -34,6 +56,18 @@ def test_a_strict_phase_with_survivors_is_held() -> None:
     story = begun(phase("a", on_partial_failure="fail", **HOLDS), phase("b", ["a"]))
     story.answer("a", failed=[0])
     assert story.run("a").status is P.HELD
+    story.retry("a")
+    story.answer("a")
+    assert essay_ids(story.commands("b")[-1]) == list(story.slots)
+
+
+def test_a_strict_phase_is_held_again_until_every_essay_of_it_has_succeeded() -> None:
+    story = begun(phase("a", on_partial_failure="fail", **HOLDS), phase("b", ["a"]))
+    story.answer("a", failed=[0, 1])
+    story.retry("a", [story.slots[0]])
+    decision = story.answer("a")
+    assert (decision.reason.code, decision.reason.essays) == (R.PHASE_HELD, 1)
+    assert (story.run("a").status, story.lost("a")) == (P.HELD, [(story.slots[1], "failed")])
     story.retry("a")
     story.answer("a")
     assert essay_ids(story.commands("b")[-1]) == list(story.slots)

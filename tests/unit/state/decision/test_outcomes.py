@@ -93,6 +93,7 @@ def test_an_outcome_that_names_nobody_fails_every_commanded_essay(status: Outcom
     assert (view.commanded, view.succeeded, view.failed, view.unaccounted) == (3, 0, 3, 0)
     said = {OutcomeStatus.FAILED: "peer_failed", OutcomeStatus.CANCELLED: "peer_cancelled"}
     assert view.reason == said.get(status, "no_survivors")
+    assert story.run("spellcheck").attempts[0].reason is view.reason
     assert story.batch.status is BatchStatus.FAILED_CRITICALLY
     assert story.batch.reason == "phase_failed"
 

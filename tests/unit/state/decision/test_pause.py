@@ -142,6 +142,7 @@ def test_the_students_of_a_class_are_matched_at_the_resume() -> None:
     class_batch.resume()
     assert [command.essays for command in class_batch.matchings] == [content]
     assert class_batch.batch.status is BatchStatus.AWAITING_STUDENT_VALIDATION
+    assert (class_batch.batch.essays, class_batch.batch.metrics) == ((), {})  # The ready event brings them again.
     class_batch.pause()
     class_batch.resume()
     assert len(class_batch.matchings) == 1

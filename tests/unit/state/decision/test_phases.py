@@ -222,8 +222,10 @@ def test_nothing_leaves_a_terminal_batch_status_and_every_other_can_end(status: 
 
 
 def test_a_transition_that_is_not_in_the_table_is_an_error() -> None:
-    with pytest.raises(ForbiddenTransition, match="batch: cancelled to processing_pipelines"):
+    with pytest.raises(ForbiddenTransition) as refused:
         batch_status(BatchStatus.CANCELLED, BatchStatus.PROCESSING_PIPELINES)
+    assert refused.value.message == "batch: cancelled to processing_pipelines"
+    assert refused.value.next_step == "Report it, with the dead letter: the rule that tried it is wrong."
     with pytest.raises(ForbiddenTransition, match="phase: pending_dependencies to held"):
         phase_status(PhaseStatus.PENDING_DEPENDENCIES, PhaseStatus.HELD)
     assert batch_status(BatchStatus.PROCESSING_PIPELINES, BatchStatus.CANCELLED) is BatchStatus.CANCELLED

@@ -1,12 +1,15 @@
 """What readers see: the status record, and a history record for every event."""
 
+import pytest
 from msgspec.structs import replace
 
-from schemas.internal.enums import BatchStatus, Disposition, LostReason, PhaseStatus, ReasonCode
+from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, LostReason, PhaseStatus, ReasonCode
 from schemas.internal.history import NO_VERSION, Answer, Change, EffectNote
 from schemas.internal.status import Counts, FailedEssay, PhaseView
-from state.decision.records import history_record
+from state.decision.records import effect_note, history_record
+from tests.unit.state import givens
 from tests.unit.state.story import (
+    CLASS_CONTEXT,
     CORRELATION,
     FIRST_OFFSET,
     OWNER,
@@ -158,6 +161,16 @@ def test_an_outcomes_record_counts_what_that_outcome_said() -> None:
     assert story.last.history.failed_essays == ()
 
 
+def test_the_record_of_a_later_attempt_counts_that_attempt_alone() -> None:
+    story = givens.second_attempt()
+    story.reach(DeadlineKind.STALLED, "a")
+    assert (story.last.history.succeeded, story.last.history.failed) == (0, 0)
+    story.answer("a", failed=[2])
+    history = story.last.history
+    assert (history.succeeded, history.failed) == (1, 1)
+    assert history.failed_essays == (FailedEssay(story.slots[2], "a", LostReason.FAILED),)
+
+
 def test_the_record_of_an_event_that_ends_no_attempt_counts_nothing() -> None:
     story = started()
     assert (story.last.history.succeeded, story.last.history.failed) == (0, 0)
@@ -192,6 +205,22 @@ def test_what_was_published_and_dead_lettered_is_noted_as_given() -> None:
     history = history_record(told.before, told.event, told.decision, (note,), "dead-letter")
     assert history.effects == (note,)
     assert history.dead_letter_id == "dead-letter"
+
+
+@pytest.mark.parametrize("topic", [{}, {"topic": "real.name"}], ids=["not published", "published"])
+def test_each_effect_is_noted_with_its_topic_and_how_many_essays_it_commands(topic: dict[str, str]) -> None:
+    story = registered(phases=["spellcheck"], context=CLASS_CONTEXT)
+    story.provisioned(refs(story.slots[:2]))
+    story.ready()
+    story.outcome("spellcheck")
+    notes = [effect_note(effect, **topic) for effect in story.effects]
+    name = topic.get("topic", "")
+    assert notes == [
+        EffectNote("batch_registered", story.effects[0].event_id, name),
+        EffectNote("command_student_matching", story.effects[1].event_id, name, essays=2),
+        EffectNote("command_phase", story.effects[2].event_id, name, "spellcheck", 1, 3),
+        EffectNote("pipeline_completed", story.effects[3].event_id, name),
+    ]
 
 
 def test_reason_parameters_say_how_many_and_what_stood_in_the_way() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.internal.enums import BatchStatus, DeadlineKind, Disposition, PhaseStatus, ReasonCode
+from state.batch import PhaseRun
 from tests.unit.state import givens
 from tests.unit.state.clocked import HOLDS, RETRIES, ClockedStory, begun, phase
 from tests.unit.state.story import assert_ignored, essay_ids, texts
@@ -30,7 +31,7 @@ def test_a_retry_supersedes_everything_downstream() -> None:
     for name in "bc":
         run = story.run(name)
         assert [(attempt.superseded, attempt.lost) for attempt in run.attempts] == [(True, ())]
-        assert (run.texts, run.selection) == ({}, None)
+        assert run == PhaseRun(status=P.PENDING_DEPENDENCIES, attempts=run.attempts)
         view = story.status.phases[name]
         assert (view.attempt, view.commanded, view.succeeded, view.failed) == (1, 0, 0, 0)
     changes = {(change.phase, change.before, change.after) for change in story.last.history.changes}

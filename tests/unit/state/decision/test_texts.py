@@ -97,12 +97,16 @@ def test_metrics_of_a_spellcheck_that_is_not_first_are_kept_though_it_changed_no
 
 @pytest.mark.parametrize("after", ORDERS, ids="-".join)
 @pytest.mark.parametrize("giver", SPREAD)
-def test_metrics_that_were_commanded_do_not_override_newer_ones(after: Sequence[str], giver: str) -> None:
+@pytest.mark.parametrize("changed", [True, False], ids=["with a text", "alone"])
+def test_metrics_that_were_commanded_do_not_override_newer_ones(
+    after: Sequence[str], giver: str, *, changed: bool
+) -> None:
     story = started(spread(after), slots=1)
-    tell(story, "spellcheck", "checked", METRICS)
+    text = "checked" if changed else f"upload:{story.slots[0]}"
+    tell(story, "spellcheck", text, METRICS)
     for phase in SPREAD:
-        tell(story, phase, "checked", NEWER if phase == giver else METRICS)
-    assert sent(story, "cj_assessment") == ("checked", NEWER)
+        tell(story, phase, text, NEWER if phase == giver else METRICS)
+    assert sent(story, "cj_assessment") == (text, NEWER)
 
 
 def test_metrics_that_came_with_the_upload_go_on() -> None:
