@@ -13,6 +13,7 @@ from schemas.errors import Code, InvalidCursor, InvalidFilter, InvalidRequest, O
 
 CORRELATION_HEADER = "X-Correlation-ID"
 MEDIA_TYPE = "application/problem+json"
+_AGAIN = "Send the request again in a moment; if it fails again, /healthz says what is wrong."
 
 
 class Problem(OrchestratorError):
@@ -81,6 +82,31 @@ def invalid_query(error: InvalidFilter | InvalidCursor) -> Problem:
         error="Validation Error",
         details=[{"type": "value_error", "loc": ["query", name], "msg": error.message}],
     )
+
+
+def not_ready(detail: str, *, next_step: str = _AGAIN, retry_after_s: int = 1) -> Problem:
+    """Return the problem of what this process, or the projection, cannot tell now."""
+    return Problem(
+        503,
+        Code.NOT_READY,
+        detail,
+        next_step=next_step,
+        error="Service is not ready",
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
+def kafka_unavailable(
+    detail: str,
+    *,
+    next_step: str,
+    code: str = Code.BROKER,
+    location: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Problem:
+    """Return the problem of a record that Kafka has not acknowledged; `location` is where its outcome will show."""
+    headers = {"Retry-After": "2"} | ({} if location is None else {"Location": location})
+    return Problem(503, code, detail, next_step=next_step, error="Kafka is not available", headers=headers, extra=extra)
 
 
 def batch_not_found(batch_id: str) -> Problem:

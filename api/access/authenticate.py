@@ -7,7 +7,7 @@ from api.access.keys import PREFIX, ApiKeys, parse_api_keys
 from api.access.scopes import Grant
 from api.access.tokens import TokenVerifier
 from api.auth import ORGANISATION_HEADER, USER_HEADER, name_in, principal_of
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.headers import header
 from api.settings import ApiSettings
 from schemas.errors import Code, InvalidIdentity, TokenRefused, TokensUnavailable
@@ -91,14 +91,7 @@ class Authenticator:
         except TokenRefused as error:
             raise _unauthenticated(error.message) from error
         except TokensUnavailable as error:
-            raise Problem(
-                503,
-                Code.NOT_READY,
-                error.message,
-                next_step=error.next_step,
-                error="Service is not ready",
-                headers={"Retry-After": "5"},
-            ) from error
+            raise not_ready(error.message, next_step=error.next_step, retry_after_s=5) from error
 
 
 def _credential(headers: list[tuple[bytes, bytes]]) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.letters.refusals import Refusal, refused
 from api.routes.request_body import off_the_loop
 from runtime.kafka.partitioner import partition_of
@@ -110,13 +110,10 @@ class Previews:
         try:
             transform = self._transform()
         except ConfigurationError as error:
-            raise Problem(
-                503,
-                Code.NOT_READY,
+            raise not_ready(
                 f"The api cannot preview with its settings: {error.message}",
                 next_step=error.next_step,
-                error="Service is not ready",
-                headers={"Retry-After": "60"},
+                retry_after_s=60,
             ) from error
         outgoing = transform.apply(Topic.REPLAY, self._at, replay.key, replay.value, dict(replay.headers))
         if outgoing.topic is Topic.INBOX:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from api.errors import Problem
+from api.errors import Problem, kafka_unavailable, not_ready
 from schemas.errors import Code, OrchestratorError
 
 
@@ -84,24 +84,12 @@ def too_many(count: int, limit: int) -> Problem:
 
 def unreadable(error: OrchestratorError) -> Problem:
     """Return the problem of a projection that cannot be read now."""
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"Dead letters cannot be read now: {error.message}",
-        next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
+    return not_ready(f"Dead letters cannot be read now: {error.message}")
 
 
 def unwritten(error: OrchestratorError, *, sent: bool) -> Problem:
     """Return the problem of a record that Kafka has not acknowledged; `sent`: the replay itself was acknowledged."""
     what = "The replay is durable, but not noted with the dead letter" if sent else "Nothing is known to be written"
-    return Problem(
-        503,
-        Code.BROKER,
-        f"{what}: {error.message}",
-        next_step="Send the request again: a record that is replayed twice is applied once.",
-        error="Kafka is not available",
-        headers={"Retry-After": "2"},
+    return kafka_unavailable(
+        f"{what}: {error.message}", next_step="Send the request again: a record that is replayed twice is applied once."
     )

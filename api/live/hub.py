@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogPartition, LogRecord
 from api.live.channel import Channel, event_of
@@ -214,13 +214,9 @@ def _status(offsets: Mapping[LogPartition, int]) -> dict[int, int]:
 
 
 def _not_ready() -> Problem:
-    return Problem(
-        503,
-        Code.NOT_READY,
+    return not_ready(
         "There are no live updates yet: the Kafka log is still being read up to its end.",
         next_step="Connect again in a moment; /healthz says what is wrong if it stays so.",
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from api.errors import Problem
+from api.errors import Problem, kafka_unavailable
 from api.kafka_log.letter_producer import LetterLog
 from api.monitoring.processes import Processes, ProcessView
 from runtime.logs import get_logger
@@ -50,13 +50,8 @@ class ProcessForgetting:
         try:
             await self._log.append(OutgoingRecord(Topic.PROCESSES, name.encode(), None))
         except BrokerError as error:
-            raise Problem(
-                503,
-                Code.BROKER,
-                f"Nothing is known to be written: {error.message}",
-                next_step="Send the request again.",
-                error="Kafka is not available",
-                headers={"Retry-After": "2"},
+            raise kafka_unavailable(
+                f"Nothing is known to be written: {error.message}", next_step="Send the request again."
             ) from error
         _logger.info("process_forgotten", process_name=name, by=principal.subject)
         until = time.monotonic() + _VISIBLE_S

@@ -1,9 +1,7 @@
 """The problems of requests about operations."""
 
-from api.errors import Problem
+from api.errors import Problem, kafka_unavailable, not_ready
 from schemas.errors import Code, OrchestratorError
-
-_AGAIN = "Send it again in a moment; /healthz says what is wrong if it stays so."
 
 
 def empty_filter() -> Problem:
@@ -64,37 +62,14 @@ def too_many(most: int) -> Problem:
     )
 
 
-def not_ready(why: str) -> Problem:
-    """Return the problem of a process that has not read the log up to its end."""
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"Operations cannot be begun yet: {why}.",
-        next_step=_AGAIN,
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
-
-
 def unreadable(error: OrchestratorError) -> Problem:
     """Return the problem of a projection that cannot say which items fit."""
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"The items cannot be read now: {error.message}",
-        next_step=_AGAIN,
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
+    return not_ready(f"The items cannot be read now: {error.message}")
 
 
 def unwritten(error: OrchestratorError) -> Problem:
     """Return the problem of an operation whose record Kafka has not acknowledged."""
-    return Problem(
-        503,
-        Code.BROKER,
+    return kafka_unavailable(
         error.message,
         next_step="Look at the list of operations, where it may stand; with an Idempotency-Key a repeat is safe.",
-        error="Kafka is not available",
-        headers={"Retry-After": "2"},
     )

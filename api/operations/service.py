@@ -7,7 +7,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from api.auth import may_reach
-from api.errors import Problem, invalid_query
+from api.errors import Problem, invalid_query, not_ready
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogPartition
@@ -169,7 +169,8 @@ class Operations(NamedTuple):
 
     def _require_ready(self) -> None:
         if not self.follower.ready:
-            raise problems.not_ready(str(self.follower.waiting_for or "the Kafka log is still being read"))
+            why = self.follower.waiting_for or "the Kafka log is still being read"
+            raise not_ready(f"Operations cannot be begun yet: {why}.")
 
 
 def _counted(record: OperationRecord, count: int) -> OperationRecord:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogPartition
@@ -13,7 +13,7 @@ from api.kafka_log.waiters import within
 from api.queries.projection import BoundedProjection
 from api.queries.projection_poll import ProjectionPoll
 from runtime.kafka.partitioner import partition_of
-from schemas.errors import Code, OrchestratorError, RecordFormatError, UnreadableRecord
+from schemas.errors import OrchestratorError, RecordFormatError, UnreadableRecord
 from schemas.inbound.models import MAX_BATCH_ID
 from schemas.internal.records import decode_status
 from schemas.internal.status import StatusRecord
@@ -159,11 +159,4 @@ def _retrieve(done: "asyncio.Task[None]") -> None:
 
 
 def _unknown(why: str) -> Problem:
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"The service cannot determine now whether the batch exists: {why.rstrip('.')}.",
-        next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
+    return not_ready(f"The service cannot determine now whether the batch exists: {why.rstrip('.')}.")

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.kafka_log.follower import KafkaLogFollower
 from api.queries.projection import BoundedProjection
 from api.times import timestamp
-from schemas.errors import Code, InvalidCursor, OrchestratorError
+from schemas.errors import InvalidCursor, OrchestratorError
 from schemas.internal.status import StatusRecord
 from state.projection import (
     ANY_BATCH,
@@ -229,11 +229,8 @@ def _lost(as_of_ms: int) -> str:
 
 
 def _unreadable(error: OrchestratorError) -> Problem:
-    return Problem(
-        503,
-        Code.NOT_READY,
+    return not_ready(
         f"Lists cannot be read now: {error.message}",
         next_step="Send the request again in a moment. Single batches can be read: /v1/batches/ID/status.",
-        error="Service is not ready",
-        headers={"Retry-After": "5"},
+        retry_after_s=5,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.queries.filters import nearest
 from runtime.logs import get_logger
 from schemas.errors import Code, OrchestratorError
@@ -28,13 +28,10 @@ class PipelineCatalogue:
                 self._held = self._load()
             except OrchestratorError as error:
                 _logger.warning("pipelines_not_read", code=error.code, reason=error.message)
-                raise Problem(
-                    503,
-                    Code.NOT_READY,
+                raise not_ready(
                     "The pipelines file cannot be used by this api.",
                     next_step="Give the api the PIPELINES_FILE of the router; `bos pipelines check FILE` finds faults.",
-                    error="Service is not ready",
-                    headers={"Retry-After": "30"},
+                    retry_after_s=30,
                 ) from error
         return self._held
 

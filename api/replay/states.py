@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from api.errors import Problem
+from api.errors import Problem, not_ready
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.kafka_log import LogPartition
 from api.queries.batches import Batches
@@ -151,14 +151,7 @@ def _problem(error: OrchestratorError) -> Problem:
         return Problem(410, error.code, error.message, next_step=error.next_step, error="Records expired")
     if error.code == Code.REPLAY_DIFFERS:
         return Problem(500, error.code, error.message, next_step=error.next_step, error="Replay differs")
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"The batch cannot be rebuilt from its records now: {error.message}",
-        next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
+    return not_ready(f"The batch cannot be rebuilt from its records now: {error.message}")
 
 
 def _differs(result: Replay, status: StatusRecord) -> Problem:

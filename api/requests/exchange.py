@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from api.errors import Problem
+from api.errors import Problem, kafka_unavailable, not_ready
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogRecord
 from api.kafka_log.request_producer import RequestLog
@@ -109,13 +109,11 @@ class RequestExchange(NamedTuple):
         except RecordTooLarge as error:
             raise too_large(limit) from error
         except BrokerError as error:
-            raise Problem(
-                503,
-                error.code,
+            raise kafka_unavailable(
                 error.message,
                 next_step=error.next_step,
-                error="Kafka is not available",
-                headers={"Retry-After": "2", "Location": status_path(batch_id)},
+                code=error.code,
+                location=status_path(batch_id),
                 extra={"batch_id": batch_id},
             ) from error
 
@@ -137,11 +135,4 @@ class RequestExchange(NamedTuple):
 
 def _not_ready(follower: KafkaLogFollower) -> Problem:
     why = follower.error or follower.waiting_for or "the Kafka log is still being read up to its end"
-    return Problem(
-        503,
-        Code.NOT_READY,
-        f"Requests cannot be answered yet: {why}",
-        next_step="Send it again in a moment; /healthz says what is wrong if it stays so.",
-        error="Service is not ready",
-        headers={"Retry-After": "1"},
-    )
+    return not_ready(f"Requests cannot be answered yet: {why}")

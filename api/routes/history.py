@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import READ, may, may_reach, visibility_of
 from api.dependencies import require_principal, services_of
-from api.errors import Problem, batch_not_found
+from api.errors import Problem, batch_not_found, not_ready
 from api.routes.conditional import conditional
 from api.routes.decision_response import control_requests_body, history_body, replay_body
 from api.routes.operations import decoded_id
-from schemas.errors import Code, InvalidCursor, OrchestratorError
+from schemas.errors import InvalidCursor, OrchestratorError
 from schemas.internal.enums import Disposition
 from state.decision.requests import ANY_OWNER
 from state.projection import HistoryPage
@@ -100,11 +100,4 @@ async def _read(page: Awaitable[HistoryPage]) -> HistoryPage:
     except InvalidCursor as error:
         raise Problem(400, error.code, error.message, next_step=error.next_step, error="Validation Error") from error
     except OrchestratorError as error:
-        raise Problem(
-            503,
-            Code.NOT_READY,
-            f"The history cannot be read now: {error.message}",
-            next_step="Send the request again in a moment; if it fails again, /healthz says what is wrong.",
-            error="Service is not ready",
-            headers={"Retry-After": "1"},
-        ) from error
+        raise not_ready(f"The history cannot be read now: {error.message}") from error
