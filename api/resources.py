@@ -9,7 +9,7 @@ from msgspec import Struct
 from api.kafka_log.consumer import KafkaLogConsumer
 from api.kafka_log.ends import EndOffsets, KafkaEnds
 from api.kafka_log.kafka_log import KafkaLog
-from api.kafka_log.letter_producer import KafkaLetterLog, LetterLog
+from api.kafka_log.record_producer import KafkaRecordLog, RecordLog
 from api.kafka_log.request_producer import KafkaRequestLog, RequestLog
 from api.queries.projection import DatabaseProjection, ProjectionQueries
 from api.replay.recorded import OpenFetcher
@@ -28,14 +28,14 @@ class Resources(Struct, frozen=True):
 
     log: Callable[[], KafkaLog]
     requests: RequestLog
-    letters: LetterLog
+    letters: RecordLog
     ends: EndOffsets
     projection: ProjectionQueries
     health: ProcessHealth
     """Health of this process, from the statistics of the consumer that reads the Kafka log."""
     fetcher: OpenFetcher
     """Opens a connection that fetches records by their coordinates, for one thread."""
-    operations: LetterLog
+    operations: RecordLog
     """Writes to the operations topic, and the tombstone of a process that is forgotten."""
     reporting: Callable[[Callable[[], ProcessHealthReport]], AbstractContextManager[object]]
     """Returns a context manager that reports this process on the processes topic, as the given function states it."""
@@ -57,7 +57,7 @@ async def open_resources(settings: ApiSettings) -> AsyncIterator[Resources]:
         largest_bytes=settings.max_input_bytes,
         silence_s=silence_s,
     )
-    letters = KafkaLetterLog(
+    letters = KafkaRecordLog(
         kafka,
         topics,
         timeout_s=settings.write_timeout_s,

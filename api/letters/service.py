@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from api.errors import Problem
-from api.kafka_log.letter_producer import LetterLog
+from api.kafka_log.record_producer import RecordLog
 from api.letters.previews import Preview, Previews
 from api.letters.refusals import Refusal, empty_filter, letter_not_found, refused, too_many, unreadable, unwritten
 from api.queries.projection import BoundedProjection
@@ -66,7 +66,7 @@ class GroupPreview(Struct, frozen=True):
 class DeadLetterService:
     """Reads dead letters from the projection, and writes what is done with them. Methods raise `Problem`."""
 
-    def __init__(self, projection: BoundedProjection, log: LetterLog, previews: Previews) -> None:
+    def __init__(self, projection: BoundedProjection, log: RecordLog, previews: Previews) -> None:
         self._projection = projection
         self._log = log
         self._previews = previews

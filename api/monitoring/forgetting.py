@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from api.errors import Problem, kafka_unavailable
-from api.kafka_log.letter_producer import LetterLog
+from api.kafka_log.record_producer import RecordLog
 from api.monitoring.processes import Processes, ProcessView
 from runtime.logs import get_logger
 from schemas.errors import BrokerError, Code
@@ -20,7 +20,7 @@ _logger = get_logger("api.monitoring")
 class ProcessForgetting:
     """Takes processes off the list. `log` takes the tombstones; `processes` is what this api has read of the topic."""
 
-    def __init__(self, processes: Processes, log: LetterLog) -> None:
+    def __init__(self, processes: Processes, log: RecordLog) -> None:
         self._processes = processes
         self._log = log
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from api.kafka_log.follower import KafkaLogFollower
-from api.kafka_log.letter_producer import LetterLog
+from api.kafka_log.record_producer import RecordLog
 from api.operations.registry import OperationRegistry
 from api.operations.runner import OperationRunner
 from api.operations.selection import Selection
@@ -40,7 +40,7 @@ class OperationKeeper:
         self,
         follower: KafkaLogFollower,
         registry: OperationRegistry,
-        log: LetterLog,
+        log: RecordLog,
         selection: Selection,
         worker: Worker,
         *,

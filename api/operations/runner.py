@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from api.errors import Problem
-from api.kafka_log.letter_producer import LetterLog
+from api.kafka_log.record_producer import RecordLog
 from api.operations.registry import OperationRegistry
 from api.operations.selection import PAGE, Selection
 from api.operations.work import Outcome, Worker
@@ -48,7 +48,7 @@ class OperationRunner:
     """Runs an operation that the registry says this worker has, until its end or until it is stopped."""
 
     def __init__(
-        self, record: OperationRecord, registry: OperationRegistry, log: LetterLog, selection: Selection, worker: Worker
+        self, record: OperationRecord, registry: OperationRegistry, log: RecordLog, selection: Selection, worker: Worker
     ) -> None:
         self._record = record
         self._registry = registry

@@ -11,7 +11,7 @@ from api.errors import Problem, invalid_query, not_ready
 from api.kafka_log.ends import EndOffsets
 from api.kafka_log.follower import KafkaLogFollower
 from api.kafka_log.kafka_log import LogPartition
-from api.kafka_log.letter_producer import LetterLog
+from api.kafka_log.record_producer import RecordLog
 from api.operations import problems
 from api.operations.asked import operation_query
 from api.operations.dry_run import DryRun, DryRuns
@@ -44,7 +44,7 @@ class Operations(NamedTuple):
     registry: OperationRegistry
     keeper: OperationKeeper
     follower: KafkaLogFollower
-    log: LetterLog
+    log: RecordLog
     ends: EndOffsets
     selection: Selection
     dry_runs: DryRuns

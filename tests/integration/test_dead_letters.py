@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.kafka_log.letter_producer import KafkaLetterLog
+from api.kafka_log.record_producer import KafkaRecordLog
 from cli.broker import Kafka
 from schemas.internal.dead_letters import DISCARDED, Handled, dead_letter, handled_letter, parse_dead_letter
 from schemas.internal.dead_letters import replayed_letter as replay
@@ -23,7 +23,7 @@ def test_a_replay_is_routed_and_what_was_done_is_kept(kafka: Kafka, tmp_path: ob
     done = Handled(state=DISCARDED, letter_offset=3, letter_time_ms=5, time_ms=7, by="operator", note="\u00e4 note")
 
     async def write() -> None:
-        log = KafkaLetterLog(
+        log = KafkaRecordLog(
             settings.kafka(),
             settings.topics(),
             timeout_s=PATIENCE_S,

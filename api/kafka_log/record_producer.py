@@ -1,4 +1,4 @@
-"""The producer of what operators do with dead letters: replays, and the records that say what was done."""
+"""The producer of records other than requests: replays, what was done with dead letters, operations, processes."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic, TopicTable
 
 
-class LetterLog(Protocol):
+class RecordLog(Protocol):
     """Appends to the topic that a record names: of replays, dead letters, operations or processes."""
 
     async def append(self, record: OutgoingRecord) -> None:
@@ -18,8 +18,8 @@ class LetterLog(Protocol):
         """
 
 
-class KafkaLetterLog:
-    """The two topics on a Kafka cluster. Create it and use it on one event loop; it connects at the first record."""
+class KafkaRecordLog:
+    """A `RecordLog` on a Kafka cluster. Create it and use it on one event loop; it connects at the first record."""
 
     def __init__(
         self, kafka: Mapping[str, Any], topics: TopicTable, *, timeout_s: float, largest_bytes: int, silence_s: float
