@@ -21,7 +21,7 @@ WITHOUT_KAFKA = frozenset({CORE, PROJECTION})
 ON_A_STACK = frozenset({WHOLE, LATENCY, REGISTRATION, LIVE})
 """Sections that measure all processes of the product together."""
 ESSAYS = 25
-SOAK_PER_SECOND = 60.0
+SOAK_PER_SECOND = 120.0
 """Batches a second of the soak."""
 
 

@@ -128,6 +128,8 @@ class Soak:
                 "TOPIC_RETENTION_S": str(RETENTION_S),
                 "ENVIRONMENT": "testing",
                 "PIPELINES_FILE": str(pipelines),
+                # A cache that is full after minutes: what still grows then is no cache.
+                "STORE_CACHE_MIB": "4",
             },
         )
         with Stack(options, on_event=self._report) as stack:

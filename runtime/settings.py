@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     """Seconds between the orchestrator's commits: the latency of its outputs."""
     commit_idle_s: float = Field(default=0.005, ge=0, le=5)
     """Seconds after which the orchestrator commits earlier, on its own message path, if no more input is there."""
+    store_cache_mib: int = Field(default=128, ge=1, le=65_536)
+    """MiB of its stores' blocks that the orchestrator keeps in memory, over all partitions; filled as they are read."""
     processing_guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
     """Guarantee of the orchestrator. `at-least-once` can repeat an effect after a crash, with the same bytes and id."""
     message_path: Literal["own", "library"] = "own"

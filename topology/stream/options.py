@@ -61,7 +61,7 @@ def application_options(
         "rocksdb_options": RocksDBOptions(
             write_buffer_size=WRITE_BUFFER_BYTES,
             max_total_wal_size=WRITE_AHEAD_LOG_BYTES,
-            block_cache_size=128 * 1_048_576,
+            block_cache_size=settings.store_cache_mib * 1_048_576,
         ),
         "loglevel": None,  # the library's loggers use the handlers of the process
         "producer_extra_config": producer | extra,
