@@ -14,7 +14,7 @@ DEADLINES = "deadlines"
 PROJECTION = "projection"
 REBUILD = "rebuild"
 SOAK = "soak"
-"""A section that takes half an hour, and runs only where it is asked for."""
+"""A section that takes a quarter of an hour, and runs only where it is asked for."""
 SECTIONS = (CORE, ALONE, WHOLE, LATENCY, REGISTRATION, LIVE, SCALING, MILLION, DEADLINES, PROJECTION, REBUILD)
 """The sections of a run without `--section`, in their order."""
 WITHOUT_KAFKA = frozenset({CORE, PROJECTION})

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from runtime.kafka.client_watch import ASK_EVERY_S, ASK_TIMEOUT_S, heard
-from runtime.kafka.clients import client_properties
+from runtime.kafka.clients import client_properties, own_topics_compression
 from runtime.logs import get_logger
 from schemas.errors import BrokerError, RecordTooLarge
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
@@ -60,6 +60,7 @@ class KafkaRequestLog:
                 "enable.idempotence": True,
                 "partitioner": "murmur2",
                 "linger.ms": _LINGER_MS,
+                **own_topics_compression(kafka),
                 "delivery.timeout.ms": int(timeout_s * 1000),
                 "message.max.bytes": largest_bytes + PRODUCER_OVERHEAD_BYTES,
                 "queue.buffering.max.kbytes": max(262_144, largest_bytes // 256),

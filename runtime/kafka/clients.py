@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError
 
 _LOGGER = logging.getLogger("librdkafka")
+_COMPRESSION = ("compression.type", "compression.codec")
 
 
 def client_properties(kafka: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -15,6 +16,15 @@ def client_properties(kafka: Mapping[str, Any], more: Mapping[str, Any] | None =
     Without them librdkafka writes to stderr directly, ignoring log format and level.
     """
     return {"logger": _LOGGER, "error_cb": log_error, **kafka, **(more or {})}
+
+
+def own_topics_compression(kafka: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the compression of a producer that writes to the product's own topics alone; settings can name another.
+
+    Records that peers read are not compressed: some of their clients read lz4 only with a package of its own.
+    """
+    given = next((kafka[name] for name in _COMPRESSION if name in kafka), "lz4")
+    return {"compression.type": given}
 
 
 def log_error(error: KafkaError) -> None:

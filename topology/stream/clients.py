@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from confluent_kafka import Consumer, Producer
 
 from runtime.health import STATISTICS_INTERVAL_MS, ProcessHealth
-from runtime.kafka.clients import client_properties
+from runtime.kafka.clients import client_properties, own_topics_compression
 from runtime.settings import Settings
 from schemas.limits import PRODUCER_OVERHEAD_BYTES
 
@@ -59,7 +59,10 @@ def client_properties_of(
     largest_record: int,
     smallest_limit: int | None = None,
 ) -> ClientProperties:
-    """Return the clients' properties of a process without state; arguments as in `application_options`."""
+    """Return the clients' properties of a process without state, which writes to own topics alone.
+
+    Arguments as in `application_options`.
+    """
     member, kafka = f"{group}-{settings.instance}", settings.kafka()
     group_properties = {
         "group.id": group,
@@ -72,6 +75,7 @@ def client_properties_of(
         "enable.partition.eof": True,
     }
     producer = producer_properties(member, "at-least-once", 0, largest_record, smallest_limit)
+    producer |= own_topics_compression(kafka)
     producer["queue.buffering.max.kbytes"] = max(QUEUE_KBYTES, producer["message.max.bytes"] // 1024 + 1)
     return ClientProperties(
         consumer=client_properties(kafka, {**group_properties, **consumer_properties(member, None)}),

@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
-from runtime.kafka.clients import client_properties
+from runtime.kafka.clients import client_properties, own_topics_compression
 from runtime.kafka.errors import kafka_failure
 from schemas.internal.outgoing import OutgoingRecord
 from topology.stream.clients import DELIVERY_TIMEOUT_MS, LINGER_MS
@@ -30,6 +30,7 @@ class KafkaInboxWriter:
                     "enable.idempotence": True,
                     "partitioner": "murmur2",
                     "linger.ms": LINGER_MS,
+                    **own_topics_compression(kafka),
                     "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
                 },
             )

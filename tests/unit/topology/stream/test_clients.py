@@ -32,3 +32,16 @@ def test_the_queue_of_a_producer_takes_the_largest_record() -> None:
     found = client_properties_of(made, group="group", largest_record=90_000_000)
     assert found.producer["queue.buffering.max.kbytes"] * 1024 > 90_000_000
     found.make_producer()  # librdkafka refuses a queue that is too small
+
+
+def test_own_topics_are_compressed_unless_the_settings_say_otherwise() -> None:
+    assert plain().producer["compression.type"] == "lz4"
+    assert plain(kafka_extra={"compression.codec": "none"}).producer["compression.type"] == "none"
+    assert "compression.type" not in plain().consumer
+
+
+def test_what_peers_read_is_not_compressed() -> None:
+    # aiokafka, for one, reads lz4 only with a package that it does not bring along.
+    made = Settings(_env_file=None)
+    orchestrators = application_options(made, group="group", guarantee="exactly-once", largest_record=1)
+    assert "compression.type" not in orchestrators["producer_extra_config"]
