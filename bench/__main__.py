@@ -25,7 +25,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m bench",
         description=__doc__.partition("\n")[0],
         epilog="`python -m bench compare A.json B.json` compares two runs. All sections take some 45 minutes on two"
-        f" quiet cores, with --quick some minutes. {SOAK} takes a quarter of an hour, and runs only with --section {SOAK}.",
+        f" quiet cores, with --quick some minutes. {SOAK} takes 15 minutes, and runs with --section {SOAK} alone.",
     )
     parser.add_argument("--quick", action="store_true", help="everything small: numbers are rough")
     parser.add_argument(

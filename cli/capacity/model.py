@@ -169,7 +169,8 @@ def _kafka(load: Load, costs: Costs) -> Iterator[Line]:
         what="network of all brokers",
         amount=network,
         unit="MB/s",
-        because=f"{produced:.1f} produced, {read:.1f} read, {replicated:.1f} replicated (out and in); counted without compression",
+        because=f"{produced:.1f} produced, {read:.1f} read, {replicated:.1f} replicated (out and in); "
+        "as if nothing were compressed",
     )
 
 
