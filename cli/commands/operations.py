@@ -15,7 +15,7 @@ from cli.api_client import DEFAULT_URL, ApiClient, RequestFailed, Url, connected
 from cli.completion import operation_ids
 from cli.ids import not_empty
 from cli.output import Format, OutputFormat, note, print_one, print_rows
-from cli.tables import Column, age
+from cli.tables import Column, age, short_id
 
 operations = typer.Typer(help="Actions on many batches or dead letters.", no_args_is_help=True)
 OperationId = Annotated[
@@ -35,6 +35,29 @@ _COLUMNS = (
     Column("BY", lambda row: str(row["by"]["subject"])),
     Column("REASON", lambda row: str(row["reason"])),
 )
+
+
+_REQUESTS = (
+    Column("RESULT", lambda row: str(row["disposition"])),
+    Column("REQUEST", lambda row: str(row["event"])),
+    Column("BATCH", lambda row: short_id(row["batch_id"])),
+    Column("ID", lambda row: str(row["batch_id"]), wide=True),
+    Column("BY", lambda row: str((row["actor"] or {}).get("subject", "anonymous"))),
+    Column("AGE", lambda row: age(row["time"]), right=True),
+    Column("WHAT CAME OF IT", lambda row: str(row["sentence"])),
+)
+
+
+@operations.command("requests")
+def list_requests(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    output: OutputFormat = Format.TABLE,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """List requests to cancel, pause, resume or retry single batches, the newest first: who asked, what came of it."""
+    body = fetch(url, f"/v1/control-requests?limit={limit}")
+    print_rows(body, body["requests"], _REQUESTS, output, name="request_id")
 
 
 @operations.command("list")

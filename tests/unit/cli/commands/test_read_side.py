@@ -194,6 +194,10 @@ def test_an_action_on_a_filter_is_previewed_agreed_to_and_followed() -> None:
     operation_id = done.partition("operation ")[2].partition(":")[0]
     assert operation_id in ok("operations", "list", "-o", "name").split()
     assert json.loads(ok("operations", "get", operation_id, "-o", "json"))["state"] == "finished"
+    asked = json.loads(ok("operations", "requests", "-o", "json"))["requests"]
+    assert {(each["batch_id"], each["event"]) for each in asked} >= {(batch_id, "pause") for batch_id in held}
+    assert asked[0]["request_id"] == ok("operations", "requests", "--limit", "1", "-o", "name").strip()
+    assert "paused (check)" in ok("operations", "requests")
     again = bos("batches", "pause", "--filter", "held=yes", "--reason", "check", "--yes")
     assert again.exit_code == exit_codes.SOME_REFUSED
     assert f"{len(held)} refused (already_paused)" in again.stdout
