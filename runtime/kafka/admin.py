@@ -44,6 +44,12 @@ class ClusterFacts(Protocol):
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         """Return how many partitions each topic has; missing topics are left out."""
 
+    def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        """Return the replicas of each topic's partition that has the fewest; missing topics are left out."""
+
+    def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the settings of each topic, by the names that Kafka gives them."""
+
     def log_starts(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return the offset of the first record that retention has kept; the end offset if there is none."""
 

@@ -11,13 +11,12 @@ from typing import Any, NoReturn
 
 from quixstreams.internal_consumer import InternalConsumer
 from quixstreams.internal_producer import InternalProducer
-from quixstreams.models import TopicManager
 
 from runtime.settings import Settings
 from schemas.errors import OrchestratorError
 from schemas.internal.outgoing import OutgoingRecord
 from schemas.topics import Topic
-from tests.topology.memory_clients import Died, Fate, MemoryAdmin, MemoryConsumer, MemoryProducer
+from tests.topology.memory_clients import Died, Fate, MemoryConsumer, MemoryProducer
 from tests.topology.memory_kafka import MemoryKafka
 from tests.topology.records import life, record, register
 from topology.orchestrator.app import build
@@ -85,9 +84,6 @@ class MemoryApplication(StreamApplication):
         self.memory_consumer = MemoryConsumer(self._kafka, self._fate, group, self.stop)
         consumer._inner_consumer = self.memory_consumer
         return consumer
-
-    def _get_topic_manager(self) -> TopicManager:
-        return TopicManager(MemoryAdmin(self._kafka), self._config.consumer_group, auto_create_topics=False)
 
     def _setup_signal_handlers(self) -> None:
         """Keep the signal handlers of the test."""

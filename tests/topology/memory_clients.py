@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, KafkaError, TopicPartition
-from quixstreams.models import TopicAdmin, TopicConfig
 
 from tests.topology.memory_kafka import Entry, MemoryKafka, Partition
 
@@ -283,21 +282,3 @@ class MemoryConsumer:
     def close(self) -> None:
         if self._joined and not self._fate.dead:
             self._callbacks["on_revoke"](self, self._all())
-
-
-class MemoryAdmin(TopicAdmin):
-    """The admin client, as far as the library uses it."""
-
-    def __init__(self, kafka: MemoryKafka) -> None:
-        self._kafka = kafka
-
-    def inspect_topics(self, topic_names: list[str], timeout: float = 30) -> dict[str, TopicConfig | None]:
-        del timeout
-        counts = self._kafka.partition_counts(topic_names)
-        extra = {"retention.ms": "-1", "retention.bytes": "-1"}
-        return {
-            name: TopicConfig(num_partitions=counts[name], replication_factor=1, extra_config=dict(extra))
-            if name in counts
-            else None
-            for name in topic_names
-        }

@@ -85,6 +85,12 @@ class MemoryKafka:
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         return {topic: self.counts[topic] for topic in topics if topic in self.counts}
 
+    def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        return dict.fromkeys(self.partition_counts(topics), 1)
+
+    def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {topic: {"retention.ms": "-1", "retention.bytes": "-1"} for topic in topics}
+
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
         return {topic: self.sizes[topic] for topic in topics}
 

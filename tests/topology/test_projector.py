@@ -23,6 +23,7 @@ from tests.topology.memory_kafka import MemoryKafka
 from tests.unit.state.projection.log import batch_id, history, letter, status
 from topology.projector.app import COMMIT_INTERVAL_S, INPUTS, build, idle_before_commit_s, observer, projector_options
 from topology.projector.sink import ProjectionSink, StartFromProjection
+from topology.stream.known_topics import KnownTopics
 
 
 class AssignedConsumer(MemoryConsumer):
@@ -82,7 +83,12 @@ class World:
             options = projector_options(self.settings, ProcessHealth("projector"))
             guards = [StartFromProjection(sink, topics, self.kafka)]
             application = ProjectorApplication(
-                kafka=self.kafka, fate=self.fate, guards=guards, state_dir=self.settings.state_dir, **options
+                kafka=self.kafka,
+                fate=self.fate,
+                guards=guards,
+                topics=KnownTopics(self.kafka, list(topics)),
+                state_dir=self.settings.state_dir,
+                **options,
             )
             application._processing_context.commit_every = every
             own = self.settings.message_path == "own"

@@ -70,6 +70,12 @@ class FakeCluster:
     def partition_counts(self, topics: Iterable[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1)
 
+    def replica_counts(self, topics: Iterable[str]) -> dict[str, int]:
+        return dict.fromkeys(topics, 1)
+
+    def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        return {topic: {} for topic in topics}
+
     def max_message_bytes(self, topics: Sequence[str]) -> dict[str, int]:
         return dict.fromkeys(topics, 1_048_576)
 

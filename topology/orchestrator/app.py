@@ -20,6 +20,7 @@ from topology.state_directory import StateDirectory
 from topology.stream.application import AssignmentGuard, StreamApplication
 from topology.stream.crash_guard import CrashGuard
 from topology.stream.guards import claim_offsets, wait_until_stable
+from topology.stream.known_topics import KnownTopics
 from topology.stream.library import StreamingDataFrame
 from topology.stream.options import application_options
 from topology.stream.payload import Payload
@@ -119,6 +120,7 @@ def build(
     guards = [state_guard(cluster, inbox, topics.changelog, end_hanging)]
     app: StreamApplication = application(
         guards=guards,
+        topics=KnownTopics(cluster, [*names.values(), topics.changelog, inbox]),
         on_commit=on_commit,
         silence_timeout_s=settings.kafka_silence_timeout_s,
         crashes=crashes,

@@ -22,6 +22,7 @@ from schemas.topics import Topic
 from state.projection import Applied, Identity, ProjectedRecord, Writer, checkpointing, open_engine
 from topology.projector.sink import PRUNE_INTERVAL_S, ProjectionSink, StartFromProjection, retry_database
 from topology.stream.application import StreamApplication
+from topology.stream.known_topics import KnownTopics
 from topology.stream.library import message_context
 from topology.stream.message_path import DirectStore, Headers, Step
 from topology.stream.options import application_options
@@ -77,6 +78,7 @@ def _work(process: Process) -> None:
             options = projector_options(settings, process.health)
             application = StreamApplication(
                 guards=[start],
+                topics=KnownTopics(cluster, list(topics)),
                 silence_timeout_s=settings.kafka_silence_timeout_s,
                 **options,
                 state_dir=Path(unused),

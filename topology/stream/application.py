@@ -22,6 +22,7 @@ from topology.stream.library import (
     InvalidStoredOffset,
     KafkaProducerTransactionCommitFailed,
     StateRecoveryOffsetOutOfRange,
+    TopicAdmin,
     raise_for_msg_error,
 )
 from topology.stream.liveness import ASSIGNMENT_S, FENCE_S, StreamLiveness
@@ -42,7 +43,8 @@ class AssignmentGuard(Protocol):
 class StreamApplication(MessagePath):
     """The library's application, with guards where it would go on with wrong state (see `topology.stream.guards`).
 
-    `guards` run at each assignment before anything is recovered; `leave` ends the process at once; `on_commit` is
+    `guards` run at each assignment before anything is recovered; `topics` answers what the library asks about topics,
+    in place of a client of its own; `leave` ends the process at once; `on_commit` is
     called with the seconds that each commit of a transaction took. With `silence_timeout_s` the process ends if the
     loop hangs, or a client gets no answer from Kafka, for so many seconds. `crashes` learns how the process ends, and
     can slow it down to one record at a time.
@@ -52,6 +54,7 @@ class StreamApplication(MessagePath):
         self,
         *,
         guards: Sequence[AssignmentGuard] = (),
+        topics: TopicAdmin | None = None,
         leave: Leave = leave,
         on_commit: Callable[[float], None] = lambda _: None,
         silence_timeout_s: float | None = None,
@@ -59,6 +62,7 @@ class StreamApplication(MessagePath):
         **library: Any,
     ) -> None:
         self._guards = tuple(guards)
+        self._topics = topics
         self._crashes = crashes
         if crashes is not None:
             self._guards = (*guards, crashes.assigned)
@@ -120,6 +124,12 @@ class StreamApplication(MessagePath):
             crashes.committed()
 
         vars(context)["commit_checkpoint"] = noted
+
+    def _get_topic_manager(self) -> Any:
+        manager = super()._get_topic_manager()
+        if self._topics is not None:
+            manager._admin = self._topics  # noqa: SLF001 - the library makes its own
+        return manager
 
     def _inner_consumer(self) -> Any:
         return self._consumer._inner_consumer  # noqa: SLF001

@@ -12,7 +12,7 @@ with warnings.catch_warnings(record=True):
     from quixstreams.internal_producer import KafkaProducerTransactionCommitFailed
     from quixstreams.kafka import ConnectionConfig
     from quixstreams.kafka.consumer import raise_for_msg_error
-    from quixstreams.models import HeadersTuples, Serializer
+    from quixstreams.models import HeadersTuples, Serializer, TopicAdmin, TopicConfig
     from quixstreams.sinks import BaseSink
     from quixstreams.state.base.transaction import PartitionTransactionStatus
     from quixstreams.state.exceptions import InvalidStoreChangelogOffset, StateRecoveryOffsetOutOfRange
@@ -34,6 +34,8 @@ __all__ = [
     "Serializer",
     "StateRecoveryOffsetOutOfRange",
     "StreamingDataFrame",
+    "TopicAdmin",
+    "TopicConfig",
     "message_context",
     "raise_for_msg_error",
 ]

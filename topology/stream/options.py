@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime.health import ProcessHealth
-from runtime.kafka.shared_client import REQUEST_TIMEOUT_S
 from runtime.settings import Settings
 from topology.stream.clients import Guarantee, consumer_properties, producer_properties
 from topology.stream.library import ConnectionConfig, RocksDBOptions
@@ -49,9 +48,6 @@ def application_options(
         # A missing offset is lost input, on which a person must decide. First offsets are set by the guards.
         "auto_offset_reset": "error",
         "auto_create_topics": False,
-        # At a start the library asks for the topics' settings with a client of its own, which can wait for a broker
-        # that froze until the request times out, although it answers again.
-        "request_timeout": REQUEST_TIMEOUT_S,
         # A committed offset that retention has passed is lost input: a person must decide, and no state is deleted.
         "auto_recover_from_source_offset_out_of_range": False,
         "processing_guarantee": guarantee,

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from runtime.kafka.shared_client import REQUEST_TIMEOUT_S
 from runtime.settings import Settings
 from topology.stream.clients import BATCH_BYTES
 from topology.stream.options import application_options
@@ -44,10 +43,6 @@ def test_nothing_is_created_skipped_or_deleted_by_itself() -> None:
     assert found["auto_create_topics"] is False
     assert found["auto_offset_reset"] == "error"
     assert found["auto_recover_from_source_offset_out_of_range"] is False
-
-
-def test_a_start_waits_no_longer_for_a_broker_that_froze_than_any_other_request() -> None:
-    assert options()["request_timeout"] == REQUEST_TIMEOUT_S
 
 
 def test_at_least_once_has_no_transactions() -> None:
