@@ -11,7 +11,7 @@ from bench.plan import Plan
 from bench.workplace import Workplace
 from cli.broker import Kafka
 
-PLAN = Plan(rates=(40.0,), latency=1.0, turn=1.0, settled=0.1, compiled=0.0)
+PLAN = Plan(rates=(40.0,), latency=5.0, turn=5.0, settled=0.1, compiled=0.0)
 
 
 def test_the_way_of_each_event_behind_the_router_is_told(kafka: Kafka, tmp_path: Path) -> None:
