@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from schemas.internal.events import CancelBatch, PauseBatch, ResumeBatch, RetryPhase
 from schemas.internal.history import HistoryRecord
 from state.projection.id_runs import IdEntry
 from state.projection.sql import text
@@ -29,7 +30,9 @@ class KeyKind(IntEnum):
     """One key for all requests to control a batch."""
 
 
-CONTROL_KINDS = frozenset({"cancel", "pause", "resume", "retry"})
+CONTROL_KINDS = frozenset(
+    str(body.__struct_config__.tag) for body in (CancelBatch, PauseBatch, ResumeBatch, RetryPhase)
+)
 """Kinds of events with which somebody controls a batch."""
 CONTROL_KEY = KeyKind.CONTROL << _BITS
 

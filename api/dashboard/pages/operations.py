@@ -36,13 +36,11 @@ Text = Annotated[str, Query(max_length=255)]
 async def operations_page(request: Request) -> Response:
     """Return the operations and the requests to control single batches, the newest first."""
     principal = require_principal(request, READ)
-    services = services_of(request)
+    services, visible = services_of(request), visibility_of(principal)
     operations = services.operations
     found = operations.list(principal)
     try:
-        requests = await services.projection.read(
-            lambda reader: reader.control_requests(visibility_of(principal), limit=_MOST_REQUESTS)
-        )
+        requests = await services.projection.read(lambda reader: reader.control_requests(visible, limit=_MOST_REQUESTS))
         unreadable = ""
     except OrchestratorError as error:
         requests, unreadable = HistoryPage((), None), error.message
