@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import get_args
 
 from bench.load import Laid, fill_inbox, fill_inputs
@@ -51,6 +52,11 @@ class AloneResult:
     inbox: Laid
     inputs: dict[Shape, Laid]
     rounds: dict[str, list[Cost]]
+
+    def of_bare_loop(self, path: str) -> float:
+        """Return the bare loop's CPU of a decision over that of an orchestrator: the median over the rounds."""
+        pairs = zip(self.rounds["bare loop"], self.rounds[_named(path)], strict=True)
+        return median(bare.cpu_us[SELF] / ours.cpu_us[SELF] for bare, ours in pairs)
 
     @property
     def orchestrator(self) -> Cost:

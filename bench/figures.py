@@ -1,6 +1,7 @@
 """The figures of a run, flat: one name and one number each, for a file, for the aims and for comparisons."""
 
 from collections.abc import Iterator
+from statistics import median
 from typing import NamedTuple
 
 from bench.alone import SELF
@@ -47,11 +48,10 @@ def _alone(results: Results) -> Iterator[Figure]:
     for path, cost in alone.orchestrators.items():
         name = f"orchestrator.{path}" if path else "orchestrator"
         yield from _cost(name, cost)
-        yield Figure(f"{name}.of_bare_loop", alone.bare_loop.cpu_us[SELF] / cost.cpu_us[SELF], holds=True)
+        yield Figure(f"{name}.of_bare_loop", alone.of_bare_loop(path), holds=True)
     if "" not in alone.orchestrators:
         yield from _cost("orchestrator", alone.orchestrator)
-        ratio = alone.bare_loop.cpu_us[SELF] / alone.orchestrator.cpu_us[SELF]
-        yield Figure("orchestrator.of_bare_loop", ratio, holds=True)
+        yield Figure("orchestrator.of_bare_loop", alone.of_bare_loop(next(iter(alone.orchestrators))), holds=True)
     yield from _cost("bare_loop", alone.bare_loop)
     for shape, cost in alone.routers.items():
         yield from _cost(f"router.{shape}", cost)
@@ -89,7 +89,8 @@ def _latency(results: Results) -> Iterator[Figure]:
             yield Figure(f"{name}.p50_ms", found.p50 * 1_000)
             yield Figure(f"{name}.p99_ms", found.p99 * 1_000)
             yield Figure(f"{name}.unanswered", found.unanswered)
-        yield Figure(f"latency.{rate:.0f}.of_bare_loop", product.p99 / bare.p99, holds=True)
+        of_bare = median(ours / theirs for ours, theirs in zip(product.turns, bare.turns, strict=True))
+        yield Figure(f"latency.{rate:.0f}.of_bare_loop", of_bare, holds=True)
         if product.visible is not None:
             yield Figure(f"visible.{rate:.0f}.p50_ms", product.visible.p50 * 1_000)
             yield Figure(f"visible.{rate:.0f}.p99_ms", product.visible.p99 * 1_000)
@@ -123,8 +124,7 @@ def _scaling(results: Results) -> Iterator[Figure]:
         yield Figure(f"scaling.{count}.per_second", cost.per_second)
         yield Figure(f"scaling.{count}.cpu_us", orchestrators_us(cost))
         if count > 1:
-            alone = orchestrators_us(found.costs[1])
-            yield Figure(f"scaling.{count}.cost_of_one", orchestrators_us(cost) / alone, holds=True)
+            yield Figure(f"scaling.{count}.cost_of_one", found.cost_of_one(count), holds=True)
     yield Figure("scaling.steady_pause_s", found.steady_pause_s)
     yield Figure("scaling.join_pause_s", found.join_pause_s)
     yield Figure("scaling.leave_pause_s", found.leave_pause_s)
@@ -140,7 +140,7 @@ def _million(results: Results) -> Iterator[Figure]:
         yield Figure("million.restored_per_s", found.many / found.start_lost_s)
         yield Figure("million.many_us", found.many_us)
         yield Figure("million.few_us", found.few_us)
-        yield Figure("million.of_few", found.many_us / found.few_us, holds=True)
+        yield Figure("million.of_few", found.of_few, holds=True)
         yield Figure("million.rss_mb", found.rss_mb)
         yield Figure("million.store_mb", found.store_mb)
 

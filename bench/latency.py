@@ -63,6 +63,8 @@ class LatencyResult:
     p50: float
     p90: float
     p99: float
+    turns: Sequence[float]
+    """The p99 of each turn."""
     hops: Mapping[str, Hop]
     tail: Sequence[TailSecond]
     visible: VisibleResult | None = None
@@ -78,6 +80,8 @@ class Turns:
     visible: list[float | None] = field(default_factory=list)
     unanswered: int = 0
     seconds: float = 0.0
+    p99s: list[float] = field(default_factory=list)
+    """Of each turn."""
 
 
 class Latency:
@@ -108,9 +112,10 @@ class Latency:
                 done = len(turns.took)
                 self._turn(pipeline, rate, self._plan.turn, turns)
                 took = sorted(turns.took[done:])
+                turns.p99s.append(percentile(took, 99))
                 self._report(
                     f"event to command at {rate:.0f}/s, {pipeline.name}, {number + 1} of {rounds}: "
-                    f"p50 {percentile(took, 50) * 1e3:.0f} ms, p99 {percentile(took, 99) * 1e3:.0f} ms"
+                    f"p50 {percentile(took, 50) * 1e3:.0f} ms, p99 {turns.p99s[-1] * 1e3:.0f} ms"
                 )
         return {name: result(turns, begun_s) for name, turns in found.items()}
 
@@ -161,6 +166,7 @@ def result(turns: Turns, begun_s: float) -> LatencyResult:
         p50=percentile(took, 50),
         p90=percentile(took, 90),
         p99=p99,
+        turns=tuple(turns.p99s),
         hops=_hops(ways, [way for way, _ in tail]),
         tail=_tail_seconds(tail, middle, begun_s),
         visible=visible_result(turns.visible),

@@ -20,7 +20,7 @@ from cli.supervision.owned_process import OwnedProcess
 from schemas.ids import slot_ids
 from schemas.internal.outgoing import RecordPosition
 
-ROUNDS = 3
+ROUNDS = 5
 """Rounds in which the large and the small orchestrator are measured in turns."""
 STARTS = 8
 """Batches that are kept for the starts: an event of each partition waits for each of two starts."""
@@ -46,6 +46,8 @@ class MillionResult:
     start_lost_s: float
     many_us: float
     few_us: float
+    of_few: float
+    """Median over the rounds of the first over the second."""
     rss_mb: float
     """Memory of the process with many batches."""
     store_mb: float
@@ -83,6 +85,7 @@ class Million:
                 start_lost_s=lost_s,
                 many_us=median(large_us for large_us, _ in costs),
                 few_us=median(small_us for _, small_us in costs),
+                of_few=median(large_us / small_us for large_us, small_us in costs),
                 rss_mb=large.rss_mb(),
                 store_mb=directory_bytes(large.directory) / _MB,
             )

@@ -45,7 +45,10 @@ class OnAStack:
                 if sections.WHOLE in self._chosen:
                     self._report("whole pipeline, always full")
                     results.whole = whole.sustained(
-                        essays=ESSAYS, seconds=self._plan.sustained, in_flight=self._plan.in_flight
+                        essays=ESSAYS,
+                        seconds=self._plan.sustained,
+                        in_flight=self._plan.in_flight,
+                        compiled=self._plan.compiled,
                     )
                     whole.settle()
                 if sections.LATENCY in self._chosen:

@@ -31,7 +31,8 @@ class Plan:
 
     batches: int = 6_000
     """Batches whose events single processes work on."""
-    rounds: int = 3
+    rounds: int = 5
+    """Rounds in which single processes are measured in turns."""
     sustained: float = 12.0
     in_flight: int = 600
     """Number of concurrent batches at full load, so many that no process waits for the peers."""
@@ -39,18 +40,20 @@ class Plan:
     """Decisions a second at which the latency from event to command is measured."""
     latency: float = 120.0
     """How long each pipeline is measured at each rate, in turns of `turn` seconds."""
-    turn: float = 30.0
+    turn: float = 20.0
     settled: float = 5.0
     """How long a load runs before a turn of it is measured."""
     compiled: float = 30.0
-    """How long the broker is under load before latencies are measured: its just-in-time compiler takes a core."""
+    """How long the broker is under load before the pipeline is measured: its just-in-time compiler takes a core."""
     registration: float = 20.0
     limit: float = 8.0
     idle: float = 60.0
     """How long idle streams are watched."""
     live: float = 20.0
-    scaled: int = 16_000
+    scaled: int = 6_000
     """Batches whose events one, two and four orchestrators share."""
+    scalings: int = 3
+    """Rounds of one, two and four orchestrators in turns."""
     many: int = 1_000_000
     """Live batches of the large orchestrator."""
     few: int = 10_000
@@ -84,6 +87,7 @@ QUICK = Plan(
     idle=8.0,
     live=6.0,
     scaled=1_000,
+    scalings=1,
     many=20_000,
     few=2_000,
     soak=2_000,

@@ -77,7 +77,7 @@ class Bench:
         if sections.SCALING in self._chosen:
             self.report("one, two and four orchestrators on the same load")
             scaling = Scaling(kafka, directory, self._name, self.report)
-            self.results.scaling = scaling.run(self._plan.scaled, essays=ESSAYS)
+            self.results.scaling = scaling.run(self._plan.scaled, rounds=self._plan.scalings, essays=ESSAYS)
         if sections.MILLION in self._chosen:
             with (
                 closing(Workplace(kafka, directory, f"{self._name}-many")) as many,

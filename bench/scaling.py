@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from bench.alone import ORCHESTRATOR
@@ -32,14 +33,23 @@ _JOIN_S = 300.0
 class ScalingResult:
     """What was found. Pauses are in seconds: the longest time for which a partition's offset was not committed."""
 
-    costs: Mapping[int, Cost]
-    """Cost of a decision by number of orchestrators; CPU is that of all of them together."""
+    rounds: Sequence[Mapping[int, Cost]]
+    """Cost of a decision by number of orchestrators, round by round; CPU is that of all of them together."""
     steady_pause_s: float
     """With one orchestrator and no change: what commits and the look at them alone make."""
     join_pause_s: float
     """While a second one joins."""
     leave_pause_s: float
     """While it leaves, told to stop."""
+
+    @property
+    def costs(self) -> dict[int, Cost]:
+        """The medians over the rounds, by number of orchestrators."""
+        return {count: Cost.middle([costs[count] for costs in self.rounds]) for count in COUNTS}
+
+    def cost_of_one(self, count: int) -> float:
+        """Return the CPU of a decision with `count` orchestrators, of that with one: the median over the rounds."""
+        return median(orchestrators_us(costs[count]) / orchestrators_us(costs[1]) for costs in self.rounds)
 
 
 def orchestrators_us(cost: Cost) -> float:
@@ -63,16 +73,19 @@ class Scaling:
         self._name = name
         self._report = report
 
-    def run(self, batches: int, *, essays: int) -> ScalingResult:
+    def run(self, batches: int, *, rounds: int, essays: int) -> ScalingResult:
         """Let one, two and four orchestrators decide the events of `batches` batches, then let one join and leave."""
-        costs = {count: self._shared(count, batches, essays) for count in COUNTS}
+        costs = [
+            {count: self._shared(f"{number}-{count}", count, batches, essays) for count in COUNTS}
+            for number in range(rounds)
+        ]
         steady, join, leave = self._rebalances(essays)
         self._report(f"longest pause of a partition: {steady:.2f} s, joining {join:.2f} s, leaving {leave:.2f} s")
-        return ScalingResult(costs=costs, steady_pause_s=steady, join_pause_s=join, leave_pause_s=leave)
+        return ScalingResult(rounds=costs, steady_pause_s=steady, join_pause_s=join, leave_pause_s=leave)
 
-    def _shared(self, count: int, batches: int, essays: int) -> Cost:
+    def _shared(self, name: str, count: int, batches: int, essays: int) -> Cost:
         with ExitStack() as stack:
-            members = _Members(self._kafka, self._directory, f"{self._name}-scaled-{count}", stack)
+            members = _Members(self._kafka, self._directory, f"{self._name}-scaled-{name}", stack)
             for _ in range(count):
                 members.start()
             members.await_restored()

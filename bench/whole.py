@@ -74,8 +74,11 @@ class Whole:
         supervisor = self._stack.supervisor
         return {name: supervisor.pid(name) for name in PROCESSES} | {"load generator": os.getpid()} | self._broker
 
-    def sustained(self, *, essays: int, seconds: float, in_flight: int) -> WholeResult:
-        """Return the rate and cost of decisions with `in_flight` batches under way all the time."""
+    def sustained(self, *, essays: int, seconds: float, in_flight: int, compiled: float) -> WholeResult:
+        """Return the rate and cost of decisions with `in_flight` batches under way all the time.
+
+        The load runs for `compiled` seconds before that, or a little longer.
+        """
         settings = self._stack.settings
         with (
             closing(PlayedPeers(settings, essays=essays, run=f"{self._run}-full")) as peers,
@@ -86,7 +89,7 @@ class Whole:
                 for _ in range(in_flight - peers.open):
                     peers.register()
 
-            peers.warm_up(WARM_UP_S, refill)
+            peers.warm_up(WARM_UP_S + compiled, refill)
             pids = self.pids()
             first = self._look(decided(), pids)
             peers.play(time.monotonic() + seconds, refill)

@@ -10,7 +10,7 @@ import httpx
 
 from cli.demo.plan import PlannedBatch
 
-_CONCURRENCY = 8
+CONCURRENCY = 8
 _POLL_SECONDS = 0.5
 _TRIES = 40
 _RETRY_SECONDS = 0.5
@@ -33,15 +33,19 @@ class FollowedBatch:
 
 
 class DemoClient:
-    """Registers and follows batches at one api; a failed request is repeated with the same key, which is safe."""
+    """Registers and follows batches at one api, `concurrency` at a time.
 
-    def __init__(self, url: str) -> None:
+    A failed request is repeated with the same key, which is safe.
+    """
+
+    def __init__(self, url: str, *, concurrency: int = CONCURRENCY) -> None:
         self._url = url
+        self._concurrency = concurrency
         self.batches: list[FollowedBatch] = []
 
     async def register_all(self, planned: Sequence[PlannedBatch]) -> None:
         """Register all, a few at a time."""
-        gate = asyncio.Semaphore(_CONCURRENCY)
+        gate = asyncio.Semaphore(self._concurrency)
         async with (
             httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as http,
             asyncio.TaskGroup() as tasks,
@@ -57,7 +61,7 @@ class DemoClient:
         `check` may raise to end the wait. Returns False if that takes more than `seconds`.
         """
         deadline = time.monotonic() + seconds
-        gate = asyncio.Semaphore(_CONCURRENCY)
+        gate = asyncio.Semaphore(self._concurrency)
         async with httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as http:
             while sum(batch.ended for batch in self.batches) < number:
                 if time.monotonic() > deadline:

@@ -1,18 +1,24 @@
-"""The demo's fault: SIGKILL while a transaction with a command in it is open."""
+"""The demo's fault: SIGKILL in the middle of a backlog, while a transaction with a command in it is open."""
 
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cli.verifier import VerifiedRecord, read_topic
-from runtime.kafka.admin import KafkaAdmin
-from runtime.kafka.partition_reader import KafkaRecord, PartitionReader
+from runtime.kafka.admin import KafkaAdmin, Partition
+from runtime.kafka.partition_reader import EndOfPartition, KafkaRecord, PartitionReader
 from schemas.topics import PHASE_COMMANDS, Topic, TopicTable
 
 _POLL_SECONDS = 0.05
 _TIMEOUT_SECONDS = 60.0
 _MOST_KILLS = 5
+_BACKLOG_RECORDS = 60
+"""Inbox records that a paused orchestrator is left behind by: it works for some 20 ms on so many."""
+_PAUSE_SECONDS = 2.0
+"""Longest pause: after 6 s without a heartbeat the group would take the partitions away."""
 _GROUP = "batch-orchestrator-demo-fault"
 
 
@@ -22,24 +28,37 @@ class Aborted(NamedTuple):
     commands: int
     torn: int
     """Commands among them without the history record of their decision: a kill came between two of its records."""
+    decided: int
+    """Inbox records that were decided in them."""
+    waiting: int
+    """Inbox records that waited when the process went on, on the partitions of those that were decided."""
+
+    @property
+    def between(self) -> bool:
+        """Whether a kill came after some records of what the process worked on had been written, and before others."""
+        return self.torn > 0 or self.decided < self.waiting
 
 
 class KillInOpenTransaction:
-    """Watches the command topics, uncommitted records included, and calls `kill` at the first command after `arm`.
+    """Watches the command topics, uncommitted records included, and kills the orchestrator after `arm`.
 
-    A commit can be faster than the kill; then the next command triggers another kill, up to five times. `aborted`
-    tells afterwards what was aborted.
+    At the first command it pauses the process with `send`, until its inbox holds a backlog. Then it lets it go on, and
+    kills it at the next command, in the middle of that backlog. A commit can be faster than the kill; then it does so
+    again, up to five times. `aborted` tells afterwards what was aborted.
     """
 
-    def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, kill: Callable[[], object]) -> None:
+    def __init__(self, kafka: Mapping[str, Any], topics: TopicTable, send: Callable[[signal.Signals], object]) -> None:
         self._kafka = kafka
         self._names = [topics.name(topic) for topic in PHASE_COMMANDS.values()]
         self._history = topics.name(Topic.HISTORY)
+        self._inbox = topics.name(Topic.INBOX)
         self._cluster = KafkaAdmin(kafka)
-        self._kill = kill
+        self._send = send
         self._stop = threading.Event()
         self._watching = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fault", daemon=True)
+        self._waiting: dict[int, int] = {}
+        """End of each inbox partition when the killed process last went on."""
         self.kills = 0
         """Number of kills."""
 
@@ -59,11 +78,20 @@ class KillInOpenTransaction:
         told = self._aborted(
             [self._history], lambda record: [effect["event_id"] for effect in record.value.get("effects", ())]
         )
-        return Aborted(commands.total(), (commands - told).total())
+        decided = self._aborted([self._history], lambda record: [(record.value["partition"], record.value["offset"])])
+        first: dict[int, int] = {}
+        for partition, offset in decided:
+            first[partition] = min(offset, first.get(partition, offset))
+        return Aborted(
+            commands=commands.total(),
+            torn=(commands - told).total(),
+            decided=sum(offset < self._waiting.get(partition, 0) for partition, offset in decided),
+            waiting=sum(max(self._waiting.get(partition, 0) - offset, 0) for partition, offset in first.items()),
+        )
 
-    def _aborted(self, names: Sequence[str], ids: Callable[[VerifiedRecord], Iterable[str]]) -> Counter[str]:
+    def _aborted(self, names: Sequence[str], ids: Callable[[VerifiedRecord], Iterable[Any]]) -> Counter[Any]:
         """Return the ids in the records that were aborted, each as often as it was."""
-        aborted: Counter[str] = Counter()
+        aborted: Counter[Any] = Counter()
         for record in read_topic(self._kafka, *names, isolation="read_uncommitted"):
             aborted.update(ids(record))
         for record in read_topic(self._kafka, *names):
@@ -71,18 +99,57 @@ class KillInOpenTransaction:
         return +aborted
 
     def _watch(self) -> None:
-        counts = self._cluster.partition_counts(self._names)
-        places = [(name, number) for name in self._names for number in range(counts[name])]
+        commands, inbox = self._partitions(self._names), self._partitions([self._inbox])
         with PartitionReader(self._kafka, _GROUP, committed=False, fetch_wait_ms=5) as reader:
-            reader.assign(self._cluster.log_ends(places, committed=False))
+            self._read_new(reader, commands)
             self._watching.set()
-            while not self._stop.is_set() and self.kills < _MOST_KILLS:
-                found = reader.poll(_POLL_SECONDS)
-                if isinstance(found, KafkaRecord):
-                    self._kill()
-                    self.kills += 1
-                    if not self._committed(found):
-                        return
+            while self.kills < _MOST_KILLS and self._next_command(reader) is not None:
+                self._send(signal.SIGSTOP)
+                try:
+                    self._await_backlog(inbox)
+                    self._read_new(reader, commands)
+                    ends = self._cluster.log_ends(inbox, committed=False)
+                    self._waiting = {number: end for (_, number), end in ends.items()}
+                finally:
+                    self._send(signal.SIGCONT)
+                found = self._next_command(reader)
+                if found is None:
+                    return
+                self._send(signal.SIGKILL)
+                self.kills += 1
+                if not self._committed(found):
+                    return
+
+    def _partitions(self, names: Sequence[str]) -> list[Partition]:
+        return [
+            (name, number) for name, count in self._cluster.partition_counts(names).items() for number in range(count)
+        ]
+
+    def _read_new(self, reader: PartitionReader, partitions: Sequence[Partition]) -> None:
+        """Read on from the present ends, and return once the reader waits at each of them."""
+        reader.assign(self._cluster.log_ends(partitions, committed=False))
+        behind = set(partitions)
+        deadline = time.monotonic() + _PAUSE_SECONDS / 2
+        while behind and time.monotonic() < deadline:
+            found = reader.poll(_POLL_SECONDS)
+            if isinstance(found, EndOfPartition):
+                behind.discard(found.partition)
+
+    def _next_command(self, reader: PartitionReader) -> KafkaRecord | None:
+        """Return the next command; None once the fault is disarmed."""
+        while not self._stop.is_set():
+            found = reader.poll(_POLL_SECONDS)
+            if isinstance(found, KafkaRecord):
+                return found
+        return None
+
+    def _await_backlog(self, inbox: Sequence[Partition]) -> None:
+        """Wait until the inbox has grown by a backlog, but no longer than the group allows."""
+        began = sum(self._cluster.log_ends(inbox, committed=False).values())
+        deadline = time.monotonic() + _PAUSE_SECONDS
+        while time.monotonic() < deadline and not self._stop.wait(_POLL_SECONDS):
+            if sum(self._cluster.log_ends(inbox, committed=False).values()) - began >= _BACKLOG_RECORDS:
+                return
 
     def _committed(self, record: KafkaRecord) -> bool:
         """Wait until the record's transaction has ended, and return whether it was committed."""

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from cli.broker import kafka_from
 from cli.demo import showcase
-from cli.demo.client import DemoClient
+from cli.demo.client import CONCURRENCY, DemoClient
 from cli.demo.deadlines import await_nothing_due, deadline_facts, deadlines_table, write_pipeline
 from cli.demo.fault import KillInOpenTransaction
 from cli.demo.plan import PlannedBatch, plan
@@ -68,14 +68,18 @@ class DemoOptions:
     def settings(self, directory: Path) -> dict[str, str]:
         """Return the settings of the product, by their names without the prefix; files go to `directory`."""
         found = {}
-        if self.kill_orchestrator:
-            # Transactions stay open for a while, so that the kill is faster.
-            found["COMMIT_INTERVAL_S"] = found["COMMIT_IDLE_S"] = "1"
         if self.silent_peer:
             found["PIPELINES_FILE"] = str(write_pipeline(directory))
         elif self.keep:
             found["PIPELINES_FILE"] = str(showcase.write_pipelines(directory))
         return found
+
+    def orchestrator_settings(self) -> dict[str, str]:
+        """Return the settings of the orchestrators alone."""
+        if not self.kill_orchestrator:
+            return {}
+        # Transactions stay open for a while, so that the kill is faster, and their records go out as they are made.
+        return {"COMMIT_INTERVAL_S": "2", "COMMIT_IDLE_S": "1", "KAFKA_EXTRA": '{"linger.ms": 5}'}
 
 
 def run(options: DemoOptions, console: Console) -> bool:
@@ -90,6 +94,7 @@ def run(options: DemoOptions, console: Console) -> bool:
             directory=directory,
             orchestrators=max(options.orchestrators, 2 if options.keep else 1),
             settings=options.settings(directory),
+            orchestrator_settings=options.orchestrator_settings(),
         )
         product = stack.enter_context(Stack(stack_options, on_event=lambda text: console.print(f"supervisor: {text}")))
         peers = stack.enter_context(Peers(options.peers(product.settings.topic_prefix), kafka.bootstrap_servers))
@@ -119,7 +124,9 @@ class _Demo:
         self._product = product
         self._peers = peers
         self._console = console
-        self._client = DemoClient(product.api_url)
+        # A kill is to meet a backlog, for which all batches are registered at once.
+        concurrency = options.batches if options.kill_orchestrator else CONCURRENCY
+        self._client = DemoClient(product.api_url, concurrency=concurrency)
 
     def play(self) -> bool:
         """Register and follow the batches, and return the verdict."""
@@ -138,7 +145,7 @@ class _Demo:
             return None
         settings = self._product.settings
         fault = KillInOpenTransaction(
-            settings.kafka(), settings.topics(), lambda: self._product.supervisor.kill("orchestrator-0")
+            settings.kafka(), settings.topics(), lambda number: self._product.supervisor.kill("orchestrator-0", number)
         )
         fault.arm()
         return fault
@@ -148,7 +155,8 @@ class _Demo:
         aborted = fault.aborted()
         self._console.print(
             f"SIGKILL of the orchestrator: {fault.kills}; commands in the transaction that it left open: "
-            f"{aborted.commands}, without other records of their decision: {aborted.torn}"
+            f"{aborted.commands}, without other records of their decision: {aborted.torn}; "
+            f"{aborted.decided} of {aborted.waiting} waiting inbox records were decided in it"
         )
         return aborted.commands > 0
 

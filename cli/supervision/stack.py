@@ -50,6 +50,8 @@ class StackOptions:
     """Whether entering waits until the product is healthy, and fails on a timeout."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings, by their names without the prefix."""
+    orchestrator_settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the orchestrators alone."""
 
 
 class Stack:
@@ -159,6 +161,8 @@ class Stack:
             own["METRICS_PORT"] = str(self.metrics_ports[name])
         if role in ("orchestrator", "router"):
             own["STATE_DIR"] = str(self.directory / name)
+        if role == "orchestrator":
+            own |= self.options.orchestrator_settings
         if role == "timekeeper":
             own["TIMEKEEPER_DIR"] = str(self.directory / name)
         environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}

@@ -28,6 +28,7 @@ from schemas.topics import Topic
 from tests.topology.driver import OUTPUTS, Driver
 from tests.topology.records import record, register, uuid_of
 from tests.topology.scenario import decide_with_a_fault, outputs, undisturbed, written
+from topology.stream import message_path
 from topology.stream.message_path import DirectStore
 
 BATCH = uuid_of("batch")
@@ -41,6 +42,7 @@ RELIED_ON: dict[str, Callable[..., Any]] = {
     "Checkpoint.get_store_transaction": Checkpoint.get_store_transaction,
     "Checkpoint.commit": Checkpoint.commit,
     "BaseCheckpoint.store_offset": BaseCheckpoint.store_offset,
+    "BaseCheckpoint.expired": BaseCheckpoint.expired,
     "BaseConsumer.consume": BaseConsumer.consume,
     "InternalConsumer._poll_unbuffered": InternalConsumer._poll_unbuffered,
     "InternalProducer.produce": InternalProducer.produce,
@@ -53,13 +55,22 @@ RELIED_ON: dict[str, Callable[..., Any]] = {
     "PartitionTransaction._serialize_key": PartitionTransaction._serialize_key,
     "PartitionTransaction.get_bytes": PartitionTransaction.get_bytes,
     "PartitionTransaction._get_bytes": PartitionTransaction._get_bytes,
+    "PartitionTransaction.set_bytes": PartitionTransaction.set_bytes,
+    "PartitionTransaction._set_bytes": PartitionTransaction._set_bytes,
     "PartitionTransactionCache.get": PartitionTransactionCache.get,
+    "PartitionTransactionCache.set": PartitionTransactionCache.set,
     "RocksDBPartitionTransaction._get_bytes": RocksDBPartitionTransaction._get_bytes,
+    "RocksDBPartitionTransaction.set_bytes": RocksDBPartitionTransaction.set_bytes,
     "RocksDBStorePartition.get": RocksDBStorePartition.get,
     "RocksDBStorePartition.get_or_create_column_family": RocksDBStorePartition.get_or_create_column_family,
 }
 """What `topology.stream.message_path` replaces, or calls though it is private."""
 DIGESTS: dict[str, str] = {
+    "RocksDBPartitionTransaction.set_bytes": "d610f60e5a407082",
+    "PartitionTransactionCache.set": "813c320913576d63",
+    "PartitionTransaction._set_bytes": "7c680cfd4904b752",
+    "PartitionTransaction.set_bytes": "7c1315676e97455e",
+    "BaseCheckpoint.expired": "8c58eedc2f8dd32e",
     "Application._process_message": "29d0171a33f113c4",
     "Application._run_dataframe": "3309c346f81356b2",
     "Application._on_assign": "649c087559d4c9bf",
@@ -132,6 +143,8 @@ def test_a_finished_transaction_is_not_read(in_memory: Path) -> None:
     transaction.prepare()
     with pytest.raises(quixstreams.state.exceptions.StateTransactionError):
         direct.get_bytes(b"key")
+    with pytest.raises(quixstreams.state.exceptions.StateTransactionError):
+        direct.set_bytes(b"key", b"value")
     partition.close()  # type: ignore[no-untyped-call]
 
 
@@ -247,3 +260,22 @@ def test_work_is_committed_when_no_more_input_is_there(
     application.run()
     assert list(driver.fate.steps).count("commit") == commits
     assert (idle[3] > 0) is (path == "own")
+
+
+@pytest.mark.parametrize(("backlog_s", "commits"), [(0.0, 5), (60.0, 1)])
+def test_commits_are_rarer_while_more_input_waits(
+    in_memory: Path, monkeypatch: pytest.MonkeyPatch, backlog_s: float, commits: int
+) -> None:
+    monkeypatch.setenv("BATCH_ORCHESTRATOR_SERVICE_MESSAGE_PATH", "own")
+    monkeypatch.setattr(message_path, "BATCH_RECORDS", 1)
+    monkeypatch.setattr(message_path, "BACKLOG_S", backlog_s)
+    driver = Driver(in_memory)
+    version = driver.put(record(BATCH, register(BATCH)))
+    for number in range(1, 5):
+        driver.put(record(BATCH, register(BATCH), version + number))
+    application = driver.application()
+    application.dry_s = 60.0
+    application._processing_context.commit_interval = 0.0
+    application.run()
+    assert list(driver.fate.steps).count("commit") == commits
+    assert len(driver.kafka.read(Topic.HISTORY)) == 5

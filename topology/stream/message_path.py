@@ -25,6 +25,8 @@ DRY_S = 0.005
 """Seconds that work stays open, at least, before it is committed because no more input is there."""
 DRY_PAUSE = 3.0
 """And so many times the last commit's duration from its end: under load, commits are rarer and larger."""
+BACKLOG_S = 0.2
+"""Seconds between commits while more input waits than one call returns, if the usual interval is shorter."""
 _KEYLESS = b"null"
 """The prefix under which the library stores what belongs to messages without a key."""
 Headers = Iterable[tuple[str, bytes | None]]
@@ -62,9 +64,8 @@ class DirectStore:
     def get_bytes(self, key: bytes) -> bytes | None:
         """Return the value, or None."""
         transaction, prefix = self._transaction, self._prefix
-        partition = transaction._partition  # noqa: SLF001 - the read is all that is replaced
-        started = transaction.status is PartitionTransactionStatus.STARTED
-        if not prefix or not started or partition.uses_ttl_stamps or partition._ttl_stamped_reads_unflagged:  # noqa: SLF001
+        partition = transaction._partition  # noqa: SLF001 - the read is replaced, and the note of a write
+        if self._needs_library(transaction, partition) or partition._ttl_stamped_reads_unflagged:  # noqa: SLF001
             return transaction.get_bytes(key, prefix)  # type: ignore[no-any-return]
         full = prefix + SEPARATOR + key
         found = transaction._update_cache.get(full, prefix)  # noqa: SLF001 - what this checkpoint has changed
@@ -74,7 +75,16 @@ class DirectStore:
 
     def set_bytes(self, key: bytes, value: bytes) -> None:
         """Set the value."""
-        self._transaction.set_bytes(key, value, self._prefix)
+        transaction, prefix = self._transaction, self._prefix
+        if self._needs_library(transaction, transaction._partition):  # noqa: SLF001
+            transaction.set_bytes(key, value, prefix)
+        else:
+            transaction._update_cache.set(prefix + SEPARATOR + key, value, prefix)  # noqa: SLF001
+
+    def _needs_library(self, transaction: Any, partition: Any) -> bool:
+        """Return whether the library's own calls do more here than read or note a value: they refuse, or they stamp."""
+        started = transaction.status is PartitionTransactionStatus.STARTED
+        return not self._prefix or not started or partition.uses_ttl_stamps
 
     def delete(self, key: bytes) -> None:
         """Remove the value."""
@@ -118,6 +128,7 @@ class MessagePath(Application):
         self._run_tracker.set_message_consumed(bool(messages))
         if messages:
             self._process(messages)
+            self._set_interval(backlog=len(messages) == BATCH_RECORDS)
             for client in (self._producer, self._consumer):
                 client._broker_available()  # type: ignore[no-untyped-call]  # noqa: SLF001 - as the library does
         self._left = monotonic()
@@ -136,6 +147,12 @@ class MessagePath(Application):
                     return []
             messages = self._consumer.consume(1, wait_s)
         return messages if rebalances == self._rebalances else self._owned(messages)
+
+    def _set_interval(self, *, backlog: bool) -> None:
+        """Set the age at which the library's loop commits what is open: a commit costs the same for many records."""
+        context = self._processing_context
+        usual = context.commit_interval
+        context.checkpoint._commit_interval = max(usual, BACKLOG_S) if backlog else usual  # noqa: SLF001
 
     def _committed(self, began: float) -> None:
         now = monotonic()

@@ -16,6 +16,7 @@ from bench.load import Laid
 from bench.measuring import Cost
 from bench.registering import RegistrationResult
 from bench.results import Results
+from bench.scaling import ScalingResult
 from bench.store_tables import deadlines_table
 from bench.tables import cost_table
 from bench.whole import WholeResult
@@ -31,13 +32,22 @@ def alone(*, orchestrator: float, bare: float, router: float) -> AloneResult:
         routers={"seed": costs["r"], "head": costs["r"]},
         inbox=laid,
         inputs={"seed": laid, "head": laid},
-        rounds={},
+        rounds={"orchestrator": [costs["o"]], "bare loop": [costs["b"]]},
     )
 
 
 def latency(p99: float) -> LatencyResult:
     return LatencyResult(
-        commands=9, unanswered=0, per_second=500, p50=0.05, p90=0.1, p99=p99, hops={}, tail=(), visible=None
+        commands=9,
+        unanswered=0,
+        per_second=500,
+        p50=0.05,
+        p90=0.1,
+        p99=p99,
+        turns=(p99,),
+        hops={},
+        tail=(),
+        visible=None,
     )
 
 
@@ -91,7 +101,8 @@ def test_the_orchestrator_is_told_as_a_share_of_the_bare_loop() -> None:
 def test_each_message_path_has_its_figures_and_the_default_one_counts() -> None:
     both = alone(orchestrator=80, bare=60, router=60)
     costs = {"own": Cost(1_000, {SELF: 80}), "library": Cost(700, {SELF: 120})}
-    shown = found(Results(alone=replace(both, orchestrators=costs)))
+    rounds = {f"orchestrator, {path} path": [cost] for path, cost in costs.items()} | both.rounds
+    shown = found(Results(alone=replace(both, orchestrators=costs, rounds=rounds)))
     assert (shown["orchestrator.own.cpu_us"], shown["orchestrator.library.cpu_us"]) == (80, 120)
     assert shown["orchestrator.cpu_us"] == 80
 
@@ -104,6 +115,20 @@ def test_the_message_paths_begin_with_the_default() -> None:
 def test_the_latency_is_told_as_a_multiple_of_the_bare_loops() -> None:
     shown = found(Results(latency={500.0: {"product": latency(0.12), "bare_loop": latency(0.1)}}))
     assert shown["latency.500.of_bare_loop"] == pytest.approx(1.2)
+
+
+def test_one_bad_turn_does_not_make_a_ratio() -> None:
+    ours, theirs = latency(0.4), latency(0.1)
+    turns = {"product": replace(ours, turns=(0.11, 0.4, 0.12)), "bare_loop": replace(theirs, turns=(0.1, 0.1, 0.1))}
+    assert found(Results(latency={500.0: turns}))["latency.500.of_bare_loop"] == pytest.approx(1.2)
+
+
+def test_scaling_is_told_as_the_median_of_its_rounds() -> None:
+    rounds = [{count: Cost(1_000, {SELF: us * count**0.5}) for count in (1, 2, 4)} for us in (100, 150, 300)]
+    rounds[2][4] = Cost(1_000, {SELF: 900})
+    shown = found(Results(scaling=ScalingResult(rounds=rounds, steady_pause_s=0, join_pause_s=0, leave_pause_s=0)))
+    assert shown["scaling.1.cpu_us"] == 150
+    assert shown["scaling.4.cost_of_one"] == pytest.approx(2)
 
 
 def test_what_peers_write_is_no_part_of_the_bytes_from_inbox_to_projection() -> None:
