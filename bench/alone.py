@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import get_args
 
 from bench.load import Laid, fill_inbox, fill_inputs
@@ -54,9 +53,17 @@ class AloneResult:
     rounds: dict[str, list[Cost]]
 
     def of_bare_loop(self, path: str) -> float:
-        """Return the bare loop's CPU of a decision over that of an orchestrator: the median over the rounds."""
-        pairs = zip(self.rounds["bare loop"], self.rounds[_named(path)], strict=True)
-        return median(bare.cpu_us[SELF] / ours.cpu_us[SELF] for bare, ours in pairs)
+        """Return the bare loop's CPU of a decision over that of an orchestrator."""
+        return self._lowest_us("bare loop") / self._lowest_us(_named(path))
+
+    @property
+    def router_of_orchestrator(self) -> float:
+        """The router's CPU of an event, of the orchestrator's of a decision."""
+        return self._lowest_us("router seed") / self._lowest_us(_named(next(iter(self.orchestrators))))
+
+    def _lowest_us(self, name: str) -> float:
+        """Return the lowest CPU of a unit of work over the rounds: what else the host does can only add to it."""
+        return min(cost.cpu_us[SELF] for cost in self.rounds[name])
 
     @property
     def orchestrator(self) -> Cost:

@@ -55,8 +55,7 @@ def _alone(results: Results) -> Iterator[Figure]:
     yield from _cost("bare_loop", alone.bare_loop)
     for shape, cost in alone.routers.items():
         yield from _cost(f"router.{shape}", cost)
-    share = alone.routers["seed"].cpu_us[SELF] / alone.orchestrator.cpu_us[SELF]
-    yield Figure("router.of_orchestrator", share, holds=True)
+    yield Figure("router.of_orchestrator", alone.router_of_orchestrator, holds=True)
 
 
 def _cost(name: str, cost: Cost) -> Iterator[Figure]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from bench.alone import ORCHESTRATOR
@@ -48,8 +47,9 @@ class ScalingResult:
         return {count: Cost.middle([costs[count] for costs in self.rounds]) for count in COUNTS}
 
     def cost_of_one(self, count: int) -> float:
-        """Return the CPU of a decision with `count` orchestrators, of that with one: the median over the rounds."""
-        return median(orchestrators_us(costs[count]) / orchestrators_us(costs[1]) for costs in self.rounds)
+        """Return the CPU of a decision with `count` orchestrators, of that with one: the lowest of each."""
+        many, one = (min(orchestrators_us(costs[each]) for costs in self.rounds) for each in (count, 1))
+        return many / one
 
 
 def orchestrators_us(cost: Cost) -> float:

@@ -156,7 +156,8 @@ class _Demo:
         self._console.print(
             f"SIGKILL of the orchestrator: {fault.kills}; commands in the transaction that it left open: "
             f"{aborted.commands}, without other records of their decision: {aborted.torn}; "
-            f"{aborted.decided} of {aborted.waiting} waiting inbox records were decided in it"
+            f"{aborted.decided} of {aborted.waiting} waiting inbox records were decided in it. "
+            f"The kill came {'between two of its outputs' if aborted.between else 'after its outputs'}."
         )
         return aborted.commands > 0
 

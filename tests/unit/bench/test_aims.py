@@ -32,7 +32,7 @@ def alone(*, orchestrator: float, bare: float, router: float) -> AloneResult:
         routers={"seed": costs["r"], "head": costs["r"]},
         inbox=laid,
         inputs={"seed": laid, "head": laid},
-        rounds={"orchestrator": [costs["o"]], "bare loop": [costs["b"]]},
+        rounds={"orchestrator": [costs["o"]], "bare loop": [costs["b"]], "router seed": [costs["r"]]},
     )
 
 
@@ -123,12 +123,15 @@ def test_one_bad_turn_does_not_make_a_ratio() -> None:
     assert found(Results(latency={500.0: turns}))["latency.500.of_bare_loop"] == pytest.approx(1.2)
 
 
-def test_scaling_is_told_as_the_median_of_its_rounds() -> None:
+def test_a_ratio_of_cpu_is_that_of_the_lowest_of_the_rounds() -> None:
     rounds = [{count: Cost(1_000, {SELF: us * count**0.5}) for count in (1, 2, 4)} for us in (100, 150, 300)]
     rounds[2][4] = Cost(1_000, {SELF: 900})
     shown = found(Results(scaling=ScalingResult(rounds=rounds, steady_pause_s=0, join_pause_s=0, leave_pause_s=0)))
     assert shown["scaling.1.cpu_us"] == 150
     assert shown["scaling.4.cost_of_one"] == pytest.approx(2)
+    slow = alone(orchestrator=160, bare=40, router=60)
+    rounds_alone = {name: [*costs, Cost(1_000, {SELF: 80})] for name, costs in slow.rounds.items()}
+    assert found(Results(alone=replace(slow, rounds=rounds_alone)))["orchestrator.of_bare_loop"] == 0.5
 
 
 def test_what_peers_write_is_no_part_of_the_bytes_from_inbox_to_projection() -> None:
