@@ -20,6 +20,7 @@ from schemas.internal.status import StatusRecord
 from schemas.topics import Topic
 from topology.router.transform import registration_policy
 
+_TIMEOUT_S = 60
 _SNAPSHOT = b"{" + b" " * 250 + b"}"
 
 
@@ -38,15 +39,18 @@ class Laid:
         return self.value_bytes / self.records
 
 
-def fill_inbox(settings: Settings, *, batches: int, essays: int) -> Laid:
+def fill_inbox(settings: Settings, *, batches: int, essays: int, at_once: bool = False) -> Laid:
     """Fill an empty inbox with what the router would write for `batches` batches of the seed's shape."""
-    return fill_events(settings, inputs(settings, "seed", batches=batches, essays=essays))
+    return fill_events(settings, inputs(settings, "seed", batches=batches, essays=essays), at_once=at_once)
 
 
-def fill_events(settings: Settings, events: Iterable[Input]) -> Laid:
-    """Append to the inbox what the router would write for these events."""
+def fill_events(settings: Settings, events: Iterable[Input], *, at_once: bool = False) -> Laid:
+    """Append to the inbox what the router would write for these events.
+
+    With `at_once` running processes see all of them at the same time: what they decide is not held up by this one.
+    """
     records = size = 0
-    with _Sending(settings) as sending:
+    with _Sending(settings, at_once=at_once) as sending:
         for value in _into_inbox(settings, sending, events):
             records += 1
             size += len(value)
@@ -119,12 +123,13 @@ def fill_projected(settings: Settings, records: Iterable[tuple[StatusRecord | Hi
 
 
 class _Sending:
-    """A producer that flushes all records when its context ends."""
+    """A producer that flushes all records when its context ends, or commits them with `at_once`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._producer = Producer(
-            {**settings.kafka(), "enable.idempotence": True, "linger.ms": 5, "batch.size": 262_144}
-        )
+    def __init__(self, settings: Settings, *, at_once: bool = False) -> None:
+        properties = {**settings.kafka(), "enable.idempotence": True, "linger.ms": 5, "batch.size": 262_144}
+        if at_once:
+            properties["transactional.id"] = f"{settings.topic_prefix}.bench"
+        self._producer, self._at_once = Producer(properties), at_once
 
     def send(self, topic: str, value: bytes, **where: Any) -> None:
         """Send one record."""
@@ -137,9 +142,14 @@ class _Sending:
                 return
 
     def __enter__(self) -> Self:
+        if self._at_once:
+            self._producer.init_transactions(_TIMEOUT_S)
+            self._producer.begin_transaction()
         return self
 
     def __exit__(self, *_: object) -> None:
-        unsent = self._producer.flush(60)
+        unsent = self._producer.flush(_TIMEOUT_S)
+        if self._at_once:  # what was not sent fails the commit
+            self._producer.commit_transaction(_TIMEOUT_S)
         if unsent:
             raise TimeoutError(f"{unsent} records could not be sent")

@@ -40,7 +40,7 @@ class Plan:
     """Decisions a second at which the latency from event to command is measured."""
     latency: float = 120.0
     """How long each pipeline is measured at each rate, in turns of `turn` seconds."""
-    turn: float = 20.0
+    turn: float = 10.0
     settled: float = 5.0
     """How long a load runs before a turn of it is measured."""
     compiled: float = 30.0
@@ -50,7 +50,7 @@ class Plan:
     idle: float = 60.0
     """How long idle streams are watched."""
     live: float = 20.0
-    scaled: int = 6_000
+    scaled: int = 8_000
     """Batches whose events one, two and four orchestrators share."""
     scalings: int = 3
     """Rounds of one, two and four orchestrators in turns."""

@@ -90,7 +90,7 @@ class Scaling:
                 members.start()
             members.await_restored()
             done = stack.enter_context(closing(GroupOffsets(members.settings)))
-            laid = fill_inbox(members.settings, batches=batches, essays=essays)
+            laid = fill_inbox(members.settings, batches=batches, essays=essays, at_once=True)
             pids = {**members.pids(), **members.workplace.broker_pids()}
             cost = measure_to_end(done, laid.records, pids, check=members.check)
         self._report(f"{count} orchestrators: {cost.per_second:.0f} decisions/s, {orchestrators_us(cost):.0f} us each")
