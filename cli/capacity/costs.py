@@ -1,7 +1,8 @@
 """What one decision costs: the measured values that capacity is computed from, in one table.
 
 Times are CPU time of whole processes, native threads included, for one decision of a batch of 25 essays, with all
-processes running (docs/performance.md, "One run"). Record sizes follow from the code; a test computes them anew.
+processes running (docs/performance.md, "A whole run, twice"). Record sizes follow from the code; a test computes them
+anew.
 """
 
 from collections.abc import Mapping
@@ -29,23 +30,22 @@ class Records(Struct, frozen=True, kw_only=True):
 class Costs(Struct, frozen=True, kw_only=True):
     """Measured costs of one decision. CPU times are in microseconds, disk writes in bytes at replication factor 1."""
 
-    source: str = "docs/performance.md, run of 2026-11-24"
-    router_us: float = 147.0
-    orchestrator_us: float = 324.0
-    projector_us: float = 181.0
-    timekeeper_us: float = 40.0
-    """Not measured in that run: 8 for a status in the index, the rest for its consumer, estimated."""
-    api_us: float = 43.0
+    source: str = "docs/performance.md, first run of 2026-11-27"
+    router_us: float = 68.0
+    orchestrator_us: float = 265.0
+    projector_us: float = 156.0
+    timekeeper_us: float = 29.0
+    api_us: float = 48.0
     """Each worker of an api follows the log of all decisions."""
-    broker_us: float = 300.0
-    broker_written: float = 14_900.0
-    projection_written: float = 18_500.0
-    store_written: float = 4_800.0
-    registrations_per_s: float = 633.0
+    broker_us: float = 187.0
+    broker_written: float = 11_400.0
+    projection_written: float = 9_700.0
+    store_written: float = 2_400.0
+    registrations_per_s: float = 529.0
     """Registrations of one api worker over HTTP, on two cores that everything shared."""
-    projection_bytes: float = 2_000.0
+    projection_bytes: float = 1_850.0
     """Growth of the projection with a decision: its part of the status and a history record."""
-    restored_per_s: float = 0.0
+    restored_per_s: float = 35_000.0
     """Live batches read from the changelog in a second; 0: not measured."""
     inputs: Records = Records(fixed=640, per_essay=78.8)
     inbox: Records = Records(fixed=715, per_essay=78.8)
