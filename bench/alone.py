@@ -52,6 +52,11 @@ class AloneResult:
     inputs: dict[Shape, Laid]
     rounds: dict[str, list[Cost]]
 
+    @property
+    def default_path(self) -> str:
+        """The message path that is used unless told otherwise."""
+        return next(iter(self.orchestrators))
+
     def of_bare_loop(self, path: str) -> float:
         """Return the bare loop's CPU of a decision over that of an orchestrator."""
         return self._lowest_us("bare loop") / self._lowest_us(_named(path))
@@ -59,7 +64,7 @@ class AloneResult:
     @property
     def router_of_orchestrator(self) -> float:
         """The router's CPU of an event, of the orchestrator's of a decision."""
-        return self._lowest_us("router seed") / self._lowest_us(_named(next(iter(self.orchestrators))))
+        return self._lowest_us("router seed") / self._lowest_us(_named(self.default_path))
 
     def _lowest_us(self, name: str) -> float:
         """Return the lowest CPU of a unit of work over the rounds: what else the host does can only add to it."""
@@ -68,7 +73,7 @@ class AloneResult:
     @property
     def orchestrator(self) -> Cost:
         """The orchestrator with the default message path."""
-        return next(iter(self.orchestrators.values()))
+        return self.orchestrators[self.default_path]
 
 
 class Alone:

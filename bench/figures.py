@@ -51,7 +51,7 @@ def _alone(results: Results) -> Iterator[Figure]:
         yield Figure(f"{name}.of_bare_loop", alone.of_bare_loop(path), holds=True)
     if "" not in alone.orchestrators:
         yield from _cost("orchestrator", alone.orchestrator)
-        yield Figure("orchestrator.of_bare_loop", alone.of_bare_loop(next(iter(alone.orchestrators))), holds=True)
+        yield Figure("orchestrator.of_bare_loop", alone.of_bare_loop(alone.default_path), holds=True)
     yield from _cost("bare_loop", alone.bare_loop)
     for shape, cost in alone.routers.items():
         yield from _cost(f"router.{shape}", cost)
@@ -88,7 +88,7 @@ def _latency(results: Results) -> Iterator[Figure]:
             yield Figure(f"{name}.p50_ms", found.p50 * 1_000)
             yield Figure(f"{name}.p99_ms", found.p99 * 1_000)
             yield Figure(f"{name}.unanswered", found.unanswered)
-        of_bare = median(ours / theirs for ours, theirs in zip(product.turns, bare.turns, strict=True))
+        of_bare = median(ours / theirs for ours, theirs in zip(product.p99s, bare.p99s, strict=True))
         yield Figure(f"latency.{rate:.0f}.of_bare_loop", of_bare, holds=True)
         if product.visible is not None:
             yield Figure(f"visible.{rate:.0f}.p50_ms", product.visible.p50 * 1_000)

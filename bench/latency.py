@@ -63,8 +63,8 @@ class LatencyResult:
     p50: float
     p90: float
     p99: float
-    turns: Sequence[float]
-    """The p99 of each turn."""
+    p99s: Sequence[float]
+    """The p99 of each turn, in seconds."""
     hops: Mapping[str, Hop]
     tail: Sequence[TailSecond]
     visible: VisibleResult | None = None
@@ -81,7 +81,7 @@ class Turns:
     unanswered: int = 0
     seconds: float = 0.0
     p99s: list[float] = field(default_factory=list)
-    """Of each turn."""
+    """The p99 of each turn, in seconds."""
 
 
 class Latency:
@@ -166,7 +166,7 @@ def result(turns: Turns, begun_s: float) -> LatencyResult:
         p50=percentile(took, 50),
         p90=percentile(took, 90),
         p99=p99,
-        turns=tuple(turns.p99s),
+        p99s=tuple(turns.p99s),
         hops=_hops(ways, [way for way, _ in tail]),
         tail=_tail_seconds(tail, middle, begun_s),
         visible=visible_result(turns.visible),

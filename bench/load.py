@@ -47,7 +47,7 @@ def fill_inbox(settings: Settings, *, batches: int, essays: int, at_once: bool =
 def fill_events(settings: Settings, events: Iterable[Input], *, at_once: bool = False) -> Laid:
     """Append to the inbox what the router would write for these events.
 
-    With `at_once` running processes see all of them at the same time: what they decide is not held up by this one.
+    With `at_once` they are one transaction: running orchestrators see all of them together, once all are written.
     """
     records = size = 0
     with _Sending(settings, at_once=at_once) as sending:
@@ -123,7 +123,7 @@ def fill_projected(settings: Settings, records: Iterable[tuple[StatusRecord | Hi
 
 
 class _Sending:
-    """A producer that flushes all records when its context ends, or commits them with `at_once`."""
+    """A producer that flushes all records when its context ends; with `at_once` they are one transaction."""
 
     def __init__(self, settings: Settings, *, at_once: bool = False) -> None:
         properties = {**settings.kafka(), "enable.idempotence": True, "linger.ms": 5, "batch.size": 262_144}
@@ -147,9 +147,9 @@ class _Sending:
             self._producer.begin_transaction()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        unsent = self._producer.flush(_TIMEOUT_S)
-        if self._at_once:  # what was not sent fails the commit
-            self._producer.commit_transaction(_TIMEOUT_S)
-        if unsent:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._at_once:
+            end = self._producer.commit_transaction if kind is None else self._producer.abort_transaction
+            end(_TIMEOUT_S)
+        elif unsent := self._producer.flush(_TIMEOUT_S):
             raise TimeoutError(f"{unsent} records could not be sent")

@@ -47,7 +47,8 @@ class MillionResult:
     many_us: float
     few_us: float
     of_few: float
-    """Median over the rounds of the first over the second."""
+    """CPU of a decision with many batches over that with few: the median over the rounds, each of which has other
+    batches."""
     rss_mb: float
     """Memory of the process with many batches."""
     store_mb: float

@@ -74,18 +74,18 @@ class Scaling:
         self._report = report
 
     def run(self, batches: int, *, rounds: int, essays: int) -> ScalingResult:
-        """Let one, two and four orchestrators decide the events of `batches` batches, then let one join and leave."""
-        costs = [
-            {count: self._shared(f"{number}-{count}", count, batches, essays) for count in COUNTS}
-            for number in range(rounds)
-        ]
+        """Let one, two and four orchestrators decide the events of `batches` batches, `rounds` times in turns.
+
+        Then let one join and leave.
+        """
+        costs = [{count: self._shared(number, count, batches, essays) for count in COUNTS} for number in range(rounds)]
         steady, join, leave = self._rebalances(essays)
         self._report(f"longest pause of a partition: {steady:.2f} s, joining {join:.2f} s, leaving {leave:.2f} s")
         return ScalingResult(rounds=costs, steady_pause_s=steady, join_pause_s=join, leave_pause_s=leave)
 
-    def _shared(self, name: str, count: int, batches: int, essays: int) -> Cost:
+    def _shared(self, number: int, count: int, batches: int, essays: int) -> Cost:
         with ExitStack() as stack:
-            members = _Members(self._kafka, self._directory, f"{self._name}-scaled-{name}", stack)
+            members = _Members(self._kafka, self._directory, f"{self._name}-scaled-{number}-{count}", stack)
             for _ in range(count):
                 members.start()
             members.await_restored()

@@ -3,7 +3,6 @@
 A setting `X` can come from a file: `X_FILE` names it (for secrets). `.env` is read.
 """
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -126,12 +125,6 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("kafka_extra", mode="before")
-    @classmethod
-    def _from_json(cls, value: object) -> object:
-        """Read a text as the environment's is read: a stack gives its processes' settings as texts."""
-        return json.loads(value) if isinstance(value, str) else value
 
     @field_validator("router_start")
     @classmethod

@@ -46,7 +46,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     projection_bytes: float = 1_850.0
     """Growth of the projection with a decision: its part of the status and a history record."""
     restored_per_s: float = 35_000.0
-    """Live batches read from the changelog in a second; 0: not measured."""
+    """Live batches that an orchestrator without its directory reads from the changelog in a second."""
     inputs: Records = Records(fixed=640, per_essay=78.8)
     inbox: Records = Records(fixed=715, per_essay=78.8)
     commands: Records = Records(fixed=1_204, per_essay=62.3)

@@ -198,12 +198,12 @@ def _kept(load: Load, costs: Costs) -> Iterator[Line]:
         unit="GB",
         because=f"{kept}, {_STORE_LEVELS - 1:.0%} more for RocksDB's levels",
     )
-    restore = f"{costs.restored_per_s:,.0f}/s measured" if costs.restored_per_s else "speed not measured"
     yield Line(
         what="batches to restore",
         amount=live + ended,
         unit="batches",
-        because=f"if all state directories are lost; each orchestrator restores its partitions, {restore}",
+        because=f"if all state directories are lost; each orchestrator restores its partitions, "
+        f"{costs.restored_per_s:,.0f}/s measured",
     )
     yield Line(
         what="projection",

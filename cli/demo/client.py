@@ -44,7 +44,7 @@ class DemoClient:
         self.batches: list[FollowedBatch] = []
 
     async def register_all(self, planned: Sequence[PlannedBatch]) -> None:
-        """Register all, a few at a time."""
+        """Register all, `concurrency` at a time."""
         gate = asyncio.Semaphore(self._concurrency)
         async with (
             httpx.AsyncClient(base_url=self._url, timeout=30, trust_env=False) as http,

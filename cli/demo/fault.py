@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cli.verifier import VerifiedRecord, read_topic
@@ -26,6 +26,7 @@ class Aborted(NamedTuple):
     """What the transactions held that the kills left open."""
 
     commands: int
+    """Commands on the peers' topics."""
     torn: int
     """Commands among them without the history record of their decision: a kill came between two of its records."""
     decided: int
@@ -57,8 +58,8 @@ class KillInOpenTransaction:
         self._stop = threading.Event()
         self._watching = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="fault", daemon=True)
-        self._waiting: dict[int, int] = {}
-        """End of each inbox partition when the killed process last went on."""
+        self._ends: dict[int, int] = {}
+        """End of each inbox partition, by its number, when the paused process last went on."""
         self.kills = 0
         """Number of kills."""
 
@@ -74,29 +75,24 @@ class KillInOpenTransaction:
 
     def aborted(self) -> Aborted:
         """Return what the transactions held that the kills left open."""
-        commands = self._aborted(self._names, lambda record: [record.headers["event_id"]])
-        told = self._aborted(
-            [self._history], lambda record: [effect["event_id"] for effect in record.value.get("effects", ())]
-        )
-        decided = self._aborted([self._history], lambda record: [(record.value["partition"], record.value["offset"])])
+        commands, history = self._aborted(self._names), self._aborted([self._history])
+        told = Counter(effect["event_id"] for record in history for effect in record.value.get("effects", ()))
+        decided = {(record.value["partition"], record.value["offset"]) for record in history}
         first: dict[int, int] = {}
         for partition, offset in decided:
             first[partition] = min(offset, first.get(partition, offset))
         return Aborted(
-            commands=commands.total(),
-            torn=(commands - told).total(),
-            decided=sum(offset < self._waiting.get(partition, 0) for partition, offset in decided),
-            waiting=sum(max(self._waiting.get(partition, 0) - offset, 0) for partition, offset in first.items()),
+            commands=len(commands),
+            torn=(Counter(record.headers["event_id"] for record in commands) - told).total(),
+            decided=sum(offset < self._ends.get(partition, 0) for partition, offset in decided),
+            waiting=sum(max(self._ends.get(partition, 0) - offset, 0) for partition, offset in first.items()),
         )
 
-    def _aborted(self, names: Sequence[str], ids: Callable[[VerifiedRecord], Iterable[Any]]) -> Counter[Any]:
-        """Return the ids in the records that were aborted, each as often as it was."""
-        aborted: Counter[Any] = Counter()
-        for record in read_topic(self._kafka, *names, isolation="read_uncommitted"):
-            aborted.update(ids(record))
-        for record in read_topic(self._kafka, *names):
-            aborted.subtract(ids(record))
-        return +aborted
+    def _aborted(self, names: Sequence[str]) -> list[VerifiedRecord]:
+        """Return the records that were aborted: those that only a reader of uncommitted ones sees."""
+        every = list(read_topic(self._kafka, *names, isolation="read_uncommitted"))
+        committed = {_place(record) for record in read_topic(self._kafka, *names)}
+        return [record for record in every if _place(record) not in committed]
 
     def _watch(self) -> None:
         commands, inbox = self._partitions(self._names), self._partitions([self._inbox])
@@ -109,7 +105,7 @@ class KillInOpenTransaction:
                     self._await_backlog(inbox)
                     self._read_new(reader, commands)
                     ends = self._cluster.log_ends(inbox, committed=False)
-                    self._waiting = {number: end for (_, number), end in ends.items()}
+                    self._ends = {number: end for (_, number), end in ends.items()}
                 finally:
                     self._send(signal.SIGCONT)
                 found = self._next_command(reader)
@@ -161,3 +157,7 @@ class KillInOpenTransaction:
             reader.assign({place: record.offset})
             found = reader.poll(_TIMEOUT_SECONDS)
             return isinstance(found, KafkaRecord) and found.offset == record.offset
+
+
+def _place(record: VerifiedRecord) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset

@@ -1,6 +1,7 @@
 """Runs the demo: broker, stack, peers, registrations, progress, verdict."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from cli.supervision.stack import Stack, StackOptions
 from cli.verifier import verify
 from peers.options import Era, PeerOptions
 from peers.playing import Peers
+from runtime.settings_loading import load_settings
 
 _FOLLOW_SECONDS = 600.0
 _SHOWN_PROBLEMS = 20
@@ -79,7 +81,8 @@ class DemoOptions:
         if not self.kill_orchestrator:
             return {}
         # Transactions stay open for a while, so that the kill is faster, and their records go out as they are made.
-        return {"COMMIT_INTERVAL_S": "2", "COMMIT_IDLE_S": "1", "KAFKA_EXTRA": '{"linger.ms": 5}'}
+        extra = {**load_settings().kafka_extra, "linger.ms": 5}
+        return {"COMMIT_INTERVAL_S": "2", "COMMIT_IDLE_S": "1", "KAFKA_EXTRA": json.dumps(extra)}
 
 
 def run(options: DemoOptions, console: Console) -> bool:

@@ -55,21 +55,13 @@ RELIED_ON: dict[str, Callable[..., Any]] = {
     "PartitionTransaction._serialize_key": PartitionTransaction._serialize_key,
     "PartitionTransaction.get_bytes": PartitionTransaction.get_bytes,
     "PartitionTransaction._get_bytes": PartitionTransaction._get_bytes,
-    "PartitionTransaction.set_bytes": PartitionTransaction.set_bytes,
-    "PartitionTransaction._set_bytes": PartitionTransaction._set_bytes,
     "PartitionTransactionCache.get": PartitionTransactionCache.get,
-    "PartitionTransactionCache.set": PartitionTransactionCache.set,
     "RocksDBPartitionTransaction._get_bytes": RocksDBPartitionTransaction._get_bytes,
-    "RocksDBPartitionTransaction.set_bytes": RocksDBPartitionTransaction.set_bytes,
     "RocksDBStorePartition.get": RocksDBStorePartition.get,
     "RocksDBStorePartition.get_or_create_column_family": RocksDBStorePartition.get_or_create_column_family,
 }
 """What `topology.stream.message_path` replaces, or calls though it is private."""
 DIGESTS: dict[str, str] = {
-    "RocksDBPartitionTransaction.set_bytes": "d610f60e5a407082",
-    "PartitionTransactionCache.set": "813c320913576d63",
-    "PartitionTransaction._set_bytes": "7c680cfd4904b752",
-    "PartitionTransaction.set_bytes": "7c1315676e97455e",
     "BaseCheckpoint.expired": "8c58eedc2f8dd32e",
     "Application._process_message": "29d0171a33f113c4",
     "Application._run_dataframe": "3309c346f81356b2",

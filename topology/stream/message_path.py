@@ -64,8 +64,9 @@ class DirectStore:
     def get_bytes(self, key: bytes) -> bytes | None:
         """Return the value, or None."""
         transaction, prefix = self._transaction, self._prefix
-        partition = transaction._partition  # noqa: SLF001 - the read is replaced, and the note of a write
-        if self._needs_library(transaction, partition) or partition._ttl_stamped_reads_unflagged:  # noqa: SLF001
+        partition = transaction._partition  # noqa: SLF001 - the read is all that is replaced
+        started = transaction.status is PartitionTransactionStatus.STARTED
+        if not prefix or not started or partition.uses_ttl_stamps or partition._ttl_stamped_reads_unflagged:  # noqa: SLF001
             return transaction.get_bytes(key, prefix)  # type: ignore[no-any-return]
         full = prefix + SEPARATOR + key
         found = transaction._update_cache.get(full, prefix)  # noqa: SLF001 - what this checkpoint has changed
@@ -75,16 +76,7 @@ class DirectStore:
 
     def set_bytes(self, key: bytes, value: bytes) -> None:
         """Set the value."""
-        transaction, prefix = self._transaction, self._prefix
-        if self._needs_library(transaction, transaction._partition):  # noqa: SLF001
-            transaction.set_bytes(key, value, prefix)
-        else:
-            transaction._update_cache.set(prefix + SEPARATOR + key, value, prefix)  # noqa: SLF001
-
-    def _needs_library(self, transaction: Any, partition: Any) -> bool:
-        """Return whether the library's own calls do more here than read or note a value: they refuse, or they stamp."""
-        started = transaction.status is PartitionTransactionStatus.STARTED
-        return not self._prefix or not started or partition.uses_ttl_stamps
+        self._transaction.set_bytes(key, value, self._prefix)
 
     def delete(self, key: bytes) -> None:
         """Remove the value."""
@@ -149,7 +141,7 @@ class MessagePath(Application):
         return messages if rebalances == self._rebalances else self._owned(messages)
 
     def _set_interval(self, *, backlog: bool) -> None:
-        """Set the age at which the library's loop commits what is open: a commit costs the same for many records."""
+        """Set the age at which the library's loop commits: later in a backlog, to share its cost among more."""
         context = self._processing_context
         usual = context.commit_interval
         context.checkpoint._commit_interval = max(usual, BACKLOG_S) if backlog else usual  # noqa: SLF001

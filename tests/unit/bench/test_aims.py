@@ -44,7 +44,7 @@ def latency(p99: float) -> LatencyResult:
         p50=0.05,
         p90=0.1,
         p99=p99,
-        turns=(p99,),
+        p99s=(p99,),
         hops={},
         tail=(),
         visible=None,
@@ -119,7 +119,7 @@ def test_the_latency_is_told_as_a_multiple_of_the_bare_loops() -> None:
 
 def test_one_bad_turn_does_not_make_a_ratio() -> None:
     ours, theirs = latency(0.4), latency(0.1)
-    turns = {"product": replace(ours, turns=(0.11, 0.4, 0.12)), "bare_loop": replace(theirs, turns=(0.1, 0.1, 0.1))}
+    turns = {"product": replace(ours, p99s=(0.11, 0.4, 0.12)), "bare_loop": replace(theirs, p99s=(0.1, 0.1, 0.1))}
     assert found(Results(latency={500.0: turns}))["latency.500.of_bare_loop"] == pytest.approx(1.2)
 
 

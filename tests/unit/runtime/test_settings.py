@@ -202,7 +202,3 @@ def test_a_setting_that_no_kafka_client_takes_is_told_when_settings_are_loaded(m
     set_variable(monkeypatch, "KAFKA_SASL_PASSWORD", "hush")
     with pytest.raises(ConfigurationError, match="KAFKA_SASL_MECHANISM"):
         load_settings()
-
-
-def test_further_properties_may_be_given_as_text() -> None:
-    assert Settings(_env_file=None, kafka_extra='{"linger.ms": 5}').kafka()["linger.ms"] == 5
